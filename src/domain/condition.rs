@@ -1,0 +1,5 @@
+//! (being built: see the brief)
+
+/// A condition.
+#[derive(Debug, Clone)]
+pub struct Condition;

@@ -1,0 +1,20 @@
+//! Pure thought: no I/O, no clock, no randomness of its own. What comes in decides what goes out.
+
+/// How long to wait before the next try.
+pub mod backoff;
+/// The command line that people write in comments.
+pub mod command;
+/// `when` of a rule: a CEL condition, bounded when loaded.
+pub mod condition;
+/// The common reading of a delivery.
+pub mod event;
+/// `prompt` and other templates of a rule: strict, with fuel and size limits.
+pub mod prompt;
+/// A rule: when an event matches, what it becomes, as whom, within what limits.
+pub mod rule;
+/// The states of a task and the steps between them.
+pub mod task;
+/// What to do with text by people who could not have started the task.
+pub mod trust;
+/// What templates and conditions may look at: one JSON value made from an event.
+pub mod view;

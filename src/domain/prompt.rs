@@ -1,0 +1,5 @@
+//! (being built: see the brief)
+
+/// A template.
+#[derive(Debug, Clone)]
+pub struct Template;

@@ -1,0 +1,207 @@
+//! A rule: when an event matches, what prompt it becomes, as whom it runs, how it reports and what
+//! limits hold. This is the checked form; [`crate::config`] makes it from the operator's file.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::condition::Condition;
+use super::prompt::Template;
+
+/// One rule, ready to be used.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Its name, unique in a rule set.
+    pub name: String,
+    /// The sources it listens to; empty means all.
+    pub sources: Vec<String>,
+    /// What selects it.
+    pub on: Trigger,
+    /// The further condition that selects it.
+    pub when: Option<Condition>,
+    /// Who may.
+    pub allow: Allow,
+    /// What it starts.
+    pub task: TaskSpec,
+    /// Whose token it runs with.
+    pub run_as: RunAs,
+    /// How many live tasks a key may have: one.
+    pub once_per: Option<OncePer>,
+    /// How many tasks at once and in a while.
+    pub limits: Limits,
+    /// What happens to text by people who could not have started the task.
+    pub untrusted: Untrusted,
+    /// What people are told.
+    pub report: Report,
+    /// Whether rules below still see the delivery after this one was selected.
+    pub proceed: bool,
+}
+
+/// `on`: the part of a rule that an index can answer without evaluating anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// One of these labels was put on an issue or pull request. Compared without case, as GitHub does.
+    Label(Vec<String>),
+    /// One of these commands was written in a comment; `*` stands for free text.
+    Command(Vec<String>),
+    /// One of these events came: `issues.opened`, or `push` for any action of it.
+    Event(Vec<String>),
+}
+
+/// `allow`: any one of the ways is enough; with none given the actor must be able to write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allow {
+    /// The least permission on the repository that is enough.
+    pub permission: Option<Permission>,
+    /// Teams, as `org/team-slug`.
+    pub teams: Vec<String>,
+    /// People by login, looked up to their numeric id when used.
+    pub people: Vec<String>,
+}
+
+impl Default for Allow {
+    fn default() -> Self {
+        Self { permission: Some(Permission::Write), teams: Vec::new(), people: Vec::new() }
+    }
+}
+
+/// What someone may do with a repository, in growing order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Nothing beyond what is public.
+    None,
+    /// Read.
+    Read,
+    /// Manage issues and pull requests.
+    Triage,
+    /// Push.
+    Write,
+    /// Manage without the dangerous settings.
+    Maintain,
+    /// Everything.
+    Admin,
+}
+
+/// `task`: what is started.
+#[derive(Debug, Clone)]
+pub struct TaskSpec {
+    /// `owner/name` where the agent works, if not where the event happened.
+    pub repo: Option<String>,
+    /// What the agent is told.
+    pub prompt: Template,
+    /// The branch the work starts from.
+    pub base_ref: Option<Template>,
+    /// The branch of an open pull request to work on.
+    pub head_ref: Option<Template>,
+    /// The model, as GitHub names it; not checked here, the list changes.
+    pub model: Option<String>,
+    /// A custom agent's file name without its ending.
+    pub custom_agent: Option<String>,
+    /// Whether the agent opens a pull request.
+    pub create_pull_request: bool,
+}
+
+/// `run_as`: whose token starts the task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunAs {
+    /// The one who did it.
+    Actor,
+    /// A named person, who has consented to this rule.
+    Person(String),
+}
+
+/// `once_per`: one live task a key.
+#[derive(Debug, Clone)]
+pub struct OncePer {
+    /// The key, rendered for each event.
+    pub key: Template,
+    /// What a second wish with the same key does.
+    pub then: OnceThen,
+    /// After this long `idle`, a task no longer holds the key.
+    pub idle_for: Duration,
+}
+
+/// What a second wish with the key of a live task does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnceThen {
+    /// It is refused, and says which task is live.
+    Skip,
+    /// It waits until the live one has ended.
+    Wait,
+    /// It takes the place of a task that has not started yet; of a started one it is refused.
+    Replace,
+}
+
+/// `limits`: each absent bound means no bound of that kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// For this rule as a whole.
+    pub per_rule: Bound,
+    /// For each repository.
+    pub per_repo: Bound,
+    /// For each person it runs as.
+    pub per_person: Bound,
+}
+
+/// How many at once and how many in a window.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// Tasks that have not ended.
+    pub live: Option<u32>,
+    /// Tasks made within the window.
+    pub started: Option<Window>,
+}
+
+/// At most `count` within the last `within`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// How many.
+    pub count: u32,
+    /// In how long.
+    pub within: Duration,
+}
+
+/// `untrusted`: text by people who could not have started the task themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Untrusted {
+    /// Quoted in a fence and named as quoted material.
+    #[default]
+    Fence,
+    /// Left out.
+    Strip,
+    /// The task waits for approval.
+    Hold,
+}
+
+/// `report`: what people are told on the issue or pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// One living comment, edited in place.
+    pub comment: bool,
+    /// The reaction put at once on what triggered the task (GitHub's names: `eyes`, `rocket` …).
+    pub reaction: Option<String>,
+    /// Labels for states.
+    pub labels: ReportLabels,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self { comment: true, reaction: Some("eyes".to_owned()), labels: ReportLabels::default() }
+    }
+}
+
+/// Labels that show the state of the newest task on an issue.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportLabels {
+    /// While it runs.
+    pub running: Option<String>,
+    /// When it completed.
+    pub done: Option<String>,
+    /// When it failed, timed out or could not start.
+    pub failed: Option<String>,
+}

@@ -1,0 +1,39 @@
+//! taskbridge turns signed webhooks and chat commands into GitHub Copilot cloud-agent tasks.
+//!
+//! This page is the map: one sentence a room, from the ground up. A room may use only rooms above
+//! it in this list (a test holds that), so the order is also the order to read them in.
+//!
+//! The walk of one webhook: [`http`] takes the request, [`pipeline`] verifies, records, matches,
+//! renders, starts, sweeps and reports it, [`workers`] decide how often each of those steps runs.
+
+/// Time and chance, the two things that must come in as arguments everywhere else.
+pub mod clock;
+/// Names for records: time-ordered, typed, so that a task's id cannot be passed for a delivery's.
+pub mod ids;
+/// Text that must not be printed.
+pub mod secret;
+
+/// The outside: what is told to chat systems.
+pub mod chat;
+/// The roof: the command line, the only place where all is put together.
+pub mod cli;
+/// What the operator may say, a section a file, every fault with its line and column.
+pub mod config;
+/// Pure thought, no I/O: events, rules, conditions, prompts, commands, trust, limits, states.
+pub mod domain;
+/// The outside: what is asked of GitHub and told to it.
+pub mod github;
+/// Doors: webhooks, admin REST, health.
+pub mod http;
+/// The story of a webhook, a step a file.
+pub mod pipeline;
+/// A simulated GitHub with faults on demand, for the demo, for trial and for tests.
+pub mod sandbox;
+/// Dialects: how each sender signs and how its payload reads.
+pub mod sources;
+/// PostgreSQL: the only state, the only coordination and the only SQL.
+pub mod store;
+/// Sealing and opening of stored tokens.
+pub mod vault;
+/// How often each step runs: one lease loop and one short file a worker.
+pub mod workers;

@@ -1,0 +1,1 @@
+//! One integration binary: stories against the sandbox and a real PostgreSQL.
