@@ -1,1 +1,76 @@
-//! (being built)
+//! PostgreSQL is the only state and the only coordination, and this room holds the only SQL: a file
+//! a record. Every statement opens with a comment that names its function.
+//!
+//! Transactions are short and none is held open across a call to the outside. Leases are taken with
+//! `FOR UPDATE SKIP LOCKED` on the database's clock and fenced by a token: a write that arrives after
+//! its lease was taken by another changes no row.
+
+/// Keys of the admin API.
+pub mod api_keys;
+/// Tries to start a task.
+pub mod attempts;
+/// Connecting, migrating, readiness.
+pub mod connect;
+/// What a rule said to a delivery.
+pub mod decisions;
+/// Received webhooks.
+pub mod deliveries;
+/// The private server for installations without a database.
+pub mod embedded;
+/// What can go wrong.
+pub mod error;
+/// Deleting what was kept long enough.
+pub mod forget;
+/// What is paused.
+pub mod pauses;
+/// People and their sealed tokens.
+pub mod people;
+/// Counts of requests turned away.
+pub mod refusals;
+/// The outbox.
+pub mod reports;
+/// Rule sets that were in force.
+pub mod rule_versions;
+/// How far each person's remote tasks were read.
+pub mod sweeps;
+/// Tasks.
+pub mod tasks;
+/// One transaction, passed along.
+pub mod tx;
+/// One write at a time for each token.
+pub mod writers;
+
+pub use connect::{ConnectError, Store, StoreSettings};
+pub use error::StoreError;
+pub use tx::Tx;
+
+use chrono::{DateTime, Utc};
+
+/// How long a lease lasts, on the database's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Lease {
+    /// Who holds it; a new value each time it is taken.
+    pub token: uuid::Uuid,
+    /// How long, in milliseconds.
+    pub millis: i64,
+}
+
+impl Lease {
+    /// A new lease for `lasting`.
+    #[must_use]
+    pub fn new(ground: &crate::clock::Ground, lasting: std::time::Duration) -> Self {
+        Self { token: crate::ids::uuid_v7(ground), millis: i64::try_from(lasting.as_millis()).unwrap_or(i64::MAX) }
+    }
+}
+
+/// One page of a list ordered by id, newest first.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// Only rows older than this id.
+    pub before: Option<uuid::Uuid>,
+    /// At most this many rows.
+    pub limit: i64,
+}
+
+/// A moment, as every table keeps it.
+pub type Moment = DateTime<Utc>;

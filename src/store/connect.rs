@@ -1,0 +1,148 @@
+//! Two pools to one database: intake has its own, so that no slow query of an operator can keep a
+//! webhook from being recorded.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use super::StoreError;
+use crate::secret::Secret;
+
+/// The migrations, compiled in.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// How to reach the database.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// `postgres://…`
+    pub url: Secret,
+    /// Connections kept for recording webhooks.
+    pub intake_connections: u32,
+    /// Connections for everything else.
+    pub work_connections: u32,
+    /// How long to wait for a database that is not there yet.
+    pub connect_wait: Duration,
+}
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) intake: PgPool,
+    pub(crate) work: PgPool,
+}
+
+/// Why the database cannot be used. All of these are for a person to settle.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The address does not parse.
+    #[error("the database URL is not a valid postgres:// address")]
+    BadUrl,
+    /// Nothing answered in time.
+    #[error(
+        "no database answered within {waited_s} s: {source}. Check that PostgreSQL runs and that the address, user and password are right"
+    )]
+    NoAnswer {
+        /// How long it was waited for, in seconds.
+        waited_s: u64,
+        /// The last failure.
+        source: sqlx::Error,
+    },
+    /// The tables are of another version.
+    #[error("the database's tables do not fit this version of taskbridge: {0}")]
+    Schema(String),
+    /// The tables could not be made.
+    #[error("the tables could not be brought up to date: {0}")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+}
+
+impl Store {
+    /// Connects, waiting up to `connect_wait` for a database that is still starting; `waiting` is
+    /// called once, when the first try fails.
+    ///
+    /// # Errors
+    /// [`ConnectError::BadUrl`], or [`ConnectError::NoAnswer`] after the wait: ask a person.
+    pub async fn connect(settings: &StoreSettings, waiting: impl FnOnce(&str)) -> Result<Self, ConnectError> {
+        let options: PgConnectOptions = settings.url.expose().parse().map_err(|_| ConnectError::BadUrl)?;
+        // A query that no human waits for any more must not go on: sqlx itself has no time-out.
+        let options = options.application_name("taskbridge").options([
+            ("statement_timeout", "15000"),
+            ("idle_in_transaction_session_timeout", "30000"),
+            ("lock_timeout", "5000"),
+        ]);
+        let pool = |connections: u32| {
+            PgPoolOptions::new()
+                .max_connections(connections.max(1))
+                .acquire_timeout(Duration::from_millis(2500))
+                .connect_lazy_with(options.clone())
+        };
+        let store = Self { intake: pool(settings.intake_connections), work: pool(settings.work_connections) };
+        store.wait_until_there(settings.connect_wait, waiting).await?;
+        Ok(store)
+    }
+
+    async fn wait_until_there(&self, limit: Duration, waiting: impl FnOnce(&str)) -> Result<(), ConnectError> {
+        let started = tokio::time::Instant::now();
+        let mut waiting = Some(waiting);
+        loop {
+            match self.ping().await {
+                Ok(()) => return Ok(()),
+                Err(source) if started.elapsed() >= limit => {
+                    return Err(ConnectError::NoAnswer { waited_s: limit.as_secs(), source });
+                }
+                Err(source) => {
+                    if let Some(waiting) = waiting.take() {
+                        waiting(&source.to_string());
+                    }
+                    tokio::time::sleep(Duration::from_millis(250).min(limit)).await;
+                }
+            }
+        }
+    }
+
+    async fn ping(&self) -> Result<(), sqlx::Error> {
+        sqlx::query_scalar!(r#"/* ping */ SELECT 1 AS "one!""#).fetch_one(&self.work).await.map(|_| ())
+    }
+
+    /// Whether the database answers now.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it does not: retry.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.ping().await.map_err(StoreError::from)
+    }
+
+    /// Makes or updates the tables. Several replicas may do so at once: one does, the others wait.
+    ///
+    /// # Errors
+    /// [`ConnectError::Schema`] when the tables are newer than this version, [`ConnectError::Migrate`]
+    /// when a step failed: ask a person.
+    pub async fn migrate(&self) -> Result<(), ConnectError> {
+        use sqlx::migrate::MigrateError;
+        // A connection of its own, closed afterwards: a large step and the wait for another replica's
+        // may take longer than any query is otherwise allowed to.
+        let mut connection = self.work.acquire().await.map_err(|error| ConnectError::Migrate(error.into()))?.detach();
+        sqlx::query!(
+            "/* migrate */ SELECT set_config('statement_timeout', '0', false) AS a, set_config('lock_timeout', '0', false) AS b"
+        )
+        .fetch_one(&mut connection)
+        .await
+        .map_err(|error| ConnectError::Migrate(error.into()))?;
+        let outcome = MIGRATIONS.run(&mut connection).await;
+        let _ = sqlx::Connection::close(connection).await;
+        outcome.map_err(|error| match error {
+            MigrateError::VersionMissing(version) => ConnectError::Schema(format!(
+                "they have step {version}, which is newer. Start the newer version, or restore an older backup"
+            )),
+            MigrateError::VersionMismatch(version) => {
+                ConnectError::Schema(format!("step {version} was applied with other text"))
+            }
+            other => ConnectError::Migrate(other),
+        })
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.intake.close().await;
+        self.work.close().await;
+    }
+}

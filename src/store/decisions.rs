@@ -1,0 +1,185 @@
+//! What rules said to a delivery, and the end of its match step.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::deliveries::DeliveryState;
+use super::{Lease, Moment, Store, StoreError};
+use crate::clock::Ground;
+use crate::ids::{DecisionId, DeliveryId, TaskId};
+
+/// What a rule said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Verdict {
+    /// It became a task, or the wish already had one.
+    Matched,
+    /// Its condition is false for this event.
+    NotMatched,
+    /// A guard said no.
+    Refused,
+    /// The rule itself failed: a condition or template error.
+    Failed,
+}
+
+/// What one candidate rule said to one delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDecision {
+    /// Place of the rule in its set.
+    pub position: usize,
+    /// The rule.
+    pub rule: String,
+    /// What it said.
+    pub verdict: Verdict,
+    /// Why, in words.
+    pub cause: String,
+    /// The values it saw.
+    pub saw: String,
+    /// The task it became.
+    pub task_id: Option<TaskId>,
+}
+
+/// A decision as stored.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct Decision {
+    pub id: DecisionId,
+    pub delivery_id: DeliveryId,
+    pub position: i32,
+    pub rule: String,
+    pub verdict: Verdict,
+    pub cause: String,
+    pub saw: String,
+    pub task_id: Option<TaskId>,
+    pub decided_at: Moment,
+}
+
+/// The end of a delivery's match step.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// Its end.
+    pub state: DeliveryState,
+    /// Why, in words; empty when the decisions say it.
+    pub reason: String,
+    /// What happened, as read.
+    pub action: String,
+    /// Who did it, as read.
+    pub actor_login: String,
+    /// Where, as read.
+    pub repo_name: String,
+    /// The page it is about, as read.
+    pub subject_url: String,
+    /// The rule set it was matched with.
+    pub rule_version: String,
+    /// The earlier delivery that it repeats.
+    pub duplicate_of: Option<DeliveryId>,
+    /// What the candidate rules said.
+    pub decisions: Vec<NewDecision>,
+}
+
+impl super::Tx {
+    /// Writes the decisions and the ends of many deliveries. Answers those whose lease was still
+    /// ours; the caller rolls back if one it made a task for is missing.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is written.
+    pub async fn finish_deliveries(
+        &mut self,
+        ground: &Ground,
+        lease: Lease,
+        finished: &[Finished],
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        let now = ground.now();
+        let ids: Vec<Uuid> = finished.iter().map(|f| f.id.0).collect();
+        let states: Vec<DeliveryState> = finished.iter().map(|f| f.state).collect();
+        let text = |pick: fn(&Finished) -> &str| -> Vec<String> { finished.iter().map(|f| bounded(pick(f))).collect() };
+        let duplicates: Vec<Option<Uuid>> = finished.iter().map(|f| f.duplicate_of.map(|d| d.0)).collect();
+        let done: Vec<Uuid> = sqlx::query_scalar!(
+            r#"/* finish_deliveries: fenced by the lease */
+            UPDATE deliveries d
+            SET state = f.state, reason = nullif(f.reason, ''), action = nullif(f.action, ''),
+                actor_login = nullif(f.actor, ''), repo_name = nullif(f.repo, ''), subject_url = nullif(f.url, ''),
+                rule_version = f.version, duplicate_of = f.duplicate, processed_at = $1,
+                lease = NULL, lease_until = NULL
+            FROM UNNEST($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                        $10::text[], $11::uuid[])
+                AS f (id, state, reason, action, actor, repo, url, version, duplicate)
+            WHERE d.id = f.id AND d.lease = $2
+            RETURNING d.id AS "id: Uuid""#,
+            now,
+            lease.token,
+            &ids,
+            &states as &[DeliveryState],
+            &text(|f| &f.reason),
+            &text(|f| &f.action),
+            &text(|f| &f.actor_login),
+            &text(|f| &f.repo_name),
+            &text(|f| &f.subject_url),
+            &text(|f| &f.rule_version),
+            &duplicates as &[Option<Uuid>],
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let kept: Vec<&Finished> = finished.iter().filter(|f| done.contains(&f.id.0)).collect();
+        self.add_decisions(ground, now, &kept).await?;
+        Ok(done.into_iter().map(DeliveryId).collect())
+    }
+
+    async fn add_decisions(&mut self, ground: &Ground, now: Moment, finished: &[&Finished]) -> Result<(), StoreError> {
+        let rows: Vec<(DeliveryId, &NewDecision)> =
+            finished.iter().flat_map(|f| f.decisions.iter().map(|d| (f.id, d))).collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<Uuid> = rows.iter().map(|_| DecisionId::new(ground).0).collect();
+        let deliveries: Vec<Uuid> = rows.iter().map(|(id, _)| id.0).collect();
+        let positions: Vec<i32> = rows.iter().map(|(_, d)| i32::try_from(d.position).unwrap_or(i32::MAX)).collect();
+        let rules: Vec<&str> = rows.iter().map(|(_, d)| d.rule.as_str()).collect();
+        let verdicts: Vec<Verdict> = rows.iter().map(|(_, d)| d.verdict).collect();
+        let causes: Vec<String> = rows.iter().map(|(_, d)| bounded(&d.cause)).collect();
+        let saws: Vec<String> = rows.iter().map(|(_, d)| bounded(&d.saw)).collect();
+        let tasks: Vec<Option<Uuid>> = rows.iter().map(|(_, d)| d.task_id.map(|t| t.0)).collect();
+        sqlx::query!(
+            "/* add_decisions */
+            INSERT INTO decisions (id, delivery_id, position, rule, verdict, cause, saw, task_id, decided_at)
+            SELECT d.*, $9 FROM UNNEST($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[],
+                                       $7::text[], $8::uuid[]) AS d",
+            &ids,
+            &deliveries,
+            &positions,
+            &rules as &[&str],
+            &verdicts as &[Verdict],
+            &causes,
+            &saws,
+            &tasks as &[Option<Uuid>],
+            now,
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
+
+/// Text fit for a column: no NUL (PostgreSQL refuses it), at most 2,000 characters.
+pub(crate) fn bounded(text: &str) -> String {
+    text.chars().filter(|c| *c != '\0').take(2000).collect()
+}
+
+impl Store {
+    /// What the rules said to a delivery, in their order.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn decisions(&self, delivery: DeliveryId) -> Result<Vec<Decision>, StoreError> {
+        Ok(sqlx::query_as!(
+            Decision,
+            "/* decisions */ SELECT * FROM decisions WHERE delivery_id = $1 ORDER BY position, id LIMIT 1000",
+            delivery.0
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+}

@@ -1,0 +1,380 @@
+//! Received webhooks: written in batches before they are acknowledged, taken up by the match step.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Lease, Moment, Page, Store, StoreError};
+use crate::ids::DeliveryId;
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Waits for the match step.
+    Received,
+    /// Rules looked at it.
+    Processed,
+    /// No rule listens to it.
+    Ignored,
+    /// It repeats an earlier delivery.
+    Duplicate,
+    /// It cannot be read, or processing it failed for good.
+    Failed,
+}
+
+/// A delivery as it is recorded.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The configured source.
+    pub source: String,
+    /// Which hook sent it; empty if unknown. At most 128 characters.
+    pub hook_id: String,
+    /// The sender's id of it. At most 128 characters.
+    pub sender_id: String,
+    /// The kind of event. At most 128 characters.
+    pub event_name: String,
+    /// How the body reads. At most 128 characters.
+    pub content_type: String,
+    /// The raw body.
+    pub body: bytes::Bytes,
+    /// SHA-256 of the body.
+    pub body_hash: [u8; 32],
+    /// When it came.
+    pub received_at: Moment,
+}
+
+/// What became of one recorded delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is new.
+    New(DeliveryId),
+    /// The same delivery was recorded before.
+    Seen(DeliveryId),
+    /// The sender's id was recorded before with another body.
+    Conflict(DeliveryId),
+}
+
+/// A delivery as stored, without its body.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct Delivery {
+    pub id: DeliveryId,
+    pub source: String,
+    pub hook_id: String,
+    pub sender_id: String,
+    pub event_name: String,
+    pub content_type: String,
+    pub received_at: Moment,
+    pub state: DeliveryState,
+    pub reason: Option<String>,
+    pub action: Option<String>,
+    pub actor_login: Option<String>,
+    pub repo_name: Option<String>,
+    pub subject_url: Option<String>,
+    pub rule_version: Option<String>,
+    pub duplicate_of: Option<DeliveryId>,
+    pub processed_at: Option<Moment>,
+    pub tries: i16,
+}
+
+/// A delivery taken up by the match step.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct ClaimedDelivery {
+    pub id: DeliveryId,
+    pub source: String,
+    pub hook_id: String,
+    pub sender_id: String,
+    pub event_name: String,
+    pub content_type: String,
+    pub body: Option<Vec<u8>>,
+    pub body_hash: Vec<u8>,
+    pub received_at: Moment,
+    pub tries: i16,
+}
+
+/// Filters of the list.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    /// Only of this source.
+    pub source: Option<String>,
+    /// Only in this state.
+    pub state: Option<DeliveryState>,
+    /// Only of this kind of event.
+    pub event: Option<String>,
+    /// Only received at or after this time.
+    pub since: Option<Moment>,
+}
+
+impl Store {
+    /// Records many deliveries with one statement and one commit. The answer has the order of
+    /// `batch`. A redelivery of one that failed without any decision runs again.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing of the batch can be taken as recorded; the sender is told to retry.
+    pub async fn record_deliveries(&self, batch: &[NewDelivery]) -> Result<Vec<Recorded>, StoreError> {
+        let ids: Vec<Uuid> = batch.iter().map(|d| d.id.0).collect();
+        let sources: Vec<&str> = batch.iter().map(|d| d.source.as_str()).collect();
+        let hooks: Vec<&str> = batch.iter().map(|d| d.hook_id.as_str()).collect();
+        let senders: Vec<&str> = batch.iter().map(|d| d.sender_id.as_str()).collect();
+        let names: Vec<&str> = batch.iter().map(|d| d.event_name.as_str()).collect();
+        let types: Vec<&str> = batch.iter().map(|d| d.content_type.as_str()).collect();
+        let bodies: Vec<&[u8]> = batch.iter().map(|d| d.body.as_ref()).collect();
+        let hashes: Vec<&[u8]> = batch.iter().map(|d| d.body_hash.as_slice()).collect();
+        let times: Vec<Moment> = batch.iter().map(|d| d.received_at).collect();
+        // Two deliveries with one key in one batch: ON CONFLICT keeps the first of them.
+        let new: Vec<Uuid> = sqlx::query_scalar!(
+            r#"/* record_deliveries */
+            INSERT INTO deliveries
+                (id, source, hook_id, sender_id, event_name, content_type, body, body_hash, received_at, due_at)
+            SELECT id, source, hook_id, sender_id, event_name, content_type, body, body_hash, received_at, received_at
+            FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                        $7::bytea[], $8::bytea[], $9::timestamptz[])
+                AS d (id, source, hook_id, sender_id, event_name, content_type, body, body_hash, received_at)
+            ON CONFLICT ON CONSTRAINT deliveries_once DO NOTHING
+            RETURNING id AS "id: Uuid""#,
+            &ids,
+            &sources as &[&str],
+            &hooks as &[&str],
+            &senders as &[&str],
+            &names as &[&str],
+            &types as &[&str],
+            &bodies as &[&[u8]],
+            &hashes as &[&[u8]],
+            &times,
+        )
+        .fetch_all(&self.intake)
+        .await?;
+        if new.len() == batch.len() {
+            return Ok(batch.iter().map(|d| Recorded::New(d.id)).collect());
+        }
+        let new: std::collections::HashSet<Uuid> = new.into_iter().collect();
+        let mut answers = Vec::with_capacity(batch.len());
+        for delivery in batch {
+            answers.push(if new.contains(&delivery.id.0) {
+                Recorded::New(delivery.id)
+            } else {
+                self.seen_before(delivery).await?
+            });
+        }
+        Ok(answers)
+    }
+
+    async fn seen_before(&self, delivery: &NewDelivery) -> Result<Recorded, StoreError> {
+        let first = sqlx::query!(
+            r#"/* seen_before */
+            SELECT id, state, body_hash = $4 AS "same_body!" FROM deliveries
+            WHERE sender_id = $1 AND source = $2 AND hook_id = $3"#,
+            delivery.sender_id,
+            delivery.source,
+            delivery.hook_id,
+            delivery.body_hash.as_slice(),
+        )
+        .fetch_optional(&self.intake)
+        .await?;
+        let Some(first) = first else {
+            // Forgotten between the two statements: let the sender come again.
+            return Err(StoreError::Unavailable(sqlx::Error::RowNotFound));
+        };
+        if !first.same_body {
+            return Ok(Recorded::Conflict(first.id));
+        }
+        if first.state == DeliveryState::Failed {
+            sqlx::query!(
+                "/* run_again */
+                UPDATE deliveries SET state = 'received', reason = NULL, tries = 0, due_at = $2, processed_at = NULL
+                WHERE id = $1 AND state = 'failed' AND body IS NOT NULL
+                  AND NOT EXISTS (SELECT FROM decisions WHERE delivery_id = $1)",
+                first.id.0,
+                delivery.received_at,
+            )
+            .execute(&self.intake)
+            .await?;
+        }
+        Ok(Recorded::Seen(first.id))
+    }
+
+    /// Takes up to `limit` waiting deliveries, oldest first, and counts the try before any work, so
+    /// that one that kills its worker is parked after a few.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn claim_deliveries(
+        &self,
+        lease: Lease,
+        now: Moment,
+        limit: i64,
+    ) -> Result<Vec<ClaimedDelivery>, StoreError> {
+        Ok(sqlx::query_as!(
+            ClaimedDelivery,
+            r#"/* claim_deliveries: skips rows that another worker is just taking */
+            WITH due AS MATERIALIZED (
+                SELECT id FROM deliveries
+                WHERE state = 'received' AND due_at <= $1 AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                ORDER BY due_at, id
+                LIMIT $2
+                FOR NO KEY UPDATE SKIP LOCKED
+            )
+            UPDATE deliveries d
+            SET lease = $3, lease_until = clock_timestamp() + $4 * interval '1 millisecond', tries = tries + 1
+            FROM due WHERE d.id = due.id
+            RETURNING d.id, d.source, d.hook_id, d.sender_id, d.event_name, d.content_type, d.body, d.body_hash,
+                      d.received_at, d.tries"#,
+            now,
+            limit,
+            lease.token,
+            lease.millis as f64,
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
+    /// Gives a delivery back, to be taken up again at `due_at`. Changes nothing if the lease is lost.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the lease will run out by itself.
+    pub async fn postpone_delivery(
+        &self,
+        id: DeliveryId,
+        lease: Lease,
+        due_at: Moment,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* postpone_delivery: fenced by the lease */
+            UPDATE deliveries SET lease = NULL, lease_until = NULL, due_at = $3, reason = $4
+            WHERE id = $1 AND lease = $2",
+            id.0,
+            lease.token,
+            due_at,
+            reason,
+        )
+        .execute(&self.work)
+        .await?;
+        Ok(())
+    }
+
+    /// The earlier delivery of the same source with the same body and another sender's id, if its
+    /// body is still kept: this one is then a replay.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn same_body_before(&self, delivery: &ClaimedDelivery) -> Result<Option<DeliveryId>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* same_body_before */
+            SELECT id AS "id: DeliveryId" FROM deliveries
+            WHERE body_hash = $1 AND source = $2 AND sender_id <> $3 AND id < $4 AND body IS NOT NULL
+            ORDER BY id LIMIT 1"#,
+            delivery.body_hash,
+            delivery.source,
+            delivery.sender_id,
+            delivery.id.0,
+        )
+        .fetch_optional(&self.work)
+        .await?)
+    }
+
+    /// One delivery.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        Ok(sqlx::query_as!(
+            Delivery,
+            "/* delivery */
+            SELECT id, source, hook_id, sender_id, event_name, content_type, received_at, state, reason, action,
+                   actor_login, repo_name, subject_url, rule_version, duplicate_of, processed_at, tries
+            FROM deliveries WHERE id = $1",
+            id.0
+        )
+        .fetch_optional(&self.work)
+        .await?)
+    }
+
+    /// The raw body of a delivery, while it is kept, in the shape that the match step reads.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn delivery_with_body(&self, id: DeliveryId) -> Result<Option<ClaimedDelivery>, StoreError> {
+        Ok(sqlx::query_as!(
+            ClaimedDelivery,
+            "/* delivery_with_body */
+            SELECT id, source, hook_id, sender_id, event_name, content_type, body, body_hash, received_at, tries
+            FROM deliveries WHERE id = $1",
+            id.0
+        )
+        .fetch_optional(&self.work)
+        .await?)
+    }
+
+    /// A page of deliveries, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn deliveries(&self, filter: &DeliveryFilter, page: Page) -> Result<Vec<Delivery>, StoreError> {
+        Ok(sqlx::query_as!(
+            Delivery,
+            "/* deliveries */
+            SELECT id, source, hook_id, sender_id, event_name, content_type, received_at, state, reason, action,
+                   actor_login, repo_name, subject_url, rule_version, duplicate_of, processed_at, tries
+            FROM deliveries
+            WHERE ($1::uuid IS NULL OR id < $1)
+              AND ($2::text IS NULL OR source = $2)
+              AND ($3::text IS NULL OR state = $3)
+              AND ($4::text IS NULL OR event_name = $4)
+              AND ($5::timestamptz IS NULL OR received_at >= $5)
+            ORDER BY id DESC LIMIT $6",
+            page.before,
+            filter.source,
+            filter.state as Option<DeliveryState>,
+            filter.event,
+            filter.since,
+            page.limit,
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
+    /// Lets the match step see a delivery again. The caller has made sure that it has no tasks.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn replay_delivery(&self, id: DeliveryId, now: Moment) -> Result<bool, StoreError> {
+        let mut transaction = self.work.begin().await?;
+        let replayed = sqlx::query!(
+            "/* replay_delivery: refused by the WHERE when a task exists or the body is gone */
+            UPDATE deliveries SET state = 'received', reason = NULL, duplicate_of = NULL, tries = 0, due_at = $2,
+                   processed_at = NULL, lease = NULL, lease_until = NULL
+            WHERE id = $1 AND body IS NOT NULL AND state <> 'received'
+              AND NOT EXISTS (SELECT FROM tasks WHERE delivery_id = $1)",
+            id.0,
+            now
+        )
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected()
+            == 1;
+        if replayed {
+            sqlx::query!("/* replay_delivery */ DELETE FROM decisions WHERE delivery_id = $1", id.0)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(replayed)
+    }
+
+    /// How many deliveries wait for the match step.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn waiting_deliveries(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* waiting_deliveries */ SELECT count(*) AS "count!" FROM deliveries WHERE state = 'received'"#
+        )
+        .fetch_one(&self.work)
+        .await?)
+    }
+}

@@ -1,0 +1,64 @@
+//! What can go wrong with the database, told by what to do next.
+
+/// A failed call to the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, is shutting down, is full or is overloaded: retry later.
+    #[error("the database is not available: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// The statement lost a race that the database broke (deadlock, serialization): retry now.
+    #[error("the database asked to try again: {0}")]
+    Contended(#[source] sqlx::Error),
+    /// A named constraint refused it: the caller knows which and what it means.
+    #[error("the constraint {constraint} refused it")]
+    Constraint {
+        /// The constraint's name, as in the migration.
+        constraint: String,
+    },
+    /// A fault in this program or a table changed by hand: give up and tell a person.
+    #[error("the database refused a statement: {0}")]
+    Fault(#[source] sqlx::Error),
+    /// What is stored cannot be read back by this version: give up and tell a person.
+    #[error("a stored value cannot be read: {0}")]
+    Unreadable(String),
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later with nobody doing anything.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Contended(_))
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::Protocol(_) => Self::Unavailable(error),
+            sqlx::Error::Database(db) => {
+                let code = db.code().unwrap_or_default().into_owned();
+                if let Some(constraint) = db.constraint() {
+                    return Self::Constraint { constraint: constraint.to_owned() };
+                }
+                match code.as_str() {
+                    "40001" | "40P01" => Self::Contended(error),
+                    // 08 connection, 53 resources, 55P03 lock, 57 operator and time-out, 58 system.
+                    code if ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => {
+                        Self::Unavailable(error)
+                    }
+                    "55P03" | "25006" => Self::Unavailable(error),
+                    _ => Self::Fault(error),
+                }
+            }
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::TypeNotFound { .. } => {
+                Self::Unreadable(error.to_string())
+            }
+            _ => Self::Fault(error),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! People: GitHub users whose token we hold, bound to their account number. Tokens come in and go
+//! out sealed; this file never sees one in the clear.
+
+use super::{Moment, Store, StoreError, Tx};
+use crate::ids::PersonId;
+
+/// A person as stored.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct Person {
+    pub id: PersonId,
+    pub login: String,
+    pub token: Option<Vec<u8>>,
+    pub token_state: String,
+    pub token_reason: Option<String>,
+    pub token_expires_at: Option<Moment>,
+    pub refresh_token: Option<Vec<u8>>,
+    pub refresh_expires_at: Option<Moment>,
+    pub added_at: Moment,
+    pub checked_at: Moment,
+}
+
+impl Person {
+    /// The sealed token, if GitHub has not refused it and it has not ended.
+    #[must_use]
+    pub fn usable_token(&self, now: Moment) -> Option<&[u8]> {
+        let alive = self.token_state == "ok" && self.token_expires_at.is_none_or(|end| end > now);
+        self.token.as_deref().filter(|_| alive)
+    }
+}
+
+impl Store {
+    /// Adds a person, or gives one a new token.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is changed.
+    pub async fn put_person(&self, id: PersonId, login: &str, token: &[u8], now: Moment) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* put_person */
+            INSERT INTO people (id, login, token, added_at, checked_at) VALUES ($1, $2, $3, $4, $4)
+            ON CONFLICT (id) DO UPDATE SET login = $2, token = $3, token_state = 'ok', token_reason = NULL,
+                token_expires_at = NULL, refresh_token = NULL, refresh_expires_at = NULL, checked_at = $4",
+            id.0,
+            login,
+            token,
+            now
+        )
+        .execute(&self.work)
+        .await?;
+        Ok(())
+    }
+
+    /// One person.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn person(&self, id: PersonId) -> Result<Option<Person>, StoreError> {
+        Ok(sqlx::query_as!(Person, "/* person */ SELECT * FROM people WHERE id = $1", id.0)
+            .fetch_optional(&self.work)
+            .await?)
+    }
+
+    /// People of this login, in any case; more than one if an account was renamed and the name taken.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn people_by_login(&self, login: &str) -> Result<Vec<Person>, StoreError> {
+        Ok(sqlx::query_as!(
+            Person,
+            "/* people_by_login */ SELECT * FROM people WHERE lower(login) = lower($1) ORDER BY checked_at DESC LIMIT 10",
+            login
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
+    /// A page of people by account number.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn people(&self, after: Option<i64>, limit: i64) -> Result<Vec<Person>, StoreError> {
+        Ok(sqlx::query_as!(
+            Person,
+            "/* people */ SELECT * FROM people WHERE ($1::bigint IS NULL OR id > $1) ORDER BY id LIMIT $2",
+            after,
+            limit
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
+    /// Removes a person, the token and the consents. Answers whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is changed.
+    pub async fn remove_person(&self, id: PersonId) -> Result<bool, StoreError> {
+        Ok(sqlx::query!("/* remove_person */ DELETE FROM people WHERE id = $1", id.0)
+            .execute(&self.work)
+            .await?
+            .rows_affected()
+            == 1)
+    }
+
+    /// Replaces the sealed form of the same token, if nobody has put a newer one meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is changed.
+    pub async fn reseal_token(&self, id: PersonId, old: &[u8], new: &[u8]) -> Result<bool, StoreError> {
+        Ok(sqlx::query!(
+            "/* reseal_token: compare and set */ UPDATE people SET token = $3 WHERE id = $1 AND token = $2",
+            id.0,
+            old,
+            new
+        )
+        .execute(&self.work)
+        .await?
+        .rows_affected()
+            == 1)
+    }
+
+    /// Records that a person agrees that a rule runs with their token.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is changed.
+    pub async fn give_consent(&self, id: PersonId, rule: &str, now: Moment) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* give_consent */ INSERT INTO consents (person_id, rule, given_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            id.0,
+            rule,
+            now
+        )
+        .execute(&self.work)
+        .await?;
+        Ok(())
+    }
+
+    /// The rules a person has agreed to.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn consents(&self, id: PersonId) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar!("/* consents */ SELECT rule FROM consents WHERE person_id = $1 ORDER BY rule", id.0)
+            .fetch_all(&self.work)
+            .await?)
+    }
+
+    /// The stored proof of the sealing key; the first caller's is kept.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn vault_proof(&self, candidate: &[u8]) -> Result<Vec<u8>, StoreError> {
+        sqlx::query!("/* vault_proof */ INSERT INTO vault_proof (proof) VALUES ($1) ON CONFLICT DO NOTHING", candidate)
+            .execute(&self.work)
+            .await?;
+        Ok(sqlx::query_scalar!("/* vault_proof */ SELECT proof FROM vault_proof").fetch_one(&self.work).await?)
+    }
+
+    /// Replaces the proof after everything was sealed anew.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is changed.
+    pub async fn replace_vault_proof(&self, proof: &[u8]) -> Result<(), StoreError> {
+        sqlx::query!("/* replace_vault_proof */ UPDATE vault_proof SET proof = $1", proof).execute(&self.work).await?;
+        Ok(())
+    }
+}
+
+impl Tx {
+    /// Marks a token as refused by GitHub, unless a newer one was put since.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is changed.
+    pub async fn refuse_token(&mut self, id: PersonId, sealed: &[u8], reason: &str) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* refuse_token: only the token that was refused */
+            UPDATE people SET token_state = 'reauth_required', token_reason = $3 WHERE id = $1 AND token = $2",
+            id.0,
+            sealed,
+            super::decisions::bounded(reason)
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}

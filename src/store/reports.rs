@@ -1,0 +1,246 @@
+//! The outbox: what is to be told, committed with the change that it tells of.
+
+use super::{Lease, Moment, Store, StoreError, Tx};
+use crate::ids::{DeliveryId, PersonId, ReportId, TaskId};
+
+/// What kind of thing is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum ReportKind {
+    /// The living comment of a task.
+    Comment,
+    /// A comment written once.
+    Notice,
+    /// A reaction.
+    Reaction,
+    /// The labels that show a task's state.
+    Labels,
+}
+
+/// A report to be made, or to be told anew.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct NewReport {
+    pub id: ReportId,
+    pub task_id: Option<TaskId>,
+    pub delivery_id: Option<DeliveryId>,
+    pub kind: ReportKind,
+    pub dedupe: String,
+    pub repo_id: i64,
+    pub repo_owner: String,
+    pub repo_name: String,
+    pub subject_number: i64,
+    pub comment_id: Option<i64>,
+    pub comment_on_diff: bool,
+    pub person_id: Option<PersonId>,
+    pub content: String,
+}
+
+/// A report as stored.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct Report {
+    pub id: ReportId,
+    pub task_id: Option<TaskId>,
+    pub delivery_id: Option<DeliveryId>,
+    pub kind: ReportKind,
+    pub dedupe: String,
+    pub repo_id: i64,
+    pub repo_owner: String,
+    pub repo_name: String,
+    pub subject_number: i64,
+    pub comment_id: Option<i64>,
+    pub comment_on_diff: bool,
+    pub person_id: Option<PersonId>,
+    pub content: String,
+    pub revision: i32,
+    pub sent_revision: i32,
+    pub state: String,
+    pub external_id: Option<i64>,
+    pub external_url: Option<String>,
+    pub tries: i32,
+    pub trouble: Option<String>,
+    pub made_at: Moment,
+    pub sent_at: Option<Moment>,
+    pub due_at: Moment,
+    pub lease: Option<uuid::Uuid>,
+    pub lease_until: Option<Moment>,
+}
+
+impl Tx {
+    /// Puts a report into the outbox. A living one that is there already is raised to a new
+    /// revision; one written once stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is changed.
+    pub async fn tell(&mut self, new: &NewReport, due_at: Moment) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* tell */
+            INSERT INTO reports (id, task_id, delivery_id, kind, dedupe, repo_id, repo_owner, repo_name,
+                                 subject_number, comment_id, comment_on_diff, person_id, content, made_at, due_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)
+            ON CONFLICT ON CONSTRAINT reports_dedupe DO UPDATE SET
+                revision = reports.revision + 1, state = 'pending', tries = 0, trouble = NULL,
+                due_at = greatest(reports.due_at, $14)
+            WHERE reports.kind IN ('comment', 'labels')",
+            new.id.0,
+            new.task_id.map(|id| id.0),
+            new.delivery_id.map(|id| id.0),
+            new.kind as ReportKind,
+            new.dedupe,
+            new.repo_id,
+            new.repo_owner,
+            new.repo_name,
+            new.subject_number,
+            new.comment_id,
+            new.comment_on_diff,
+            new.person_id.map(|id| id.0),
+            new.content,
+            due_at,
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Takes reports that are due.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn claim_reports(&self, lease: Lease, now: Moment, limit: i64) -> Result<Vec<Report>, StoreError> {
+        Ok(sqlx::query_as!(
+            Report,
+            "/* claim_reports: counts the try before the work */
+            WITH due AS MATERIALIZED (
+                SELECT id FROM reports
+                WHERE state = 'pending' AND due_at <= $1
+                  AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                ORDER BY due_at, id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED
+            )
+            UPDATE reports r
+            SET lease = $3, lease_until = clock_timestamp() + $4 * interval '1 millisecond', tries = tries + 1
+            FROM due WHERE r.id = due.id
+            RETURNING r.*",
+            now,
+            limit,
+            lease.token,
+            lease.millis as f64,
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
+    /// Records that a revision was told. A newer revision stays pending.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may be told again; the footer finds the first one.
+    pub async fn report_sent(
+        &self,
+        report: &Report,
+        lease: Lease,
+        external_id: Option<i64>,
+        external_url: Option<&str>,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* report_sent: fenced by the lease */
+            UPDATE reports SET
+                sent_revision = $3, external_id = coalesce($4, external_id), external_url = coalesce($5, external_url),
+                sent_at = $6, trouble = NULL, tries = 0, lease = NULL, lease_until = NULL,
+                state = CASE WHEN revision = $3 THEN 'sent' ELSE 'pending' END
+            WHERE id = $1 AND lease = $2",
+            report.id.0,
+            lease.token,
+            report.revision,
+            external_id,
+            external_url,
+            now
+        )
+        .execute(&self.work)
+        .await?;
+        Ok(())
+    }
+
+    /// Gives a report back to be told at `due_at`; with none it has failed for good.
+    /// `count` says whether this was a try of its own, or only a wait for somebody's turn.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the lease will run out by itself.
+    pub async fn postpone_report(
+        &self,
+        report: ReportId,
+        lease: Lease,
+        due_at: Option<Moment>,
+        count: bool,
+        trouble: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* postpone_report: fenced by the lease */
+            UPDATE reports SET
+                state = CASE WHEN $3::timestamptz IS NULL THEN 'failed' ELSE 'pending' END,
+                due_at = coalesce($3, due_at), trouble = nullif($4, ''),
+                tries = CASE WHEN $5 THEN tries ELSE tries - 1 END, lease = NULL, lease_until = NULL
+            WHERE id = $1 AND lease = $2",
+            report.0,
+            lease.token,
+            due_at,
+            super::decisions::bounded(trouble),
+            count,
+        )
+        .execute(&self.work)
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets where a report was told, so that it is told anew: its comment was deleted.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn report_vanished(&self, report: ReportId, lease: Lease) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* report_vanished */ UPDATE reports SET external_id = NULL, external_url = NULL WHERE id = $1 AND lease = $2",
+            report.0,
+            lease.token
+        )
+        .execute(&self.work)
+        .await?;
+        Ok(())
+    }
+
+    /// What is told of a task.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn reports_of_task(&self, task: TaskId) -> Result<Vec<Report>, StoreError> {
+        Ok(sqlx::query_as!(
+            Report,
+            "/* reports_of_task */ SELECT * FROM reports WHERE task_id = $1 ORDER BY id LIMIT 100",
+            task.0
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
+    /// Whether a label is one that the outbox puts on this issue or pull request.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn labels_are_ours(&self, repo: i64, subject: i64, label: &str) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* labels_are_ours */
+            SELECT EXISTS (
+                SELECT FROM reports r JOIN tasks t ON t.id = r.task_id
+                WHERE r.repo_id = $1 AND r.subject_number = $2 AND r.kind = 'labels'
+                  AND lower($3) IN (lower(t.report -> 'labels' ->> 'running'), lower(t.report -> 'labels' ->> 'done'),
+                                    lower(t.report -> 'labels' ->> 'failed'))) AS "ours!""#,
+            repo,
+            subject,
+            label
+        )
+        .fetch_one(&self.work)
+        .await?)
+    }
+}

@@ -1,0 +1,286 @@
+//! Making a task, once for a wish, and what its guards count: all in the transaction that makes it.
+
+use sqlx::types::Json;
+
+use super::{Hold, Task};
+use crate::domain::rule::{Allow, Report};
+use crate::domain::task::State;
+use crate::ids::{DeliveryId, PersonId, TaskId};
+use crate::store::{Moment, StoreError, Tx};
+
+/// A task to be made. The fields are those of [`Task`].
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct NewTask {
+    pub id: TaskId,
+    pub state: State,
+    pub reason: String,
+    pub hold: Option<Hold>,
+    pub rule: String,
+    pub rule_version: String,
+    pub delivery_id: DeliveryId,
+    pub retry_of: Option<TaskId>,
+    pub source: String,
+    pub host: String,
+    pub event: String,
+    pub repo_id: i64,
+    pub repo_owner: String,
+    pub repo_name: String,
+    pub origin_repo_id: i64,
+    pub origin_owner: String,
+    pub origin_name: String,
+    pub subject_kind: String,
+    pub subject_number: Option<i64>,
+    pub subject_url: String,
+    pub comment_id: Option<i64>,
+    pub comment_on_diff: bool,
+    pub label_name: Option<String>,
+    pub actor_id: Option<i64>,
+    pub actor_login: String,
+    pub person_id: PersonId,
+    pub person_login: String,
+    pub allow_pending: bool,
+    pub allow_rule: Allow,
+    pub report: Report,
+    pub once_key: Option<String>,
+    pub once_idle_s: Option<i64>,
+    pub prompt: String,
+    pub marker: String,
+    pub model: Option<String>,
+    pub custom_agent: Option<String>,
+    pub base_ref: Option<String>,
+    pub head_ref: Option<String>,
+    pub create_pull_request: bool,
+}
+
+impl NewTask {
+    /// The same work once more, as a task and an intent of its own.
+    #[must_use]
+    pub fn again(task: &Task, id: TaskId, marker: String) -> Self {
+        let task = task.clone();
+        Self {
+            id,
+            state: State::Pending,
+            reason: String::new(),
+            hold: None,
+            rule: task.rule,
+            rule_version: task.rule_version,
+            delivery_id: task.delivery_id,
+            retry_of: Some(task.id),
+            source: task.source,
+            host: task.host,
+            event: task.event,
+            repo_id: task.repo_id,
+            repo_owner: task.repo_owner,
+            repo_name: task.repo_name,
+            origin_repo_id: task.origin_repo_id,
+            origin_owner: task.origin_owner,
+            origin_name: task.origin_name,
+            subject_kind: task.subject_kind,
+            subject_number: task.subject_number,
+            subject_url: task.subject_url,
+            comment_id: task.comment_id,
+            comment_on_diff: task.comment_on_diff,
+            label_name: task.label_name,
+            actor_id: task.actor_id,
+            actor_login: task.actor_login,
+            person_id: task.person_id,
+            person_login: task.person_login,
+            allow_pending: task.allow_pending,
+            allow_rule: task.allow_rule.0,
+            report: task.report.0,
+            once_key: task.once_key,
+            once_idle_s: task.once_idle_s,
+            prompt: task.prompt,
+            marker,
+            model: task.model,
+            custom_agent: task.custom_agent,
+            base_ref: task.base_ref,
+            head_ref: task.head_ref,
+            create_pull_request: task.create_pull_request,
+        }
+    }
+}
+
+/// What the limits of a rule are compared with.
+#[derive(Debug, Clone, Copy)]
+pub enum Counted<'a> {
+    /// Tasks of this rule.
+    Rule(&'a str),
+    /// Tasks that work in this repository.
+    Repo(i64),
+    /// Tasks that run as this person.
+    Person(PersonId),
+}
+
+impl Tx {
+    /// Inserts a task.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is made.
+    pub async fn make_task(&mut self, new: &NewTask, now: Moment) -> Result<Task, StoreError> {
+        Ok(sqlx::query_as!(
+            Task,
+            "/* make_task */
+            INSERT INTO tasks (
+                id, state, reason, hold, rule, rule_version, delivery_id, retry_of, source, host, event,
+                repo_id, repo_owner, repo_name, origin_repo_id, origin_owner, origin_name,
+                subject_kind, subject_number, subject_url, comment_id, comment_on_diff, label_name,
+                actor_id, actor_login, person_id, person_login, allow_pending, allow_rule, report,
+                once_key, once_idle_s, prompt, marker, model, custom_agent, base_ref, head_ref,
+                create_pull_request, created_at, changed_at, due_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+                    $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39,
+                    $40, $40, $40)
+            RETURNING *",
+            new.id.0,
+            new.state as State,
+            new.reason,
+            new.hold as Option<Hold>,
+            new.rule,
+            new.rule_version,
+            new.delivery_id.0,
+            new.retry_of.map(|id| id.0),
+            new.source,
+            new.host,
+            new.event,
+            new.repo_id,
+            new.repo_owner,
+            new.repo_name,
+            new.origin_repo_id,
+            new.origin_owner,
+            new.origin_name,
+            new.subject_kind,
+            new.subject_number,
+            new.subject_url,
+            new.comment_id,
+            new.comment_on_diff,
+            new.label_name,
+            new.actor_id,
+            new.actor_login,
+            new.person_id.0,
+            new.person_login,
+            new.allow_pending,
+            Json(&new.allow_rule) as _,
+            Json(&new.report) as _,
+            new.once_key,
+            new.once_idle_s,
+            new.prompt,
+            new.marker,
+            new.model,
+            new.custom_agent,
+            new.base_ref,
+            new.head_ref,
+            new.create_pull_request,
+            now,
+        )
+        .fetch_one(self.connection())
+        .await?)
+    }
+
+    /// The task that one of these wishes already became, if any.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn task_of_intent(&mut self, keys: &[[u8; 32]]) -> Result<Option<TaskId>, StoreError> {
+        let keys: Vec<&[u8]> = keys.iter().map(<[u8; 32]>::as_slice).collect();
+        Ok(sqlx::query_scalar!(
+            r#"/* task_of_intent */ SELECT task_id AS "id: TaskId" FROM intents WHERE key = ANY($1) ORDER BY made_at LIMIT 1"#,
+            &keys as &[&[u8]]
+        )
+        .fetch_optional(self.connection())
+        .await?)
+    }
+
+    /// Claims wishes for a task. Answers whether all of them were free; the caller rolls back if not.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is claimed.
+    pub async fn claim_intents(&mut self, task: TaskId, keys: &[[u8; 32]], now: Moment) -> Result<bool, StoreError> {
+        let distinct: std::collections::BTreeSet<&[u8]> = keys.iter().map(<[u8; 32]>::as_slice).collect();
+        let distinct: Vec<&[u8]> = distinct.into_iter().collect();
+        let claimed = sqlx::query!(
+            "/* claim_intents: waits for a transaction that is just claiming the same wish */
+            INSERT INTO intents (key, task_id, made_at) SELECT key, $2, $3 FROM UNNEST($1::bytea[]) AS k (key)
+            ON CONFLICT (key) DO NOTHING",
+            &distinct as &[&[u8]],
+            task.0,
+            now
+        )
+        .execute(self.connection())
+        .await?
+        .rows_affected();
+        Ok(usize::try_from(claimed).unwrap_or(0) == distinct.len())
+    }
+
+    /// Tasks that have not ended.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn live_tasks(&mut self, what: Counted<'_>) -> Result<i64, StoreError> {
+        let (rule, repo, person) = what.columns();
+        Ok(sqlx::query_scalar!(
+            r#"/* live_tasks */
+            SELECT count(*) AS "count!" FROM tasks
+            WHERE ended_at IS NULL AND ($1::text IS NULL OR rule = $1) AND ($2::bigint IS NULL OR repo_id = $2)
+              AND ($3::bigint IS NULL OR person_id = $3)"#,
+            rule,
+            repo,
+            person
+        )
+        .fetch_one(self.connection())
+        .await?)
+    }
+
+    /// Tasks made since a moment, and the oldest of them: when it leaves the window there is room.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn tasks_since(&mut self, what: Counted<'_>, since: Moment) -> Result<(i64, Option<Moment>), StoreError> {
+        let (rule, repo, person) = what.columns();
+        let row = sqlx::query!(
+            r#"/* tasks_since */
+            SELECT count(*) AS "count!", min(created_at) AS oldest FROM tasks
+            WHERE created_at > $4 AND ($1::text IS NULL OR rule = $1) AND ($2::bigint IS NULL OR repo_id = $2)
+              AND ($3::bigint IS NULL OR person_id = $3)"#,
+            rule,
+            repo,
+            person,
+            since
+        )
+        .fetch_one(self.connection())
+        .await?;
+        Ok((row.count, row.oldest))
+    }
+
+    /// Live tasks that hold the key of a rule, oldest first; a task idle for its time has let go.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn tasks_with_key(&mut self, rule: &str, key: &str, now: Moment) -> Result<Vec<Task>, StoreError> {
+        Ok(sqlx::query_as!(
+            Task,
+            "/* tasks_with_key */
+            SELECT * FROM tasks
+            WHERE rule = $1 AND once_key = $2 AND ended_at IS NULL
+              AND NOT (state = 'idle' AND once_idle_s IS NOT NULL
+                       AND changed_at + once_idle_s * interval '1 second' <= $3)
+            ORDER BY id LIMIT 100 FOR NO KEY UPDATE",
+            rule,
+            key,
+            now
+        )
+        .fetch_all(self.connection())
+        .await?)
+    }
+}
+
+impl Counted<'_> {
+    fn columns(&self) -> (Option<&str>, Option<i64>, Option<i64>) {
+        match self {
+            Self::Rule(rule) => (Some(rule), None, None),
+            Self::Repo(repo) => (None, Some(*repo), None),
+            Self::Person(person) => (None, None, Some(person.0)),
+        }
+    }
+}

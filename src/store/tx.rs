@@ -1,0 +1,48 @@
+//! One transaction, passed through the functions that must happen together or not at all.
+
+use sqlx::{PgConnection, Postgres};
+
+use super::{Store, StoreError};
+
+/// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
+#[derive(Debug)]
+pub struct Tx(sqlx::Transaction<'static, Postgres>);
+
+impl Store {
+    /// Opens a transaction. It must be short: never across a call to the outside.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(Tx(self.work.begin().await?))
+    }
+}
+
+impl Tx {
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+
+    /// Makes all of it durable.
+    ///
+    /// # Errors
+    /// [`StoreError`]: whether it was committed is not known; leases and fences make the repetition
+    /// harmless.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.0.commit().await?)
+    }
+
+    /// Lets only one transaction at a time, on any replica, work on what `name` stands for.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn alone_with(&mut self, name: &str) -> Result<(), StoreError> {
+        sqlx::query!(
+            r#"/* alone_with */ SELECT pg_advisory_xact_lock(hashtextextended($1, 7421)) AS "locked: ()""#,
+            name
+        )
+        .fetch_one(self.connection())
+        .await?;
+        Ok(())
+    }
+}
