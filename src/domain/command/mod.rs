@@ -1,0 +1,161 @@
+//! The command line that people write in comments and, later, in chats.
+//!
+//! A command is the first line that starts with the prefix (in any case, after at most three spaces) outside
+//! quotations, code blocks and HTML comments. After the prefix come, in this order, a declared name, options,
+//! and text; options may also stand before the name. The text is taken as it is written, so an apostrophe in
+//! it is only an apostrophe; only an option's value can be quoted. The lines below belong to the text. An
+//! option after the text has begun is refused, not silently read as text: `--` in front of the text allows it.
+
+mod find;
+mod help;
+mod options;
+
+pub use help::help_text;
+
+use options::Options;
+
+/// Words that rules cannot declare as commands: they are, or will be, commands of taskbridge itself.
+pub const RESERVED: &[&str] = &["help", "status", "list", "why", "retry", "cancel", "approve", "link", "unlink"];
+
+/// Longest text of a command, in characters.
+pub const TEXT_LIMIT: usize = 20_000;
+/// Longest value of an option, in characters.
+pub const VALUE_LIMIT: usize = 200;
+
+/// What can be written where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grammar {
+    /// What a command line starts with, for example `/copilot`.
+    pub prefix: String,
+    /// The names that rules declare.
+    pub names: Vec<String>,
+    /// Whether a rule takes text without a name.
+    pub free_text: bool,
+}
+
+/// One well-formed command.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Command {
+    /// The declared name, as declared; empty for free text.
+    pub name: String,
+    /// The text after the name and options, with the lines below it.
+    pub text: String,
+    /// `--model`.
+    pub model: Option<String>,
+    /// `--base`: the branch to start from.
+    pub base: Option<String>,
+    /// `--agent`: a custom agent.
+    pub agent: Option<String>,
+    /// `--pr` or `--no-pr`: whether a pull request is to be opened.
+    pub create_pull_request: Option<bool>,
+}
+
+/// What a comment says to us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parsed {
+    /// Nothing.
+    None,
+    /// A command.
+    Command(Command),
+    /// A wish to know what can be written here: see [`help_text`].
+    Help,
+    /// Something that was meant for us but cannot be done.
+    Bad {
+        /// What is wrong and the nearest right form; for the one who wrote it.
+        message: String,
+    },
+}
+
+/// Reads a comment.
+#[must_use]
+pub fn parse(text: &str, grammar: &Grammar) -> Parsed {
+    let Some((line, below)) = find::command_line(text, &grammar.prefix) else {
+        return Parsed::None;
+    };
+    read(line, below, grammar).unwrap_or_else(|message| Parsed::Bad { message })
+}
+
+fn read(line: &str, below: &str, grammar: &Grammar) -> Result<Parsed, String> {
+    let mut options = Options::default();
+    let mut rest = options.take(line)?;
+    let mut name = None;
+    if !options.ended {
+        if let Some(word) = reserved_use(rest, grammar) {
+            return if word == "help" { Ok(Parsed::Help) } else { Err(not_here(word, grammar)) };
+        }
+        let first = first_word(rest);
+        name = grammar.names.iter().find(|name| !first.is_empty() && name.eq_ignore_ascii_case(first));
+        if name.is_some() {
+            rest = options.take(rest[first.len()..].trim_start())?;
+        }
+    }
+    let parsed = options.parse()?;
+    if parsed.help {
+        return Ok(Parsed::Help);
+    }
+    let text = [rest.trim_end(), below.trim_end()].join("\n");
+    let text = text.trim_matches(['\n', '\r']).to_owned();
+    if name.is_none() && text.trim().is_empty() {
+        return if parsed.any { Err(format!("say what to do: {}", example(grammar))) } else { Ok(Parsed::Help) };
+    }
+    if name.is_none() && !grammar.free_text {
+        return Err(unknown(first_word(rest), grammar));
+    }
+    if !options.ended
+        && let Some(option) = rest.split_whitespace().find_map(options::misplaced)
+    {
+        let dashes = "or put `--` before the text if it belongs to the text";
+        return Err(format!("write `{option}` before the text, {dashes}: {} --model NAME text", grammar.prefix));
+    }
+    if text.chars().nth(TEXT_LIMIT).is_some() {
+        return Err(format!("the text of a command has at most {TEXT_LIMIT} characters"));
+    }
+    Ok(Parsed::Command(Command { name: name.cloned().unwrap_or_default(), text, ..parsed.command }))
+}
+
+fn first_word(text: &str) -> &str {
+    text.split_whitespace().next().unwrap_or("")
+}
+
+/// A reserved word is meant as a command when it stands alone, when one argument that can be a task or a
+/// person follows, or when there is no free text that it could begin. `help me` is free text.
+fn reserved_use(rest: &str, grammar: &Grammar) -> Option<&'static str> {
+    let mut words = rest.split_whitespace();
+    let first = words.next()?;
+    let word = RESERVED.iter().find(|word| word.eq_ignore_ascii_case(first))?;
+    let alone = match (words.next(), words.next()) {
+        (None, _) => true,
+        (Some(argument), None) => argument.starts_with(['#', '@']) || argument.contains(|c: char| c.is_ascii_digit()),
+        _ => false,
+    };
+    (alone || !grammar.free_text).then_some(word)
+}
+
+fn not_here(word: &str, grammar: &Grammar) -> String {
+    format!("`{word}` is not available here yet; `{} help` shows what is", grammar.prefix)
+}
+
+fn unknown(word: &str, grammar: &Grammar) -> String {
+    let shown = super::trust::clean_line(word, 40);
+    let near = grammar
+        .names
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(&word.to_lowercase(), &name.to_lowercase()), name))
+        .min()
+        .filter(|(distance, name)| *distance <= 2 && *distance < name.len());
+    match near {
+        Some((_, name)) => format!("there is no command `{shown}`; did you mean `{} {name}`?", grammar.prefix),
+        None => format!("there is no command `{shown}`; `{} help` shows what there is", grammar.prefix),
+    }
+}
+
+/// The nearest right form.
+fn example(grammar: &Grammar) -> String {
+    match grammar.names.first() {
+        Some(name) if !grammar.free_text => format!("`{} {name}`", grammar.prefix),
+        _ => format!("`{} fix the failing test`", grammar.prefix),
+    }
+}
+
+#[cfg(test)]
+mod tests;

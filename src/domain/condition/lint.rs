@@ -1,0 +1,213 @@
+//! What is refused when a condition is loaded. Each bound stands for a measured way to make the engine
+//! slow: deep nesting, long chains, macros inside macros, and patterns that are built anew for each event.
+
+use std::collections::BTreeSet;
+
+use cel::common::ast::{Expr, IdedExpr, LiteralValue, SourceInfo};
+use cel::{Env, ParseErrors};
+use regex::{Regex, RegexBuilder};
+
+use super::super::prompt::unknown_name;
+use super::super::view::NAMES;
+use super::ConditionFault;
+use super::outcome::children;
+
+const SOURCE_LIMIT: usize = 4_000;
+const BRACKET_DEPTH: usize = 16;
+const NODES: usize = 600;
+const DEPTH: usize = 64;
+const PATTERN_LIMIT: usize = 500;
+const PATTERNS: usize = 16;
+/// Bytes of a compiled pattern.
+const PATTERN_SIZE: usize = 256 * 1024;
+
+/// A condition that may be evaluated.
+pub(super) struct Checked {
+    pub(super) expression: IdedExpr,
+    pub(super) names: BTreeSet<String>,
+    pub(super) patterns: Vec<(String, Regex)>,
+}
+
+pub(super) fn check(text: &str, env: &Env) -> Result<Checked, ConditionFault> {
+    let start = |message: String| ConditionFault { message, line: 1, column: 1 };
+    if text.trim().is_empty() {
+        return Err(start("a condition is empty".to_owned()));
+    }
+    if text.len() > SOURCE_LIMIT {
+        return Err(start(format!("a condition has at most {SOURCE_LIMIT} bytes")));
+    }
+    brackets(text)?;
+    let depth = u16::try_from(DEPTH).unwrap_or(u16::MAX);
+    let (mut expression, info) =
+        env.parser().max_recursion_depth(depth).parse_with_source_info(text).map_err(|errors| syntax(&errors))?;
+    let mut walk = Walk { info: &info, nodes: 0, names: BTreeSet::new(), patterns: Vec::new(), fault: None };
+    walk.visit(&expression, 0, &mut Vec::new());
+    if let Some(fault) = walk.fault {
+        return Err(fault);
+    }
+    let (names, mut patterns) = (walk.names, walk.patterns);
+    patterns.dedup_by(|a, b| a.0 == b.0);
+    replace_patterns(&mut expression);
+    Ok(Checked { expression, names, patterns })
+}
+
+/// Nesting is refused before the parser sees it: its own depth counts differently and costs stack.
+fn brackets(text: &str) -> Result<(), ConditionFault> {
+    let (mut depth, mut line, mut column) = (0_usize, 1, 0);
+    for c in text.chars() {
+        column += 1;
+        match c {
+            '\n' => (line, column) = (line + 1, 0),
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > BRACKET_DEPTH {
+            let message = format!("brackets may be nested {BRACKET_DEPTH} deep at most");
+            return Err(ConditionFault { message, line, column });
+        }
+    }
+    Ok(())
+}
+
+fn syntax(errors: &ParseErrors) -> ConditionFault {
+    let first = errors.errors.first();
+    let at = |position: isize| usize::try_from(position).unwrap_or(1).max(1);
+    let (line, column) = first.map_or((1, 1), |error| (at(error.pos.0), at(error.pos.1)));
+    let message = first.map_or("no valid condition", |error| error.msg.as_str());
+    ConditionFault { message: super::super::trust::clean_line(message, 200), line, column }
+}
+
+struct Walk<'a> {
+    info: &'a SourceInfo,
+    nodes: usize,
+    names: BTreeSet<String>,
+    patterns: Vec<(String, Regex)>,
+    fault: Option<ConditionFault>,
+}
+
+impl Walk<'_> {
+    /// `bound` holds the variables of the macros around this expression.
+    fn visit(&mut self, expression: &IdedExpr, depth: usize, bound: &mut Vec<String>) {
+        self.nodes += 1;
+        if self.fault.is_some() {
+            return;
+        }
+        if self.nodes > NODES || depth > DEPTH {
+            return self.refuse(expression, "this condition is too long; split it into several rules".to_owned());
+        }
+        match &expression.expr {
+            Expr::Ident(name) if name.starts_with('@') || bound.contains(name) => {}
+            Expr::Ident(name) if NAMES.contains(&name.as_str()) => {
+                self.names.insert(name.clone());
+            }
+            Expr::Ident(name) if TYPES.contains(&name.as_str()) => {}
+            Expr::Ident(name) => self.refuse(expression, unknown_name(name)),
+            Expr::Struct(_) => self.refuse(expression, "conditions cannot make objects".to_owned()),
+            Expr::Comprehension(comprehension) => {
+                if !bound.is_empty() {
+                    let message = "all, exists, map and filter cannot stand inside one another".to_owned();
+                    return self.refuse(expression, message);
+                }
+                self.visit(&comprehension.iter_range, depth + 1, bound);
+                bound.push(comprehension.iter_var.clone());
+                bound.extend(comprehension.iter_var2.clone());
+                for inner in [
+                    &comprehension.accu_init,
+                    &comprehension.loop_cond,
+                    &comprehension.loop_step,
+                    &comprehension.result,
+                ] {
+                    self.visit(inner, depth + 1, bound);
+                }
+                bound.clear();
+            }
+            _ => {
+                if is_call(expression, "matches") {
+                    self.pattern(expression);
+                }
+                children(expression, &mut |child| self.visit(child, depth + 1, bound));
+            }
+        }
+    }
+
+    fn pattern(&mut self, call: &IdedExpr) {
+        let Some(pattern) = literal_pattern(call) else {
+            let message = "matches() takes its pattern as a literal text, so that it can be checked here".to_owned();
+            return self.refuse(call, message);
+        };
+        if pattern.len() > PATTERN_LIMIT || self.patterns.len() >= PATTERNS {
+            let message = format!("at most {PATTERNS} patterns of {PATTERN_LIMIT} bytes each can stand in a condition");
+            return self.refuse(call, message);
+        }
+        match RegexBuilder::new(pattern).size_limit(PATTERN_SIZE).dfa_size_limit(PATTERN_SIZE * 4).build() {
+            Ok(regex) => self.patterns.push((function_name(pattern), regex)),
+            Err(regex::Error::CompiledTooBig(_)) => self.refuse(call, "this pattern is too large".to_owned()),
+            Err(error) => {
+                let reason = error.to_string();
+                let last = reason.lines().last().unwrap_or("").trim_start_matches("error: ");
+                self.refuse(call, format!("this pattern is not valid: {last}"));
+            }
+        }
+    }
+
+    fn refuse(&mut self, at: &IdedExpr, message: String) {
+        let offset = self.info.offset_for(at.id).map_or(0, |(start, _)| start as usize);
+        let before: String = self.info.source.chars().take(offset).collect();
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        self.fault.get_or_insert(ConditionFault { message, line, column });
+    }
+}
+
+/// Names that CEL itself knows as types.
+const TYPES: [&str; 12] =
+    ["bool", "bytes", "double", "duration", "dyn", "int", "list", "map", "null_type", "string", "timestamp", "uint"];
+
+fn is_call(expression: &IdedExpr, name: &str) -> bool {
+    matches!(&expression.expr, Expr::Call(call) if call.func_name == name)
+}
+
+/// The pattern of `text.matches("…")` or `matches(text, "…")`.
+fn literal_pattern(call: &IdedExpr) -> Option<&str> {
+    let Expr::Call(call) = &call.expr else { return None };
+    let arguments = if call.target.is_some() { 1 } else { 2 };
+    match (&call.args.last()?.expr, call.args.len() == arguments) {
+        (Expr::Literal(LiteralValue::String(pattern)), true) => Some(pattern.inner()),
+        _ => None,
+    }
+}
+
+/// Each pattern becomes a function of its own that holds it ready; no rule can write this name.
+fn function_name(pattern: &str) -> String {
+    format!("@matches {pattern}")
+}
+
+fn replace_patterns(expression: &mut IdedExpr) {
+    let name = literal_pattern(expression).filter(|_| is_call(expression, "matches")).map(function_name);
+    match (&mut expression.expr, name) {
+        (Expr::Call(call), name) => {
+            if let Some(name) = name {
+                call.func_name = name;
+                call.args.pop();
+            }
+            call.target.as_deref_mut().into_iter().chain(&mut call.args).for_each(replace_patterns);
+        }
+        (Expr::Comprehension(c), _) => {
+            [&mut c.iter_range, &mut c.accu_init, &mut c.loop_cond, &mut c.loop_step, &mut c.result]
+                .into_iter()
+                .for_each(replace_patterns);
+        }
+        (Expr::List(list), _) => list.elements.iter_mut().for_each(replace_patterns),
+        (Expr::Select(select), _) => replace_patterns(&mut select.operand),
+        (Expr::Map(map), _) => {
+            for entry in &mut map.entries {
+                if let cel::common::ast::EntryExpr::MapEntry(entry) = &mut entry.expr {
+                    replace_patterns(&mut entry.key);
+                    replace_patterns(&mut entry.value);
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,108 @@
+//! What a decision says when a condition was false or could not be answered: the paths it looked at and
+//! the values it saw, so that nobody has to guess.
+
+use cel::ExecutionError;
+use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+
+use super::super::trust;
+use super::super::view::{NAMES, View};
+use super::{ConditionError, Part};
+
+const PATHS: usize = 5;
+const VALUE_LIMIT: usize = 120;
+
+/// The dotted paths that start at a name of the view, in the order they are written.
+pub(super) fn paths(expression: &IdedExpr) -> Vec<String> {
+    let mut paths = Vec::new();
+    collect(expression, &mut paths);
+    paths
+}
+
+fn collect(expression: &IdedExpr, into: &mut Vec<String>) {
+    if let Some(path) = path(expression) {
+        let top = path.split('.').next().unwrap_or("");
+        if NAMES.contains(&top) && !into.contains(&path) {
+            into.push(path);
+        }
+        return;
+    }
+    children(expression, &mut |child| collect(child, into));
+}
+
+/// `a.b.c` if the expression is only that, also inside `has()`.
+fn path(expression: &IdedExpr) -> Option<String> {
+    match &expression.expr {
+        Expr::Ident(name) => Some(name.clone()),
+        Expr::Select(select) => Some(format!("{}.{}", path(&select.operand)?, select.field)),
+        _ => None,
+    }
+}
+
+/// Calls `visit` for each direct part of an expression.
+pub(super) fn children<'a>(expression: &'a IdedExpr, visit: &mut dyn FnMut(&'a IdedExpr)) {
+    match &expression.expr {
+        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).for_each(visit),
+        Expr::Comprehension(comprehension) => {
+            let c = comprehension;
+            [&c.iter_range, &c.accu_init, &c.loop_cond, &c.loop_step, &c.result].into_iter().for_each(visit);
+        }
+        Expr::List(list) => list.elements.iter().for_each(visit),
+        Expr::Select(select) => visit(&select.operand),
+        Expr::Map(map) => map.entries.iter().for_each(|entry| entry_children(&entry.expr, visit)),
+        Expr::Struct(fields) => fields.entries.iter().for_each(|entry| entry_children(&entry.expr, visit)),
+        Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => {}
+    }
+}
+
+fn entry_children<'a>(entry: &'a EntryExpr, visit: &mut dyn FnMut(&'a IdedExpr)) {
+    match entry {
+        EntryExpr::MapEntry(entry) => [&entry.key, &entry.value].into_iter().for_each(visit),
+        EntryExpr::StructField(field) => visit(&field.value),
+    }
+}
+
+/// The values at `paths`, short and on one line.
+pub(super) fn saw(paths: &[String], view: &View) -> Vec<(String, String)> {
+    let value = |path: &String| match view.raw_path(path) {
+        None => "absent".to_owned(),
+        Some(value) => short_value(value),
+    };
+    paths.iter().take(PATHS).map(|path| (path.clone(), value(path))).collect()
+}
+
+fn short_value(value: &serde_json::Value) -> String {
+    let text = match value {
+        serde_json::Value::String(text) => format!("{:?}", head(text)),
+        serde_json::Value::Array(items) => serde_json::to_string(&items[..items.len().min(20)]).unwrap_or_default(),
+        serde_json::Value::Object(fields) => format!("an object with {} fields", fields.len()),
+        other => other.to_string(),
+    };
+    short(&text)
+}
+
+fn head(text: &str) -> &str {
+    &text[..text.floor_char_boundary(VALUE_LIMIT * 4)]
+}
+
+/// At most 120 visible characters on one line.
+pub(super) fn short(text: &str) -> String {
+    trust::clean_line(text, VALUE_LIMIT)
+}
+
+/// The engine's error in the words of the rule.
+pub(super) fn explain(error: &ExecutionError, part: &Part, view: &View) -> ConditionError {
+    let message = match error {
+        ExecutionError::NoSuchKey(field) => {
+            let lacking = |path: &&String| {
+                path.ends_with(&format!(".{field}")) && view.raw_path(path).is_none_or(serde_json::Value::is_null)
+            };
+            match part.paths.iter().find(lacking) {
+                Some(path) => format!("this event has no `{path}`; ask `has({path})` first"),
+                None => format!("this event has no field `{}`; ask `has()` first", short(field)),
+            }
+        }
+        ExecutionError::UndeclaredReference(name) => format!("there is no `{}`", short(name)),
+        other => short(&other.to_string()),
+    };
+    ConditionError { message }
+}

@@ -1,0 +1,18 @@
+//! Text by strangers reaches a language model here, so this is where it stops being able to pretend:
+//! what a reader of the page would not see is removed, the rest is named as quoted material, and the two
+//! marks that taskbridge itself relies on (the marker of a prompt, the footer of a comment) cannot be forged.
+
+mod clean;
+mod fence;
+mod footer;
+mod hidden;
+mod marker;
+mod markup;
+
+pub use clean::{clean, clean_line};
+pub use fence::{fence, quote};
+pub use footer::Footer;
+pub use marker::{Marker, find_marker, strip_markers, with_marker};
+
+#[cfg(test)]
+mod tests;
