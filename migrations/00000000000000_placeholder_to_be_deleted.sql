@@ -1,0 +1,2 @@
+-- Holds the folder's place until the first real migration arrives; delete it then.
+SELECT 1;
