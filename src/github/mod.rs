@@ -1,1 +1,39 @@
-//! (being built)
+//! The outside: what is asked of GitHub and told to it.
+//!
+//! One [`Github`] is shared by the whole process; a [`Session`] is that client holding one token, and every call
+//! is a method of it. A call never sends a second request in secret: no redirect is followed on a write, nothing
+//! is retried here, and [`CallError`] tells apart "surely not done" from "nobody knows", because a task started
+//! twice costs its owner money.
+
+mod answer;
+mod app;
+mod client;
+mod comments;
+mod error;
+mod issues;
+mod jwt;
+mod lenient;
+mod limits;
+mod paths;
+mod permissions;
+mod pulls;
+mod reactions;
+mod remote_task;
+mod repos;
+mod settings;
+mod tasks;
+
+pub use app::App;
+pub use client::{Github, Session, Token, TokenOwner};
+pub use comments::{CommentPage, CommentQuery, RemoteComment};
+pub use error::{CallError, Next, SetupError};
+pub use issues::IssueInfo;
+pub use limits::{MAX_PAUSE, MIN_PAUSE, RateView, SECONDARY_PAUSE};
+pub use paths::{BadRepoPath, RepoPath};
+pub use permissions::{Me, PermissionAnswer};
+pub use pulls::PullInfo;
+pub use reactions::{ReactTo, Reaction};
+pub use remote_task::{Artifact, RemoteSession, RemoteTask, Usage};
+pub use repos::RepoInfo;
+pub use settings::{AppSettings, Settings};
+pub use tasks::{NewTask, TaskPage, TaskQuery};
