@@ -29,6 +29,9 @@ pub struct Event {
     pub comment: Option<Comment>,
     /// When it happened, if a signed field says so.
     pub at: Option<DateTime<Utc>>,
+    /// What makes it this very happening and no other, whichever hook tells of it; of signed fields only.
+    #[serde(skip)]
+    pub identity: String,
 }
 
 impl Event {

@@ -8,10 +8,14 @@ pub mod command;
 pub mod condition;
 /// The common reading of a delivery.
 pub mod event;
+/// What makes two deliveries one wish.
+pub mod intent;
 /// `prompt` and other templates of a rule: strict, with fuel and size limits.
 pub mod prompt;
 /// A rule: when an event matches, what it becomes, as whom, within what limits.
 pub mod rule;
+/// All rules together, with an index.
+pub mod rule_set;
 /// The states of a task and the steps between them.
 pub mod task;
 /// What to do with text by people who could not have started the task.

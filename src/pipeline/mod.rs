@@ -1,1 +1,56 @@
-//! (being built)
+//! The story of a webhook, a step a file, in the order in which it is told:
+//! [`verify`], [`record`], [`match_rules`] (with [`guard`], [`render_prompt`] and [`decide`]), [`start_task`],
+//! [`settle_uncertain`], [`sweep_tasks`] (with [`observe`]), [`report`], [`forget`].
+//!
+//! Doors and workers call these functions; the functions never call a door.
+
+/// The parts that every step needs, and the configuration in force.
+pub mod bridge;
+/// One transaction from a selected rule to a task.
+pub mod decide;
+/// A decision told in words.
+pub mod explain;
+/// Deleting what was kept long enough.
+pub mod forget;
+/// Who may, and what is our own doing.
+pub mod guard;
+/// From a recorded delivery to decisions and tasks.
+pub mod match_rules;
+/// Taking in what GitHub says about a task.
+pub mod observe;
+/// People: adding, removing, whose token.
+pub mod people;
+/// From a verified request to a committed row.
+pub mod record;
+/// From a rule and an event to the exact prompt.
+pub mod render_prompt;
+/// Telling people.
+pub mod report;
+/// Settling tasks whose start has an unknown outcome.
+pub mod settle_uncertain;
+/// From a pending task to a remote one, exactly once.
+pub mod start_task;
+/// What operators and people may do to a task or delivery.
+pub mod steer;
+/// Following remote tasks, a person a round.
+pub mod sweep_tasks;
+/// The one place where a task changes its state.
+pub mod transition;
+/// From a request to a proof that its sender signed it.
+pub mod verify;
+
+pub use bridge::{Bridge, Live, Settings};
+
+use crate::domain::task::IllegalStep;
+use crate::store::StoreError;
+
+/// Why a step could not do its work now. Each says who acts next.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The database: retry if it is passing, else a person must look.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Stale news: give up, another worker has moved on.
+    #[error(transparent)]
+    Illegal(#[from] IllegalStep),
+}

@@ -1,1 +1,123 @@
-//! (being built)
+//! Dialects: how each sender signs and how its payload reads, a folder a sender. A sender is chosen by the
+//! path that it posts to, never by sniffing headers: several products imitate each other's.
+
+/// Webhooks of GitHub.
+pub mod github;
+
+use http::HeaderMap;
+
+use crate::domain::event::Event;
+
+/// A configured sender.
+#[derive(Debug)]
+pub enum Source {
+    /// GitHub.
+    Github(github::GithubSource),
+}
+
+/// The few facts of a delivery's headers that are kept. None of them is signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// The sender's id of the delivery, the same on a redelivery.
+    pub sender_id: String,
+    /// Which hook sent it; empty if unknown.
+    pub hook_id: String,
+    /// The kind of event.
+    pub event_name: String,
+    /// How the body reads.
+    pub content_type: String,
+}
+
+/// Why a request is turned away. The caller is told no detail; the reason is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such source.
+    #[error("unknown source")]
+    UnknownSource,
+    /// No signature.
+    #[error("signature missing")]
+    SignatureMissing,
+    /// More than one signature.
+    #[error("signature doubled")]
+    SignatureDoubled,
+    /// A signature of another form.
+    #[error("signature malformed")]
+    SignatureMalformed,
+    /// A signature that no secret makes.
+    #[error("signature wrong")]
+    SignatureWrong,
+    /// A header that names the delivery or the event is missing, doubled or too long.
+    #[error("header unusable")]
+    HeaderUnusable,
+}
+
+impl Refusal {
+    /// The word it is counted under.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownSource => "unknown_source",
+            Self::SignatureMissing => "signature_missing",
+            Self::SignatureDoubled => "signature_doubled",
+            Self::SignatureMalformed => "signature_malformed",
+            Self::SignatureWrong => "signature_wrong",
+            Self::HeaderUnusable => "header_unusable",
+        }
+    }
+}
+
+/// What a stored delivery says.
+#[derive(Debug, Clone)]
+pub enum Reading {
+    /// The sender tries whether anybody is there.
+    Ping,
+    /// Something happened.
+    Event(Box<Event>),
+}
+
+/// Why a signed body cannot be read: the delivery fails for good, and says so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unreadable: {0}")]
+pub struct Unreadable(pub String);
+
+impl Source {
+    /// Checks the signature over the raw bytes. Nothing is parsed before.
+    ///
+    /// # Errors
+    /// [`Refusal`]: give up, the request is turned away.
+    pub fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Refusal> {
+        match self {
+            Self::Github(github) => github.verify(headers, body),
+        }
+    }
+
+    /// Reads a delivery that was verified when it came.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: give up, the bytes will not change.
+    pub fn read(&self, name: &str, envelope: &Envelope, body: &[u8]) -> Result<Reading, Unreadable> {
+        match self {
+            Self::Github(github) => github.read(name, envelope, body),
+        }
+    }
+
+    /// The payload as it is, for rules that mention `payload`.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: give up.
+    pub fn payload(&self, envelope: &Envelope, body: &[u8]) -> Result<serde_json::Value, Unreadable> {
+        match self {
+            Self::Github(_) => github::payload_value(envelope, body),
+        }
+    }
+}
+
+/// The only value of a header; `None` if absent. Two values, or bytes that are no text, are an error.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ()> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(());
+    }
+    first.map(|value| value.to_str().map_err(|_| ())).transpose()
+}

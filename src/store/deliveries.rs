@@ -91,7 +91,6 @@ pub struct ClaimedDelivery {
     pub event_name: String,
     pub content_type: String,
     pub body: Option<Vec<u8>>,
-    pub body_hash: Vec<u8>,
     pub received_at: Moment,
     pub tries: i16,
 }
@@ -221,7 +220,7 @@ impl Store {
             UPDATE deliveries d
             SET lease = $3, lease_until = clock_timestamp() + $4 * interval '1 millisecond', tries = tries + 1
             FROM due WHERE d.id = due.id
-            RETURNING d.id, d.source, d.hook_id, d.sender_id, d.event_name, d.content_type, d.body, d.body_hash,
+            RETURNING d.id, d.source, d.hook_id, d.sender_id, d.event_name, d.content_type, d.body,
                       d.received_at, d.tries"#,
             now,
             limit,
@@ -257,24 +256,27 @@ impl Store {
         Ok(())
     }
 
-    /// The earlier delivery of the same source with the same body and another sender's id, if its
-    /// body is still kept: this one is then a replay.
+    /// For each of these deliveries that repeats the body of an earlier one of the same source under
+    /// another sender's id, while that body is kept: the pair of the two. Such a one is a replay.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
-    pub async fn same_body_before(&self, delivery: &ClaimedDelivery) -> Result<Option<DeliveryId>, StoreError> {
-        Ok(sqlx::query_scalar!(
-            r#"/* same_body_before */
-            SELECT id AS "id: DeliveryId" FROM deliveries
-            WHERE body_hash = $1 AND source = $2 AND sender_id <> $3 AND id < $4 AND body IS NOT NULL
-            ORDER BY id LIMIT 1"#,
-            delivery.body_hash,
-            delivery.source,
-            delivery.sender_id,
-            delivery.id.0,
+    pub async fn replays_among(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, DeliveryId)>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let pairs = sqlx::query!(
+            "/* replays_among */
+            SELECT d.id, first.id AS first FROM deliveries d
+            CROSS JOIN LATERAL (
+                SELECT e.id FROM deliveries e
+                WHERE e.body_hash = d.body_hash AND e.source = d.source AND e.sender_id <> d.sender_id
+                  AND e.id < d.id AND e.body IS NOT NULL
+                ORDER BY e.id LIMIT 1) first
+            WHERE d.id = ANY($1)",
+            &ids
         )
-        .fetch_optional(&self.work)
-        .await?)
+        .fetch_all(&self.work)
+        .await?;
+        Ok(pairs.into_iter().map(|pair| (pair.id, pair.first)).collect())
     }
 
     /// One delivery.
@@ -302,7 +304,7 @@ impl Store {
         Ok(sqlx::query_as!(
             ClaimedDelivery,
             "/* delivery_with_body */
-            SELECT id, source, hook_id, sender_id, event_name, content_type, body, body_hash, received_at, tries
+            SELECT id, source, hook_id, sender_id, event_name, content_type, body, received_at, tries
             FROM deliveries WHERE id = $1",
             id.0
         )

@@ -143,13 +143,14 @@ impl Store {
         lease: Lease,
         external_id: Option<i64>,
         external_url: Option<&str>,
+        content: Option<&str>,
         now: Moment,
     ) -> Result<(), StoreError> {
         sqlx::query!(
             "/* report_sent: fenced by the lease */
             UPDATE reports SET
                 sent_revision = $3, external_id = coalesce($4, external_id), external_url = coalesce($5, external_url),
-                sent_at = $6, trouble = NULL, tries = 0, lease = NULL, lease_until = NULL,
+                sent_at = $6, content = coalesce($7, content), trouble = NULL, tries = 0, lease = NULL, lease_until = NULL,
                 state = CASE WHEN revision = $3 THEN 'sent' ELSE 'pending' END
             WHERE id = $1 AND lease = $2",
             report.id.0,
@@ -157,7 +158,8 @@ impl Store {
             report.revision,
             external_id,
             external_url,
-            now
+            now,
+            content,
         )
         .execute(&self.work)
         .await?;

@@ -1,0 +1,143 @@
+//! The parts that every step needs, put together once by the roof, and the part of the configuration that
+//! can be swapped while it runs.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+use crate::clock::Ground;
+use crate::domain::command::Grammar;
+use crate::domain::rule::Limits;
+use crate::domain::rule_set::RuleSet;
+use crate::github::Github;
+use crate::sources::Source;
+use crate::store::Store;
+use crate::vault::Vault;
+
+/// All parts. Cheap to clone.
+#[derive(Clone)]
+pub struct Bridge(Arc<Parts>);
+
+/// What [`Bridge`] gives access to.
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// GitHub.
+    pub github: Github,
+    /// Sealing and opening of tokens.
+    pub vault: Vault,
+    /// Time and chance.
+    pub ground: Ground,
+    /// How long, how many.
+    pub settings: Settings,
+    /// Wake-ups between steps of this process.
+    pub wake: Wake,
+    live: ArcSwap<Live>,
+}
+
+/// How long and how many; from the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where people reach this installation, if it says.
+    pub public_url: Option<String>,
+    /// How long a worker holds what it works on.
+    pub lease: Duration,
+    /// The longest that a call to GitHub may take; well below the lease.
+    pub call_timeout: Duration,
+    /// The pause between two writes with one token.
+    pub write_spacing: Duration,
+    /// How long an uncertain task is looked for before absence counts.
+    pub uncertain_grace: Duration,
+    /// Whether an uncertain task that is shown absent is started once more by itself.
+    pub restart_uncertain: bool,
+    /// Shortest time between two rounds for a person.
+    pub sweep_min: Duration,
+    /// Longest time between two rounds for a person with live tasks.
+    pub sweep_max: Duration,
+    /// How far a round reads back behind its watermark.
+    pub sweep_overlap: Duration,
+    /// How long GitHub may answer 404 before a task counts as lost.
+    pub lost_after: Duration,
+    /// How long an ended task is watched for being reopened.
+    pub settled_watch: Duration,
+    /// How long bodies are kept; also how old a signed event may be.
+    pub keep_bodies: Duration,
+    /// How long deliveries and decisions are kept.
+    pub keep_deliveries: Duration,
+    /// How long ended tasks are kept.
+    pub keep_tasks: Duration,
+    /// How many starts, reports and sweeps run at once.
+    pub at_once: usize,
+    /// Limits over all rules.
+    pub limits: Limits,
+    /// Account numbers of the agent itself, whose actions start nothing.
+    pub agent_ids: Vec<i64>,
+}
+
+/// What a reload swaps, whole.
+#[derive(Debug)]
+pub struct Live {
+    /// The rules.
+    pub rules: RuleSet,
+    /// The senders by name.
+    pub sources: BTreeMap<String, LiveSource>,
+}
+
+/// A sender with the grammar of the commands written there.
+#[derive(Debug)]
+pub struct LiveSource {
+    /// How it signs and reads.
+    pub source: Source,
+    /// What can be written in its comments.
+    pub grammar: Grammar,
+}
+
+/// In-process wake-ups: the next step need not wait for its poll. A lost one costs only delay.
+#[derive(Debug, Default)]
+pub struct Wake {
+    /// Deliveries wait for the match step.
+    pub deliveries: Notify,
+    /// Tasks wait to be started.
+    pub tasks: Notify,
+    /// Reports wait to be sent.
+    pub reports: Notify,
+    /// A round is due early.
+    pub sweeps: Notify,
+}
+
+impl Bridge {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(store: Store, github: Github, vault: Vault, ground: Ground, settings: Settings, live: Live) -> Self {
+        let live = ArcSwap::from_pointee(live);
+        Self(Arc::new(Parts { store, github, vault, ground, settings, wake: Wake::default(), live }))
+    }
+
+    /// The rules and sources in force now. A step loads them once and keeps what it loaded.
+    #[must_use]
+    pub fn live(&self) -> Arc<Live> {
+        self.0.live.load_full()
+    }
+
+    /// Puts other rules and sources in force. The caller has validated them and stored the version.
+    pub fn swap(&self, live: Live) {
+        self.0.live.store(Arc::new(live));
+    }
+}
+
+impl Deref for Bridge {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bridge")
+    }
+}

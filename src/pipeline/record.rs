@@ -1,0 +1,149 @@
+//! From a verified request to a committed row. All who wait at a moment are written with one statement
+//! and one commit; two batches are in flight, so that one is built while the other is being synced.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::verify::Verified;
+use crate::clock::Ground;
+use crate::ids::DeliveryId;
+use crate::store::deliveries::{NewDelivery, Recorded};
+use crate::store::{Store, StoreError};
+
+/// Most deliveries of one statement.
+const BATCH: usize = 128;
+/// Most bytes of one statement, if it is more than one delivery.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Batches being written at once.
+const IN_FLIGHT: usize = 2;
+/// Requests that may wait for the writer; more are told to come again.
+const QUEUE: usize = 4096;
+
+/// The way into the writer. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    queue: mpsc::Sender<Waiting>,
+    ground: Ground,
+}
+
+struct Waiting {
+    delivery: NewDelivery,
+    answer: oneshot::Sender<Result<Recorded, NotRecorded>>,
+}
+
+/// The delivery is not known to be stored: the sender must be told to come again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotRecorded {
+    /// The database is away.
+    #[error("the database is not available")]
+    Unavailable,
+    /// Too many wait already.
+    #[error("too many deliveries wait to be recorded")]
+    Overloaded,
+    /// The database refused it: a fault in this program.
+    #[error("the delivery could not be recorded")]
+    Fault,
+}
+
+/// The writer itself; [`Writer::run`] ends when all recorders are gone and the last batch is written.
+#[derive(Debug)]
+pub struct Writer {
+    queue: mpsc::Receiver<Waiting>,
+    store: Store,
+    batch: usize,
+}
+
+/// A recorder and its writer.
+#[must_use]
+pub fn recorder(store: Store, ground: Ground) -> (Recorder, Writer) {
+    recorder_of(store, ground, BATCH)
+}
+
+/// The same with another batch size: one shows what batching is worth.
+#[must_use]
+pub fn recorder_of(store: Store, ground: Ground, batch: usize) -> (Recorder, Writer) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    (Recorder { queue: sender, ground }, Writer { queue: receiver, store, batch: batch.max(1) })
+}
+
+impl Recorder {
+    /// Records a delivery; returns once it is committed.
+    ///
+    /// # Errors
+    /// [`NotRecorded`]: it may or may not be stored; the same delivery can be sent again.
+    pub async fn record(&self, verified: Verified) -> Result<Recorded, NotRecorded> {
+        let envelope = verified.envelope();
+        let delivery = NewDelivery {
+            id: DeliveryId::new(&self.ground),
+            source: verified.source().to_owned(),
+            hook_id: envelope.hook_id.clone(),
+            sender_id: envelope.sender_id.clone(),
+            event_name: envelope.event_name.clone(),
+            content_type: envelope.content_type.clone(),
+            body: verified.body().clone(),
+            body_hash: verified.body_hash(),
+            received_at: self.ground.now(),
+        };
+        let (answer, outcome) = oneshot::channel();
+        self.queue.try_send(Waiting { delivery, answer }).map_err(|_| NotRecorded::Overloaded)?;
+        outcome.await.map_err(|_| NotRecorded::Unavailable)?
+    }
+}
+
+impl Writer {
+    /// Writes until all recorders are gone.
+    pub async fn run(mut self) {
+        let slots = Arc::new(Semaphore::new(IN_FLIGHT));
+        let mut writes = JoinSet::new();
+        loop {
+            // A free slot first: while none is, the batch goes on growing in the queue.
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+            let Some(batch) = self.next_batch().await else { break };
+            let store = self.store.clone();
+            writes.spawn(async move {
+                write(&store, batch).await;
+                drop(slot);
+            });
+            while writes.try_join_next().is_some() {}
+        }
+        while writes.join_next().await.is_some() {}
+    }
+
+    async fn next_batch(&mut self) -> Option<Vec<Waiting>> {
+        let first = self.queue.recv().await?;
+        let mut bytes = first.delivery.body.len();
+        let mut batch = vec![first];
+        while batch.len() < self.batch && bytes < BATCH_BYTES {
+            let Ok(next) = self.queue.try_recv() else { break };
+            bytes += next.delivery.body.len();
+            batch.push(next);
+        }
+        Some(batch)
+    }
+}
+
+async fn write(store: &Store, batch: Vec<Waiting>) {
+    let (deliveries, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.delivery, w.answer)).unzip();
+    let outcome = match store.record_deliveries(&deliveries).await {
+        // The batch is one statement: the same keys may be tried again at once, whatever became of it.
+        Err(StoreError::Contended(_)) => store.record_deliveries(&deliveries).await,
+        other => other,
+    };
+    match outcome {
+        Ok(recorded) => {
+            for (answer, recorded) in answers.into_iter().zip(recorded) {
+                // A requester that has hung up will ask again and be told `duplicate`.
+                let _ = answer.send(Ok(recorded));
+            }
+        }
+        Err(error) => {
+            let why = if error.is_passing() { NotRecorded::Unavailable } else { NotRecorded::Fault };
+            tracing::error!(%error, deliveries = deliveries.len(), "deliveries could not be recorded");
+            for answer in answers {
+                let _ = answer.send(Err(why));
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The one place where a task changes its state: the state, the timeline entry and the reports that tell
+//! of it are one transaction.
+
+use super::StepError;
+use crate::clock::Ground;
+use crate::domain::task::{State, Step};
+use crate::ids::ReportId;
+use crate::store::Tx;
+use crate::store::reports::{NewReport, ReportKind};
+use crate::store::tasks::Task;
+use crate::store::tasks::list::TimelineEntry;
+
+/// Takes a step with a locked task, for a reason told in words, and saves it with whatever else the caller
+/// has changed of it.
+///
+/// # Errors
+/// [`StepError::Illegal`] when the state does not allow the step: give up. [`StepError::Store`]: the whole
+/// transaction is to be repeated.
+pub async fn take_step(
+    tx: &mut Tx,
+    ground: &Ground,
+    task: &mut Task,
+    step: Step,
+    reason: &str,
+) -> Result<(), StepError> {
+    let from = task.state;
+    let to = from.after(step)?;
+    let now = ground.now();
+    task.state = to;
+    reason.clone_into(&mut task.reason);
+    task.changed_at = now;
+    if to != State::Held {
+        task.hold = None;
+    }
+    if to != State::Uncertain {
+        task.needs_person = false;
+    }
+    task.ended_at = to.is_end().then(|| task.ended_at.unwrap_or(now));
+    tx.save_task(task).await?;
+    let entry = TimelineEntry {
+        at: now,
+        kind: "state".to_owned(),
+        from_state: Some(from.to_string()),
+        to_state: Some(to.to_string()),
+        text: reason.to_owned(),
+    };
+    tx.add_to_timeline(crate::ids::uuid_v7(ground), task.id, &entry).await?;
+    tell(tx, ground, task).await
+}
+
+/// Writes down something about a task that is no change of its state.
+///
+/// # Errors
+/// [`StepError::Store`]: repeat the transaction.
+pub async fn note(tx: &mut Tx, ground: &Ground, task: &Task, kind: &str, text: &str) -> Result<(), StepError> {
+    let entry = TimelineEntry {
+        at: ground.now(),
+        kind: kind.to_owned(),
+        from_state: None,
+        to_state: None,
+        text: text.to_owned(),
+    };
+    tx.add_to_timeline(crate::ids::uuid_v7(ground), task.id, &entry).await?;
+    Ok(())
+}
+
+/// Puts the task's living reports into the outbox, to be told anew.
+///
+/// # Errors
+/// [`StepError::Store`]: repeat the transaction.
+pub async fn tell(tx: &mut Tx, ground: &Ground, task: &Task) -> Result<(), StepError> {
+    let Some(number) = task.subject_number else { return Ok(()) };
+    let labels = &task.report.labels;
+    let wanted = [
+        (task.report.comment, ReportKind::Comment, "comment"),
+        (labels.running.is_some() || labels.done.is_some() || labels.failed.is_some(), ReportKind::Labels, "labels"),
+    ];
+    for (_, kind, name) in wanted.into_iter().filter(|(wanted, ..)| *wanted) {
+        let report = on_subject(ground, task, number, kind, format!("{name}:{}", task.id));
+        tx.tell(&report, ground.now()).await?;
+    }
+    Ok(())
+}
+
+/// Puts the immediate reaction into the outbox.
+///
+/// # Errors
+/// [`StepError::Store`]: repeat the transaction.
+pub async fn react(tx: &mut Tx, ground: &Ground, task: &Task) -> Result<(), StepError> {
+    let (Some(number), Some(reaction)) = (task.subject_number, task.report.reaction.clone()) else { return Ok(()) };
+    // One reaction on one thing, however many rules it selected.
+    let on = task.comment_id.map_or_else(|| format!("issue:{number}"), |id| format!("comment:{id}"));
+    let dedupe = format!("reaction:{}:{on}:{reaction}:{}", task.origin_repo_id, task.delivery_id);
+    let mut report = on_subject(ground, task, number, ReportKind::Reaction, dedupe);
+    report.content = reaction;
+    tx.tell(&report, ground.now()).await?;
+    Ok(())
+}
+
+fn on_subject(ground: &Ground, task: &Task, number: i64, kind: ReportKind, dedupe: String) -> NewReport {
+    NewReport {
+        id: ReportId::new(ground),
+        task_id: Some(task.id),
+        delivery_id: Some(task.delivery_id),
+        kind,
+        dedupe,
+        repo_id: task.origin_repo_id,
+        repo_owner: task.origin_owner.clone(),
+        repo_name: task.origin_name.clone(),
+        subject_number: number,
+        comment_id: task.comment_id,
+        comment_on_diff: task.comment_on_diff,
+        person_id: Some(task.person_id),
+        content: String::new(),
+    }
+}
