@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The statement lost a race that the database broke (deadlock, serialization): retry now.
     #[error("the database asked to try again: {0}")]
     Contended(#[source] sqlx::Error),
+    /// Another transaction was faster with the same thing: look again now.
+    #[error("another transaction was faster")]
+    Raced,
     /// A named constraint refused it: the caller knows which and what it means.
     #[error("the constraint {constraint} refused it")]
     Constraint {
@@ -27,7 +30,7 @@ impl StoreError {
     /// Whether the same call may succeed later with nobody doing anything.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Contended(_))
+        matches!(self, Self::Unavailable(_) | Self::Contended(_) | Self::Raced)
     }
 }
 

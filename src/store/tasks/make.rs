@@ -107,6 +107,10 @@ impl NewTask {
 pub enum Counted<'a> {
     /// Tasks of this rule.
     Rule(&'a str),
+    /// Tasks of this rule that work in this repository.
+    RuleInRepo(&'a str, i64),
+    /// Tasks of this rule that run as this person.
+    RuleAsPerson(&'a str, PersonId),
     /// Tasks that work in this repository.
     Repo(i64),
     /// Tasks that run as this person.
@@ -279,6 +283,8 @@ impl Counted<'_> {
     fn columns(&self) -> (Option<&str>, Option<i64>, Option<i64>) {
         match self {
             Self::Rule(rule) => (Some(rule), None, None),
+            Self::RuleInRepo(rule, repo) => (Some(rule), Some(*repo), None),
+            Self::RuleAsPerson(rule, person) => (Some(rule), None, Some(person.0)),
             Self::Repo(repo) => (None, Some(*repo), None),
             Self::Person(person) => (None, None, Some(person.0)),
         }

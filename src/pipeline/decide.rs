@@ -1,0 +1,267 @@
+//! One transaction from selected rules to tasks: limits and keys are counted, wishes claimed, tasks made,
+//! reports put into the outbox, decisions written and the delivery ended; all of it or nothing.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+
+use super::transition::{note, react, take_step, tell};
+use super::{Bridge, StepError};
+use crate::domain::rule::{Bound, Limits, OnceThen};
+use crate::domain::task::{State, Step};
+use crate::ids::{DeliveryId, ReportId};
+use crate::store::decisions::{Finished, NewDecision, Verdict};
+use crate::store::reports::{NewReport, ReportKind};
+use crate::store::tasks::Hold;
+use crate::store::tasks::make::{Counted, NewTask};
+use crate::store::{Lease, Moment, StoreError, Tx};
+
+/// A task that a rule wants, if the guards that count allow it.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Place of the rule in its set.
+    pub position: usize,
+    /// The task.
+    pub task: NewTask,
+    /// The wishes that it fulfils.
+    pub intents: Vec<[u8; 32]>,
+    /// What a second wish with its `once_per` key does.
+    pub once_then: Option<OnceThen>,
+    /// The limits of the rule.
+    pub limits: Limits,
+    /// Why it was allowed, for the decision.
+    pub allowed: String,
+    /// The values that were seen on the way.
+    pub saw: String,
+}
+
+/// Something to tell the one who asked although nothing starts.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// Where, and as whom if no App tells it.
+    pub place: NewReport,
+}
+
+/// The end of a delivery's match step, with what follows from it.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The end, with the decisions made before any counting.
+    pub finished: Finished,
+    /// Tasks wanted, in the order of their rules.
+    pub plans: Vec<Plan>,
+    /// Things to tell.
+    pub notices: Vec<Notice>,
+}
+
+/// Commits what was settled for one delivery. Answers false when the lease was lost: another worker does it.
+///
+/// # Errors
+/// [`StepError::Store`]: nothing is done; the lease runs out and it is done again.
+pub async fn commit(bridge: &Bridge, lease: Lease, settled: &Settled) -> Result<bool, StepError> {
+    let mut tries = 0;
+    loop {
+        match try_commit(bridge, lease, settled).await {
+            // Lost a race for the same wish or lock: the second look finds the winner's task.
+            Err(StepError::Store(StoreError::Contended(_) | StoreError::Raced)) if tries < 3 => tries += 1,
+            other => return other,
+        }
+    }
+}
+
+async fn try_commit(bridge: &Bridge, lease: Lease, settled: &Settled) -> Result<bool, StepError> {
+    let mut tx = bridge.store.begin().await?;
+    for name in lock_names(&settled.plans) {
+        tx.alone_with(&name).await?;
+    }
+    let mut finished = settled.finished.clone();
+    for plan in &settled.plans {
+        let decision = make(bridge, &mut tx, plan).await?;
+        if decision.verdict == Verdict::Refused && plan.task.report.comment {
+            tell_refusal(bridge, &mut tx, plan, &decision.cause).await?;
+        }
+        finished.decisions.push(decision);
+    }
+    for notice in &settled.notices {
+        tx.tell(&notice.place, bridge.ground.now()).await?;
+    }
+    finished.decisions.sort_by_key(|decision| decision.position);
+    let done = tx.finish_deliveries(&bridge.ground, lease, std::slice::from_ref(&finished)).await?;
+    if done.is_empty() {
+        return Ok(false);
+    }
+    tx.commit().await?;
+    bridge.wake.tasks.notify_one();
+    bridge.wake.reports.notify_one();
+    Ok(true)
+}
+
+/// What is counted must not change meanwhile; sorted, so that two transactions never wait for each other.
+fn lock_names(plans: &[Plan]) -> BTreeSet<String> {
+    plans
+        .iter()
+        .flat_map(|plan| {
+            let task = &plan.task;
+            [format!("rule:{}", task.rule), format!("repo:{}", task.repo_id), format!("person:{}", task.person_id)]
+        })
+        .collect()
+}
+
+async fn make(bridge: &Bridge, tx: &mut Tx, plan: &Plan) -> Result<NewDecision, StepError> {
+    let decision = |verdict, cause: String, saw: &str, task_id| NewDecision {
+        position: plan.position,
+        rule: plan.task.rule.clone(),
+        verdict,
+        cause,
+        saw: saw.to_owned(),
+        task_id,
+    };
+    if let Some(first) = tx.task_of_intent(&plan.intents).await? {
+        let cause = format!("the same wish came before, through another delivery: it is task {first}");
+        return Ok(decision(Verdict::Matched, cause, &plan.saw, Some(first)));
+    }
+    let now = bridge.ground.now();
+    let mut new = plan.task.clone();
+    if let Some(refused) = once_per(bridge, tx, plan, &mut new, now).await? {
+        return Ok(decision(Verdict::Refused, refused.0, &refused.1, None));
+    }
+    if let Some((cause, saw)) = over_limit(bridge, tx, plan, now).await? {
+        return Ok(decision(Verdict::Refused, cause, &saw, None));
+    }
+    let task = tx.make_task(&new, now).await?;
+    if !tx.claim_intents(task.id, &plan.intents, now).await? {
+        // Another transaction claimed one of them between our look and now.
+        return Err(StoreError::Raced.into());
+    }
+    note(tx, &bridge.ground, &task, "made", &format!("made by the rule {}; {}", task.rule, plan.allowed)).await?;
+    react(tx, &bridge.ground, &task).await?;
+    tell(tx, &bridge.ground, &task).await?;
+    tracing::info!(task = %task.id, rule = task.rule, person = task.person_login, state = %task.state, "a task was made");
+    Ok(decision(Verdict::Matched, plan.allowed.clone(), &plan.saw, Some(task.id)))
+}
+
+/// `once_per`: why the wish is refused, if it is; else the new task may have become one that waits.
+async fn once_per(
+    bridge: &Bridge,
+    tx: &mut Tx,
+    plan: &Plan,
+    new: &mut NewTask,
+    now: Moment,
+) -> Result<Option<(String, String)>, StepError> {
+    let (Some(key), Some(then)) = (&new.once_key, plan.once_then) else { return Ok(None) };
+    let live = tx.tasks_with_key(&new.rule, key, now).await?;
+    let Some(first) = live.first() else { return Ok(None) };
+    let saw = format!("task {} is {} with the key `{key}`", first.id, first.state);
+    match then {
+        OnceThen::Skip => Ok(Some((
+            format!("once_per: a task with the same key is live ({}); it must end first", first.id),
+            saw,
+        ))),
+        OnceThen::Wait => {
+            if new.state == State::Pending {
+                new.state = State::Held;
+                new.hold = Some(Hold::Turn);
+                new.reason = format!("waits until task {} has ended", first.id);
+            }
+            Ok(None)
+        }
+        OnceThen::Replace => {
+            if let Some(started) = live.iter().find(|task| task.state.may_have_left()) {
+                let cause = format!("once_per: the live task {} has started already and cannot be replaced", started.id);
+                return Ok(Some((cause, saw)));
+            }
+            for mut old in live {
+                take_step(tx, &bridge.ground, &mut old, Step::Cancel, &format!("replaced by task {}", new.id)).await?;
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// The first limit that is reached, with what was counted.
+async fn over_limit(
+    bridge: &Bridge,
+    tx: &mut Tx,
+    plan: &Plan,
+    now: Moment,
+) -> Result<Option<(String, String)>, StepError> {
+    let task = &plan.task;
+    let repo = format!("{}/{}", task.repo_owner, task.repo_name);
+    let global = &bridge.settings.limits;
+    let checks: [(&str, &Bound, Counted<'_>, &str); 5] = [
+        ("the limit per_rule", &plan.limits.per_rule, Counted::Rule(&task.rule), &task.rule),
+        ("the limit per_repo", &plan.limits.per_repo, Counted::RuleInRepo(&task.rule, task.repo_id), &repo),
+        ("the limit per_person", &plan.limits.per_person, Counted::RuleAsPerson(&task.rule, task.person_id), &task.person_login),
+        ("the overall limit per_repo", &global.per_repo, Counted::Repo(task.repo_id), &repo),
+        ("the overall limit per_person", &global.per_person, Counted::Person(task.person_id), &task.person_login),
+    ];
+    for (name, bound, counted, of) in checks {
+        if let Some(most) = bound.live {
+            let live = tx.live_tasks(counted).await?;
+            if live >= i64::from(most) {
+                let cause = format!("{name}.live is {most} for {of}, and as many tasks have not ended; try again when one has");
+                return Ok(Some((cause, format!("{live} live"))));
+            }
+        }
+        if let Some(window) = &bound.started {
+            let within = TimeDelta::from_std(window.within).unwrap_or(TimeDelta::MAX);
+            let since = now.checked_sub_signed(within).unwrap_or(Moment::UNIX_EPOCH);
+            let (count, oldest) = tx.tasks_since(counted, since).await?;
+            if count >= i64::from(window.count) {
+                let free = oldest.and_then(|oldest| oldest.checked_add_signed(within));
+                let when = free.map(|at| format!(" after {}", at.format("%Y-%m-%d %H:%M UTC"))).unwrap_or_default();
+                let cause = format!(
+                    "{name}.started is {} within {} for {of}, and as many were made; try again{when}",
+                    window.count,
+                    words(window.within)
+                );
+                return Ok(Some((cause, format!("{count} made"))));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn words(duration: std::time::Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        s if s > 0 && s.is_multiple_of(86_400) => format!("{} d", s / 86_400),
+        s if s > 0 && s.is_multiple_of(3600) => format!("{} h", s / 3600),
+        s if s > 0 && s.is_multiple_of(60) => format!("{} min", s / 60),
+        s => format!("{s} s"),
+    }
+}
+
+async fn tell_refusal(bridge: &Bridge, tx: &mut Tx, plan: &Plan, cause: &str) -> Result<(), StepError> {
+    let task = &plan.task;
+    let Some(number) = task.subject_number else { return Ok(()) };
+    let report = NewReport {
+        id: ReportId::new(&bridge.ground),
+        task_id: None,
+        delivery_id: Some(task.delivery_id),
+        kind: ReportKind::Notice,
+        dedupe: notice_key(task.delivery_id, &task.rule),
+        repo_id: task.origin_repo_id,
+        repo_owner: task.origin_owner.clone(),
+        repo_name: task.origin_name.clone(),
+        subject_number: number,
+        comment_id: None,
+        comment_on_diff: false,
+        person_id: Some(task.person_id),
+        content: refusal_text(&task.actor_login, &task.rule, cause),
+    };
+    tx.tell(&report, bridge.ground.now()).await?;
+    Ok(())
+}
+
+/// The text of a notice that says why nothing was started.
+#[must_use]
+pub fn refusal_text(actor: &str, rule: &str, cause: &str) -> String {
+    format!("@{actor}, the rule `{rule}` did not start a task: {cause}.")
+}
+
+/// One notice a rule and delivery.
+#[must_use]
+pub fn notice_key(delivery: DeliveryId, rule: &str) -> String {
+    let rule: String = rule.chars().take(128).collect();
+    format!("notice:{delivery}:{rule}")
+}

@@ -1,0 +1,164 @@
+//! Who may, looked up live and by account number; and what is our own doing and must start nothing.
+//! What cannot be looked up is refused, never assumed.
+
+use super::people::{NoReader, NoToken, reader};
+use super::{Bridge, StepError};
+use crate::domain::event::{Account, AccountKind, Event};
+use crate::domain::rule::{Allow, Permission};
+use crate::domain::trust::Footer;
+use crate::github::{CallError, Next, RepoPath, Session};
+use crate::ids::PersonId;
+
+/// The purpose of the key that authenticates the footers of our comments.
+pub const FOOTER_KEY: &str = "comment footer";
+
+/// What the look-up of a right says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum May {
+    /// The actor may, and why.
+    Yes(String),
+    /// The actor may not: what is needed, what was seen, and whether it is somebody who works there (and
+    /// may so be told).
+    No {
+        /// What would be needed.
+        needs: String,
+        /// What the actor has.
+        saw: String,
+        /// Whether the actor can at least triage there.
+        insider: bool,
+    },
+    /// It could not be looked up now; later it may.
+    Later(String),
+    /// There is nothing to look it up with: no App there, and no token of the actor.
+    NoReader(String),
+}
+
+/// Whether `actor` may do what `allow` guards in `repo`.
+pub async fn may(bridge: &Bridge, allow: &Allow, repo: &RepoPath, actor: &Account) -> May {
+    let session = match reader(bridge, repo, PersonId(actor.id)).await {
+        Ok(session) => session,
+        Err(NoReader::Token(NoToken::Store(error))) => return May::Later(error.to_string()),
+        Err(NoReader::Token(error)) => return May::NoReader(error.to_string()),
+        Err(NoReader::Call(error)) => return May::Later(error.for_person()),
+    };
+    match ask(bridge, &session, allow, repo, actor).await {
+        Ok(answer) => answer,
+        Err(error) if error.next() == Next::AskPerson => {
+            May::NoReader("GitHub no longer accepts the token that the right would be looked up with".to_owned())
+        }
+        Err(error) if error.next() == Next::GiveUp => May::No {
+            needs: needs(allow),
+            saw: format!("the right could not be read: {}", error.for_person()),
+            insider: false,
+        },
+        Err(error) => May::Later(error.for_person()),
+    }
+}
+
+async fn ask(
+    bridge: &Bridge,
+    session: &Session,
+    allow: &Allow,
+    repo: &RepoPath,
+    actor: &Account,
+) -> Result<May, CallError> {
+    if allow.people.iter().any(|login| login.eq_ignore_ascii_case(&actor.login)) {
+        // A login can change hands. If we know whose it was, the number decides.
+        match bridge.store.people_by_login(&actor.login).await {
+            Err(error) => return Ok(May::Later(error.to_string())),
+            Ok(known) if known.is_empty() || known.iter().any(|person| person.id.0 == actor.id) => {
+                return Ok(May::Yes(format!("@{} is named in allow.people", actor.login)));
+            }
+            Ok(_) => {}
+        }
+    }
+    let mut saw = Vec::new();
+    let mut insider = false;
+    if allow.permission.is_some() || (allow.teams.is_empty() && allow.people.is_empty()) {
+        let needed = allow.permission.unwrap_or(Permission::Write);
+        let answer = session.permission(repo, &actor.login).await?;
+        if answer.user_id.is_some_and(|id| id != actor.id) {
+            saw.push(format!("the login @{} now belongs to another account", actor.login));
+        } else if answer.permission >= needed {
+            return Ok(May::Yes(format!("@{} has {} on {repo}", actor.login, word(answer.permission))));
+        } else {
+            insider = answer.permission >= Permission::Triage;
+            saw.push(format!("@{} has {} on {repo}", actor.login, word(answer.permission)));
+        }
+    }
+    for team in &allow.teams {
+        let Some((org, slug)) = team.split_once('/') else { continue };
+        if session.team_member(org, slug, &actor.login).await? {
+            return Ok(May::Yes(format!("@{} is in the team {team}", actor.login)));
+        }
+        saw.push(format!("@{} is not in the team {team}", actor.login));
+    }
+    if saw.is_empty() {
+        saw.push(format!("@{} is not named", actor.login));
+    }
+    Ok(May::No { needs: needs(allow), saw: saw.join("; "), insider })
+}
+
+fn needs(allow: &Allow) -> String {
+    let mut ways = Vec::new();
+    if let Some(permission) = allow.permission {
+        ways.push(format!("{} on the repository", word(permission)));
+    }
+    ways.extend(allow.teams.iter().map(|team| format!("membership of {team}")));
+    if !allow.people.is_empty() {
+        ways.push("being named in allow.people".to_owned());
+    }
+    if ways.is_empty() { "write on the repository".to_owned() } else { ways.join(", or ") }
+}
+
+fn word(permission: Permission) -> &'static str {
+    match permission {
+        Permission::None => "no permission",
+        Permission::Read => "read",
+        Permission::Triage => "triage",
+        Permission::Write => "write",
+        Permission::Maintain => "maintain",
+        Permission::Admin => "admin",
+    }
+}
+
+/// Whether the account that wrote a text could have started the task itself. When in doubt: no.
+pub async fn could_have_started(bridge: &Bridge, allow: &Allow, repo: &RepoPath, actor: &Account, author: &Account) -> bool {
+    if author.id == actor.id {
+        return true;
+    }
+    if author.kind != AccountKind::User {
+        return false;
+    }
+    let Ok(session) = reader(bridge, repo, PersonId(actor.id)).await else { return false };
+    matches!(ask(bridge, &session, allow, repo, author).await, Ok(May::Yes(_)))
+}
+
+/// Why an event is our own doing or the agent's, if it is: it then starts nothing.
+///
+/// # Errors
+/// [`StepError::Store`]: retry.
+pub async fn own_action(bridge: &Bridge, event: &Event) -> Result<Option<String>, StepError> {
+    if let Some(actor) = &event.actor
+        && bridge.settings.agent_ids.contains(&actor.id)
+    {
+        return Ok(Some(format!("@{} is the agent itself", actor.login)));
+    }
+    if let Some(comment) = &event.comment {
+        let ours = bridge.github.app().is_some_and(|app| comment.via_app == Some(app.id()));
+        if ours {
+            return Ok(Some("the comment was written by this installation's App".to_owned()));
+        }
+        let keys = bridge.vault.subkeys(FOOTER_KEY);
+        if keys.iter().any(|key| Footer::verify(key.expose(), &comment.body).is_some()) {
+            return Ok(Some("the comment carries the footer of this installation".to_owned()));
+        }
+    }
+    if let (Some(label), Some(repo), Some(number)) =
+        (&event.label, &event.repo, event.subject.as_ref().and_then(|subject| subject.number))
+        && bridge.store.labels_are_ours(repo.id, number, &label.name).await?
+    {
+        return Ok(Some(format!("the label {} is one that this installation sets", label.name)));
+    }
+    Ok(None)
+}

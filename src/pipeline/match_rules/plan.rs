@@ -1,0 +1,240 @@
+//! From a selected rule to a planned task: as whom it runs, whether the actor may, where the agent works,
+//! and the exact prompt. What must be counted is left to the transaction in `decide`.
+
+use super::sort::Concern;
+use super::weigh::actor_and_repo;
+use crate::domain::command::Command;
+use crate::domain::event::{Account, Event, SubjectKind};
+use crate::domain::intent;
+use crate::domain::rule::{Rule, RunAs, Trigger};
+use crate::domain::task::State;
+use crate::domain::trust::Marker;
+use crate::github::{CallError, Next, RepoPath};
+use crate::ids::{PersonId, TaskId};
+use crate::pipeline::decide::Plan;
+use crate::pipeline::guard::{May, may};
+use crate::pipeline::people::{NoReader, reader};
+use crate::pipeline::render_prompt::{NoPrompt, Prompt, render_prompt};
+use crate::pipeline::{Bridge, Live, StepError};
+use crate::store::tasks::Hold;
+use crate::store::tasks::make::NewTask;
+
+/// What the guards of a rule say.
+pub(super) enum Gate {
+    /// They allow it, as far as nothing has to be counted.
+    Open(Box<Plan>),
+    /// They refuse it.
+    Refused {
+        /// Why, and what to do.
+        cause: String,
+        /// What was seen.
+        saw: String,
+        /// Whether the one who asked may be told.
+        tell: bool,
+    },
+    /// The rule itself failed for this event.
+    Failed(String),
+    /// GitHub could not be asked.
+    Later(String),
+}
+
+fn refused(cause: impl Into<String>, saw: impl Into<String>, tell: bool) -> Gate {
+    Gate::Refused { cause: cause.into(), saw: saw.into(), tell }
+}
+
+/// As whom a task runs.
+struct RunsAs {
+    id: PersonId,
+    login: String,
+    has_token: bool,
+}
+
+pub(super) async fn plan(
+    bridge: &Bridge,
+    live: &Live,
+    concern: &Concern,
+    rule: &Rule,
+    position: usize,
+    command: Option<&Command>,
+    payload: Option<serde_json::Value>,
+) -> Result<Gate, StepError> {
+    let event = &concern.event;
+    let Some((actor, origin)) = actor_and_repo(event) else {
+        return Ok(refused("allow: the event names no repository, or nobody who did it", "", false));
+    };
+    let (allowed, allow_pending) = match may(bridge, &rule.allow, &origin, actor).await {
+        May::Yes(why) => (why, false),
+        May::Later(why) => return Ok(Gate::Later(why)),
+        May::No { needs, saw, insider } => {
+            return Ok(refused(format!("allow: @{} needs {needs}", actor.login), saw, insider));
+        }
+        // Nothing to look it up with. Someone whom GitHub let put a label on, or whom it calls a member, may
+        // wait for a token; the right is then looked up before the start. Anybody else is refused.
+        May::NoReader(why) if is_known_there(event) => (format!("to be looked up before the start: {why}"), true),
+        May::NoReader(why) => {
+            return Ok(refused(format!("allow: the right of @{} cannot be looked up", actor.login), why, false));
+        }
+    };
+    let runs_as = match runs_as(bridge, rule, actor).await? {
+        Ok(runs_as) => runs_as,
+        Err(gate) => return Ok(gate),
+    };
+    let (repo_id, path) = match workplace(bridge, rule, event, &origin, &runs_as).await {
+        Ok(found) => found,
+        Err(gate) => return Ok(gate),
+    };
+    let prompt = match render_prompt(bridge, rule, event, command, payload).await {
+        Ok(prompt) => prompt,
+        Err(NoPrompt::Failed(why)) => return Ok(Gate::Failed(why)),
+        Err(NoPrompt::Refused(why)) => return Ok(refused(why, "", true)),
+        Err(NoPrompt::Later(why)) => return Ok(Gate::Later(why)),
+    };
+    let task = new_task(bridge, live, concern, rule, actor, &runs_as, repo_id, &path, prompt, allow_pending);
+    let mut saw = allowed.clone();
+    if let Some(when) = &rule.when {
+        saw = format!("{saw}; when holds: {}", when.source().trim());
+    }
+    Ok(Gate::Open(Box::new(Plan {
+        position,
+        intents: intent::keys(&rule.name, event, &concern.delivery.sender_id).to_vec(),
+        once_then: rule.once_per.as_ref().map(|once| once.then),
+        limits: rule.limits.clone(),
+        allowed,
+        saw,
+        task,
+    })))
+}
+
+/// Labels need triage rights; for a comment GitHub's own word about its author, who is the actor.
+fn is_known_there(event: &Event) -> bool {
+    match &event.comment {
+        Some(comment) => matches!(comment.author_association.as_str(), "OWNER" | "MEMBER" | "COLLABORATOR"),
+        None => event.label.is_some(),
+    }
+}
+
+async fn runs_as(bridge: &Bridge, rule: &Rule, actor: &Account) -> Result<Result<RunsAs, Gate>, StepError> {
+    let now = bridge.ground.now();
+    let RunAs::Person(login) = &rule.run_as else {
+        let id = PersonId(actor.id);
+        let has_token = bridge.store.person(id).await?.is_some_and(|person| person.usable_token(now).is_some());
+        return Ok(Ok(RunsAs { id, login: actor.login.clone(), has_token }));
+    };
+    let Some(person) = bridge.store.people_by_login(login).await?.into_iter().next() else {
+        let cause = format!("run_as: taskbridge does not know @{login}; add the person with `taskbridge people add {login}`");
+        return Ok(Err(refused(cause, "", true)));
+    };
+    if !bridge.store.consents(person.id).await?.contains(&rule.name) {
+        let cause = format!(
+            "run_as: @{login} has not agreed that this rule runs with their token; record it with `taskbridge people consent {login} --rule {}`",
+            rule.name
+        );
+        return Ok(Err(refused(cause, "", true)));
+    }
+    let has_token = person.usable_token(now).is_some();
+    Ok(Ok(RunsAs { id: person.id, login: person.login, has_token }))
+}
+
+/// Where the agent works.
+async fn workplace(
+    bridge: &Bridge,
+    rule: &Rule,
+    event: &Event,
+    origin: &RepoPath,
+    runs_as: &RunsAs,
+) -> Result<(i64, RepoPath), Gate> {
+    let origin_id = event.repo.as_ref().map(|repo| repo.id).unwrap_or_default();
+    let Some(path) = &rule.task.repo else { return Ok((origin_id, origin.clone())) };
+    let path: RepoPath = path.parse().map_err(|error| Gate::Failed(format!("task.repo: {error}")))?;
+    if path == *origin {
+        return Ok((origin_id, path));
+    }
+    let unreadable = |why: String| refused(format!("task.repo: {path} cannot be looked up"), why, true);
+    let session = reader(bridge, &path, runs_as.id).await.map_err(|error| match error {
+        NoReader::Token(error) => unreadable(error.to_string()),
+        NoReader::Call(error) => Gate::Later(error.for_person()),
+    })?;
+    let repo = session.repo(&path).await.map_err(|error: CallError| match error.next() {
+        Next::GiveUp | Next::AskPerson => unreadable(error.for_person()),
+        Next::Retry | Next::Look => Gate::Later(error.for_person()),
+    })?;
+    Ok((repo.id, repo.path))
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is one part of the task, and it is called once")]
+fn new_task(
+    bridge: &Bridge,
+    live: &Live,
+    concern: &Concern,
+    rule: &Rule,
+    actor: &Account,
+    runs_as: &RunsAs,
+    repo_id: i64,
+    path: &RepoPath,
+    prompt: Prompt,
+    allow_pending: bool,
+) -> NewTask {
+    let event = &concern.event;
+    let subject = event.subject.as_ref();
+    let origin = event.repo.as_ref();
+    let (state, hold, reason) = if prompt.needs_approval {
+        (State::Held, Some(Hold::Approval), "it quotes text by somebody who could not have started it, and waits for approval".to_owned())
+    } else if !runs_as.has_token {
+        (State::Held, Some(Hold::Token), format!("taskbridge holds no usable token of @{}", runs_as.login))
+    } else {
+        (State::Pending, None, String::new())
+    };
+    NewTask {
+        id: TaskId::new(&bridge.ground),
+        state,
+        reason,
+        hold,
+        rule: rule.name.clone(),
+        rule_version: live.rules.version.clone(),
+        delivery_id: concern.delivery.id,
+        retry_of: None,
+        source: event.source.clone(),
+        host: event.host.clone(),
+        event: event.full_name(),
+        repo_id,
+        repo_owner: path.owner().to_owned(),
+        repo_name: path.name().to_owned(),
+        origin_repo_id: origin.map(|repo| repo.id).unwrap_or_default(),
+        origin_owner: origin.map(|repo| repo.owner.clone()).unwrap_or_default(),
+        origin_name: origin.map(|repo| repo.name.clone()).unwrap_or_default(),
+        subject_kind: subject.map_or("none", |subject| kind_word(subject.kind)).to_owned(),
+        subject_number: subject.and_then(|subject| subject.number),
+        subject_url: subject.map(|subject| subject.url.clone()).unwrap_or_default(),
+        comment_id: event.comment.as_ref().map(|comment| comment.id),
+        comment_on_diff: event.comment.as_ref().is_some_and(|comment| comment.on_diff),
+        label_name: event.label.as_ref().filter(|_| matches!(rule.on, Trigger::Label(_))).map(|label| label.name.clone()),
+        actor_id: Some(actor.id),
+        actor_login: actor.login.clone(),
+        person_id: runs_as.id,
+        person_login: runs_as.login.clone(),
+        allow_pending,
+        allow_rule: rule.allow.clone(),
+        report: rule.report.clone(),
+        once_key: prompt.once_key,
+        once_idle_s: rule.once_per.as_ref().map(|once| i64::try_from(once.idle_for.as_secs()).unwrap_or(i64::MAX)),
+        prompt: prompt.text,
+        marker: Marker::from_bytes(bridge.ground.bytes()).text(),
+        model: prompt.model,
+        custom_agent: prompt.custom_agent,
+        base_ref: prompt.base_ref,
+        head_ref: prompt.head_ref,
+        create_pull_request: prompt.create_pull_request,
+    }
+}
+
+fn kind_word(kind: SubjectKind) -> &'static str {
+    match kind {
+        SubjectKind::Issue => "issue",
+        SubjectKind::PullRequest => "pull_request",
+        SubjectKind::Discussion => "discussion",
+        SubjectKind::WorkflowRun => "workflow_run",
+        SubjectKind::CheckRun => "check_run",
+        SubjectKind::Alert => "alert",
+        SubjectKind::Other => "other",
+    }
+}

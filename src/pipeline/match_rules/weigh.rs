@@ -1,0 +1,225 @@
+//! Rule by rule: which one is selected, and whether its guards allow it. The first selected rule has the
+//! delivery unless it says `continue`; a refusal ends the delivery too, so that somebody who is denied by one
+//! rule never reaches a looser one.
+
+use super::plan::{self, Gate};
+use super::sort::{Concern, Said, describe, is_thread_event, nobody_listens};
+use super::is_last_try;
+use crate::domain::event::{Account, Event};
+use crate::domain::rule::{Allow, Rule};
+use crate::domain::view::{Texts, View};
+use crate::github::RepoPath;
+use crate::ids::{PersonId, ReportId};
+use crate::pipeline::decide::{Notice, Settled, notice_key, refusal_text};
+use crate::pipeline::guard::{May, may, own_action};
+use crate::pipeline::{Bridge, Live, StepError, steer};
+use crate::store::decisions::{NewDecision, Verdict};
+use crate::store::deliveries::DeliveryState;
+use crate::store::reports::{NewReport, ReportKind};
+
+/// What became of a delivery.
+pub(super) enum Weighed {
+    /// It is to be ended so.
+    Settled(Box<Settled>),
+    /// GitHub could not be asked.
+    Later(String),
+}
+
+pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<Weighed, StepError> {
+    let event = &concern.event;
+    let mut settled = Settled {
+        finished: describe(&concern.delivery, live, event, DeliveryState::Processed),
+        plans: Vec::new(),
+        notices: Vec::new(),
+    };
+    if let Some(why) = own_action(bridge, event).await? {
+        settled.finished.state = DeliveryState::Ignored;
+        settled.finished.reason = format!("our own doing starts nothing: {why}");
+        touch_tasks(bridge, event).await?;
+        return Ok(Weighed::Settled(Box::new(settled)));
+    }
+    let touched = touch_tasks(bridge, event).await?;
+    if let Said::Answer(text) = &concern.said {
+        return answer(bridge, concern, settled, text).await;
+    }
+    for &position in &concern.candidates {
+        let Some(rule) = live.rules.rules.get(position) else { continue };
+        let decided = match consider(bridge, live, concern, rule, position).await? {
+            Considered::NotMatched(decision) => {
+                settled.finished.decisions.push(decision);
+                continue;
+            }
+            Considered::Later(why) if !is_last_try(&concern.delivery) => return Ok(Weighed::Later(why)),
+            Considered::Later(why) => {
+                let cause = format!("what a guard needs could not be looked up: {why}");
+                Considered::Refused(decision(position, rule, Verdict::Refused, cause, ""), true)
+            }
+            other => other,
+        };
+        match decided {
+            Considered::Wanted(plan) => settled.plans.push(*plan),
+            Considered::Refused(decision, tell) => {
+                if tell && rule.report.comment {
+                    let actor = event.actor.as_ref().map(|actor| actor.login.as_str()).unwrap_or_default();
+                    let text = refusal_text(actor, &rule.name, &decision.cause);
+                    settled.notices.extend(notice(bridge, concern, &rule.name, text));
+                }
+                settled.finished.decisions.push(decision);
+            }
+            Considered::NotMatched(_) | Considered::Later(_) => {}
+        }
+        if !rule.proceed {
+            break;
+        }
+    }
+    if settled.finished.decisions.is_empty() && settled.plans.is_empty() {
+        settled.finished.state = DeliveryState::Ignored;
+        settled.finished.reason = touched
+            .unwrap_or_else(|| nobody_listens(event, event.label.as_ref().map(|label| label.name.as_str())));
+    }
+    Ok(Weighed::Settled(Box::new(settled)))
+}
+
+/// What one rule says.
+enum Considered {
+    NotMatched(NewDecision),
+    /// With whether the one who asked may be told.
+    Refused(NewDecision, bool),
+    Wanted(Box<crate::pipeline::decide::Plan>),
+    Later(String),
+}
+
+fn decision(position: usize, rule: &Rule, verdict: Verdict, cause: impl Into<String>, saw: &str) -> NewDecision {
+    NewDecision { position, rule: rule.name.clone(), verdict, cause: cause.into(), saw: saw.to_owned(), task_id: None }
+}
+
+async fn consider(
+    bridge: &Bridge,
+    live: &Live,
+    concern: &Concern,
+    rule: &Rule,
+    position: usize,
+) -> Result<Considered, StepError> {
+    let command = match &concern.said {
+        Said::Command(command) => Some(command),
+        _ => None,
+    };
+    let payload = match payload(live, concern, rule) {
+        Ok(payload) => payload,
+        Err(why) => return Ok(Considered::Refused(decision(position, rule, Verdict::Failed, why, ""), false)),
+    };
+    if let Some(when) = &rule.when {
+        let view = View::new(&concern.event, command, payload.clone(), Texts::plain());
+        match when.evaluate(&view) {
+            Ok(outcome) if outcome.holds => {}
+            Ok(outcome) => {
+                let saw = outcome.saw.iter().map(|(path, value)| format!("{path} = {value}")).collect::<Vec<_>>();
+                let cause = format!("when is false: {}", when.source().trim());
+                return Ok(Considered::NotMatched(decision(position, rule, Verdict::NotMatched, cause, &saw.join(", "))));
+            }
+            // An error refuses; it does not fall through to a rule below.
+            Err(error) => {
+                let cause = format!("when could not be evaluated: {}", error.message);
+                return Ok(Considered::Refused(decision(position, rule, Verdict::Failed, cause, when.source()), false));
+            }
+        }
+    }
+    Ok(match plan::plan(bridge, live, concern, rule, position, command, payload).await? {
+        Gate::Open(plan) => Considered::Wanted(plan),
+        Gate::Refused { cause, saw, tell } => {
+            Considered::Refused(decision(position, rule, Verdict::Refused, cause, &saw), tell)
+        }
+        Gate::Failed(why) => {
+            let cause = format!("the rule failed: {why}");
+            Considered::Refused(decision(position, rule, Verdict::Failed, cause, ""), true)
+        }
+        Gate::Later(why) => Considered::Later(why),
+    })
+}
+
+/// The raw payload, if the rule mentions it.
+fn payload(live: &Live, concern: &Concern, rule: &Rule) -> Result<Option<serde_json::Value>, String> {
+    let templates = [Some(&rule.task.prompt), rule.task.base_ref.as_ref(), rule.task.head_ref.as_ref(), rule.once_per.as_ref().map(|once| &once.key)];
+    let used = rule.when.as_ref().is_some_and(|when| when.uses("payload"))
+        || templates.into_iter().flatten().any(|template| template.uses("payload"));
+    let (true, Some(source), Some(body)) =
+        (used, live.sources.get(&concern.delivery.source), concern.delivery.body.as_deref())
+    else {
+        return Ok(None);
+    };
+    source.source.payload(&concern.envelope, body).map(Some).map_err(|unreadable| unreadable.to_string())
+}
+
+/// What an event means for tasks that exist: a label taken off cancels, news of a task's own branch is a hint.
+/// Answers what was done, in words.
+async fn touch_tasks(bridge: &Bridge, event: &Event) -> Result<Option<String>, StepError> {
+    let Some(repo) = &event.repo else { return Ok(None) };
+    if is_thread_event(event, "unlabeled")
+        && let (Some(label), Some(number)) = (&event.label, event.subject.as_ref().and_then(|subject| subject.number))
+    {
+        let by = event.actor.as_ref().map(|actor| actor.login.as_str()).unwrap_or("somebody");
+        let cancelled = steer::cancel_by_label(bridge, repo.id, number, &label.name, by).await?;
+        if cancelled > 0 {
+            return Ok(Some(format!("the label `{}` was taken off: {cancelled} task(s) that had not started were cancelled", label.name)));
+        }
+    }
+    if event.name.starts_with("pull_request")
+        && let Some(branches) = event.subject.as_ref().and_then(|subject| subject.branches.as_ref())
+        && let Some((task, person)) = bridge.store.task_on_branch(repo.id, &branches.head_ref).await?
+    {
+        let now = bridge.ground.now();
+        bridge.store.hint_sweep(person, now).await?;
+        bridge.store.look_soon(task, now).await?;
+        bridge.wake.sweeps.notify_one();
+        return Ok(Some(format!("news of the branch of task {task}: GitHub is asked soon")));
+    }
+    Ok(None)
+}
+
+/// Help, or why a command is wrong, for those who may write there; a stranger gets no answer.
+async fn answer(bridge: &Bridge, concern: &Concern, mut settled: Settled, text: &str) -> Result<Weighed, StepError> {
+    let event = &concern.event;
+    let Some((actor, path)) = actor_and_repo(event) else {
+        settled.finished.state = DeliveryState::Ignored;
+        settled.finished.reason = "a command by nobody, or in no repository".to_owned();
+        return Ok(Weighed::Settled(Box::new(settled)));
+    };
+    settled.finished.reason = match may(bridge, &Allow::default(), &path, actor).await {
+        May::Yes(_) => {
+            settled.notices.extend(notice(bridge, concern, "answer", format!("@{}: {text}", actor.login)));
+            format!("answered: {}", text.lines().next().unwrap_or_default())
+        }
+        May::Later(why) if !is_last_try(&concern.delivery) => return Ok(Weighed::Later(why)),
+        May::Later(why) => format!("not answered: {why}"),
+        May::No { saw, .. } => format!("not answered, only people who can write get an answer: {saw}"),
+        May::NoReader(why) => format!("not answered: {why}"),
+    };
+    Ok(Weighed::Settled(Box::new(settled)))
+}
+
+pub(super) fn actor_and_repo(event: &Event) -> Option<(&Account, RepoPath)> {
+    let (actor, repo) = (event.actor.as_ref()?, event.repo.as_ref()?);
+    Some((actor, RepoPath::new(&repo.owner, &repo.name).ok()?))
+}
+
+fn notice(bridge: &Bridge, concern: &Concern, what: &str, content: String) -> Option<Notice> {
+    let event = &concern.event;
+    let (repo, number) = (event.repo.as_ref()?, event.subject.as_ref()?.number?);
+    Some(Notice {
+        place: NewReport {
+            id: ReportId::new(&bridge.ground),
+            task_id: None,
+            delivery_id: Some(concern.delivery.id),
+            kind: ReportKind::Notice,
+            dedupe: notice_key(concern.delivery.id, what),
+            repo_id: repo.id,
+            repo_owner: repo.owner.clone(),
+            repo_name: repo.name.clone(),
+            subject_number: number,
+            comment_id: None,
+            comment_on_diff: false,
+            person_id: event.actor.as_ref().map(|actor| PersonId(actor.id)),
+            content,
+        },
+    })
+}

@@ -1,0 +1,182 @@
+//! People and their tokens: added by hand, opened only for the call that needs them, and marked at once
+//! when GitHub refuses them.
+
+use super::{Bridge, StepError};
+use crate::domain::task::{State, Step};
+use crate::github::{CallError, RepoPath, Session, Token, TokenOwner};
+use crate::ids::PersonId;
+use crate::pipeline::transition::take_step;
+use crate::secret::Secret;
+use crate::store::StoreError;
+use crate::store::people::Person;
+use crate::store::tasks::Hold;
+use crate::vault::Place;
+
+/// Why there is no token to act with.
+#[derive(Debug, thiserror::Error)]
+pub enum NoToken {
+    /// Nobody gave one, GitHub refused it, or it has ended: a person must give one.
+    #[error("{0}")]
+    Missing(String),
+    /// It is there and does not open: an operator must look at the sealing keys.
+    #[error("the stored token does not open: {0}")]
+    Sealed(#[from] crate::vault::OpenError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A person's session with GitHub, and the sealed token it was made of.
+#[derive(Debug)]
+pub struct Acting {
+    /// The session.
+    pub session: Session,
+    /// The token as stored, to mark the right one if it is refused.
+    pub sealed: Vec<u8>,
+}
+
+/// Opens a person's token.
+///
+/// # Errors
+/// [`NoToken`].
+pub async fn act_as(bridge: &Bridge, id: PersonId) -> Result<Acting, NoToken> {
+    let person = bridge.store.person(id).await?.ok_or_else(|| {
+        NoToken::Missing("taskbridge holds no token for this account; an operator adds one with `taskbridge people add`".into())
+    })?;
+    let sealed = match person.usable_token(bridge.ground.now()) {
+        Some(sealed) => sealed.to_vec(),
+        None => return Err(NoToken::Missing(format!(
+            "the stored token of @{} cannot be used any more{}; an operator gives a new one with `taskbridge people add`",
+            person.login,
+            person.token_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default()
+        ))),
+    };
+    let row = id.to_string();
+    let secret = bridge.vault.open(&token_place(&row), &sealed)?;
+    Ok(Acting { session: bridge.github.with_token(Token { secret, owner: TokenOwner::Person(id) }), sealed })
+}
+
+fn token_place(row: &str) -> Place<'_> {
+    Place { table: "people", row, column: "token" }
+}
+
+/// A session to look things up with: the App's where it is installed, else the person's own.
+///
+/// # Errors
+/// [`NoReader`].
+pub async fn reader(bridge: &Bridge, repo: &RepoPath, actor: PersonId) -> Result<Session, NoReader> {
+    if let Some(app) = bridge.github.app() {
+        match app.installation_of(repo).await {
+            Ok(installation) => return app.as_installation(installation).await.map_err(NoReader::Call),
+            Err(CallError::NotFound { .. }) => {}
+            Err(error) => return Err(NoReader::Call(error)),
+        }
+    }
+    act_as(bridge, actor).await.map(|acting| acting.session).map_err(NoReader::Token)
+}
+
+/// Why nothing can be looked up.
+#[derive(Debug, thiserror::Error)]
+pub enum NoReader {
+    /// There is no App here and no token of this person.
+    #[error(transparent)]
+    Token(NoToken),
+    /// GitHub did not let the App in.
+    #[error(transparent)]
+    Call(CallError),
+}
+
+/// Why a person could not be added.
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    /// GitHub did not accept the token, or could not be asked.
+    #[error("GitHub did not confirm the token: {}", .0.for_person())]
+    Call(CallError),
+    /// The token is somebody else's.
+    #[error("this token belongs to @{actual} (account {id}), not to @{wanted}: nothing was stored")]
+    OtherPerson {
+        /// Whose it is.
+        actual: String,
+        /// Their account number.
+        id: i64,
+        /// Whose it was said to be.
+        wanted: String,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Work that waited for the token could not be released yet.
+    #[error(transparent)]
+    Step(#[from] StepError),
+}
+
+/// Stores a token for `login` after asking GitHub whose it is, and releases the tasks that waited for it.
+/// Answers the account's number and how many tasks go on.
+///
+/// # Errors
+/// [`AddError`].
+pub async fn add(bridge: &Bridge, login: &str, token: Secret) -> Result<(PersonId, usize), AddError> {
+    let session = bridge.github.with_token(Token { secret: token.clone(), owner: TokenOwner::Unbound });
+    let me = session.me().await.map_err(AddError::Call)?;
+    if !me.login.eq_ignore_ascii_case(login) {
+        return Err(AddError::OtherPerson { actual: me.login, id: me.id, wanted: login.to_owned() });
+    }
+    let id = PersonId(me.id);
+    let row = id.to_string();
+    let sealed = bridge.vault.seal(&token_place(&row), token.expose().as_bytes(), &bridge.ground);
+    bridge.store.put_person(id, &me.login, &sealed.0, bridge.ground.now()).await?;
+    let released = release_held(bridge, id).await?;
+    Ok((id, released))
+}
+
+/// Lets the tasks go on that wait for this person's token. Whether the actor may is checked again before
+/// the start of those whose right could not be looked up.
+///
+/// # Errors
+/// [`StepError`].
+pub async fn release_held(bridge: &Bridge, id: PersonId) -> Result<usize, StepError> {
+    let mut released = 0;
+    for task in bridge.store.tasks_held_for_token(id).await? {
+        let mut tx = bridge.store.begin().await?;
+        let Some(mut task) = tx.lock_task(task).await? else { continue };
+        if task.state != State::Held || task.hold != Some(Hold::Token) {
+            continue;
+        }
+        task.due_at = bridge.ground.now();
+        take_step(&mut tx, &bridge.ground, &mut task, Step::Resume, "a token is there again").await?;
+        tx.commit().await?;
+        released += 1;
+    }
+    bridge.wake.tasks.notify_one();
+    Ok(released)
+}
+
+/// Seals every stored token with the first key. Answers how many were sealed anew; a run that was cut
+/// short is simply repeated, as every key still opens.
+///
+/// # Errors
+/// [`NoToken`].
+pub async fn reseal(bridge: &Bridge) -> Result<usize, NoToken> {
+    let mut resealed = 0;
+    let mut after = None;
+    loop {
+        let page = bridge.store.people(after, 100).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id.0);
+        for person in page {
+            resealed += usize::from(reseal_one(bridge, &person).await?);
+        }
+    }
+    bridge.store.replace_vault_proof(&bridge.vault.proof(&bridge.ground)).await?;
+    Ok(resealed)
+}
+
+async fn reseal_one(bridge: &Bridge, person: &Person) -> Result<bool, NoToken> {
+    let Some(old) = person.token.as_deref().filter(|sealed| bridge.vault.needs_reseal(sealed)) else {
+        return Ok(false);
+    };
+    let row = person.id.to_string();
+    let token = bridge.vault.open(&token_place(&row), old)?;
+    let new = bridge.vault.seal(&token_place(&row), token.expose().as_bytes(), &bridge.ground);
+    Ok(bridge.store.reseal_token(person.id, old, &new.0).await?)
+}

@@ -1,0 +1,170 @@
+//! From a rule and an event to the exact prompt: which texts are untrusted, which branch, which model.
+
+use super::Bridge;
+use super::guard::could_have_started;
+use super::people::{NoReader, reader};
+use crate::domain::command::Command;
+use crate::domain::event::{Account, Event, SubjectKind};
+use crate::domain::rule::{Rule, Untrusted};
+use crate::domain::view::{Shown, Texts, View};
+use crate::github::{CallError, Next, RepoPath};
+use crate::ids::PersonId;
+
+/// What will be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    /// The prompt, without the marker.
+    pub text: String,
+    /// Whether it was cut at the limit.
+    pub cut: bool,
+    /// The branch to start from.
+    pub base_ref: Option<String>,
+    /// The branch of an open pull request to work on.
+    pub head_ref: Option<String>,
+    /// The model.
+    pub model: Option<String>,
+    /// The custom agent.
+    pub custom_agent: Option<String>,
+    /// Whether the agent opens a pull request.
+    pub create_pull_request: bool,
+    /// The key of `once_per`.
+    pub once_key: Option<String>,
+    /// Whether it holds text by people who could not have started it, and the rule wants approval then.
+    pub needs_approval: bool,
+}
+
+/// Why there is no prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoPrompt {
+    /// The rule itself failed for this event.
+    Failed(String),
+    /// The pull request cannot be worked on.
+    Refused(String),
+    /// GitHub could not be asked now.
+    Later(String),
+}
+
+/// Renders `rule` for an event.
+///
+/// # Errors
+/// [`NoPrompt`].
+pub async fn render_prompt(
+    bridge: &Bridge,
+    rule: &Rule,
+    event: &Event,
+    command: Option<&Command>,
+    payload: Option<serde_json::Value>,
+) -> Result<Prompt, NoPrompt> {
+    let (texts, untrusted) = texts(bridge, rule, event).await;
+    let view = View::new(event, command, payload, texts);
+    let render = |template: &crate::domain::prompt::Template| {
+        template.render(&view).map_err(|error| NoPrompt::Failed(error.message))
+    };
+    let rendered = render(&rule.task.prompt)?;
+    if rendered.text.trim().is_empty() {
+        return Err(NoPrompt::Failed("the prompt is empty for this event".to_owned()));
+    }
+    let branch = |template: &Option<crate::domain::prompt::Template>| {
+        template.as_ref().map(&render).transpose().map(|rendered| rendered.map(|r| r.text.trim().to_owned()))
+    };
+    let once_key = rule.once_per.as_ref().map(|once| render(&once.key)).transpose()?.map(|r| r.text);
+    let once_key = once_key.map(|key| key.trim().chars().take(512).collect::<String>());
+    let option = |pick: fn(&Command) -> Option<String>| command.and_then(pick);
+    let mut prompt = Prompt {
+        text: rendered.text,
+        cut: rendered.cut,
+        base_ref: option(|c| c.base.clone()).or(branch(&rule.task.base_ref)?),
+        head_ref: branch(&rule.task.head_ref)?,
+        model: option(|c| c.model.clone()).or_else(|| rule.task.model.clone()),
+        custom_agent: option(|c| c.agent.clone()).or_else(|| rule.task.custom_agent.clone()),
+        create_pull_request: command
+            .and_then(|c| c.create_pull_request)
+            .unwrap_or(rule.task.create_pull_request),
+        once_key,
+        needs_approval: untrusted && rule.untrusted == Untrusted::Hold,
+    };
+    if works_on_pull(rule, event, &prompt) {
+        if option(|c| c.base.clone()).is_some() {
+            return Err(NoPrompt::Refused(
+                "on a pull request the agent works on its branch, so `--base` cannot be used here".to_owned(),
+            ));
+        }
+        let (base, head) = pull_branches(bridge, event).await?;
+        prompt.base_ref = Some(base);
+        prompt.head_ref = Some(head);
+        // The pull request is there already.
+        prompt.create_pull_request = false;
+    }
+    Ok(prompt)
+}
+
+fn works_on_pull(rule: &Rule, event: &Event, prompt: &Prompt) -> bool {
+    let is_pull = event.subject.as_ref().is_some_and(|subject| subject.kind == SubjectKind::PullRequest);
+    is_pull && rule.task.repo.is_none() && rule.task.base_ref.is_none() && prompt.head_ref.is_none()
+}
+
+/// Base and head of the pull request as it is now: the event may be old, and for a comment it carries neither.
+async fn pull_branches(bridge: &Bridge, event: &Event) -> Result<(String, String), NoPrompt> {
+    let (Some(repo), Some(subject), Some(actor)) = (&event.repo, &event.subject, &event.actor) else {
+        return Err(NoPrompt::Refused("the event names no repository or nobody who did it".to_owned()));
+    };
+    let path = RepoPath::new(&repo.owner, &repo.name).map_err(|error| NoPrompt::Refused(error.to_string()))?;
+    let session = reader(bridge, &path, PersonId(actor.id)).await.map_err(|error| match error {
+        NoReader::Token(error) => NoPrompt::Refused(format!("the pull request cannot be read: {error}")),
+        NoReader::Call(error) => NoPrompt::Later(error.for_person()),
+    })?;
+    let asked = |error: CallError| match error.next() {
+        Next::GiveUp | Next::AskPerson => {
+            NoPrompt::Refused(format!("the pull request cannot be read: {}", error.for_person()))
+        }
+        _ => NoPrompt::Later(error.for_person()),
+    };
+    let pull = session.pull(&path, subject.number.unwrap_or_default()).await.map_err(asked)?;
+    let refuse = |why: &str| Err(NoPrompt::Refused(why.to_owned()));
+    let default_branch = match &repo.default_branch {
+        Some(branch) => branch.clone(),
+        None => session.repo(&path).await.map_err(asked)?.default_branch,
+    };
+    match pull.head_repo_id {
+        None => refuse("the branch of this pull request is gone: its repository was deleted"),
+        Some(id) if id != repo.id => {
+            refuse("this pull request comes from a fork, and the agent works only on branches of the repository itself")
+        }
+        Some(_) if pull.state != "open" => refuse("this pull request is closed; open it again, or ask on an issue"),
+        Some(_) if pull.head_ref == default_branch => {
+            refuse("the branch of this pull request is the default branch, on which the agent does not work")
+        }
+        Some(_) => Ok((pull.base_ref, pull.head_ref)),
+    }
+}
+
+/// How the texts of an event are shown, and whether any of those that the rule uses is untrusted.
+async fn texts(bridge: &Bridge, rule: &Rule, event: &Event) -> (Texts, bool) {
+    let mut texts = Texts::plain();
+    let mut untrusted = false;
+    let uses = |names: &[&str]| names.iter().any(|name| rule.task.prompt.uses(name));
+    let author = event.subject.as_ref().and_then(|subject| subject.author.as_ref());
+    if uses(&["subject", "issue", "pull_request", "event"])
+        && let Some(author) = author
+        && !trusts(bridge, rule, event, author).await
+    {
+        let shown = Shown::untrusted(rule.untrusted, &author.login);
+        texts.title = shown.clone();
+        texts.body = shown;
+        untrusted = true;
+    }
+    // The comment is the actor's own, who has passed `allow`.
+    if uses(&["payload"]) {
+        // A raw payload holds texts of anybody.
+        let who = author.or(event.actor.as_ref()).map_or("the sender", |account| account.login.as_str());
+        texts.payload = Shown::untrusted(rule.untrusted, who);
+        untrusted = true;
+    }
+    (texts, untrusted)
+}
+
+async fn trusts(bridge: &Bridge, rule: &Rule, event: &Event, author: &Account) -> bool {
+    let (Some(repo), Some(actor)) = (&event.repo, &event.actor) else { return false };
+    let Ok(path) = RepoPath::new(&repo.owner, &repo.name) else { return false };
+    could_have_started(bridge, &rule.allow, &path, actor, author).await
+}
