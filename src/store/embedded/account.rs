@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, lchown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::error::EmbeddedError;
 
@@ -45,7 +45,7 @@ impl Account {
                 command.env_remove(name);
             }
         }
-        command.env("LC_ALL", "C").env("TZ", "UTC").current_dir("/").process_group(0);
+        command.env("LC_ALL", "C").env("TZ", "UTC").current_dir("/").process_group(0).stdin(Stdio::null());
         if let Some(other) = &self.other {
             command.uid(self.uid).gid(other.gid);
         }

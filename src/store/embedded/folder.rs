@@ -45,7 +45,8 @@ impl Folder {
         // The owner of a new file is who we are: the only way to ask without unsafe code.
         let probe = root.join(format!(".probe-{}", std::process::id()));
         let own_uid = File::create(&probe).and_then(|file| file.metadata()).map_err(unwritable)?.uid();
-        fs::remove_file(&probe).map_err(unwritable)?;
+        // Another start in this process may have removed it already.
+        let _ = fs::remove_file(&probe);
         Ok(Self { root, own_uid })
     }
 
@@ -159,6 +160,8 @@ impl Folder {
         let read = || -> io::Result<Vec<u8>> {
             let mut file = File::open(self.log())?;
             let len = file.metadata()?.len();
+            // It was emptied since `from` was noted if it is shorter now.
+            let from = if from > len { 0 } else { from };
             file.seek(SeekFrom::Start(from.max(len.saturating_sub(TAIL))))?;
             let mut bytes = Vec::new();
             file.take(TAIL).read_to_end(&mut bytes)?;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
@@ -96,6 +96,7 @@ impl Server<'_> {
         let output = tokio::process::Command::from(self.account.command(&initdb))
             .arg("-D")
             .arg(&draft)
+            .kill_on_drop(true)
             .args(["-U", NAME, "--encoding=UTF8", "--locale=C", "--auth-local=trust", "--auth-host=reject"])
             .output()
             .await
@@ -180,7 +181,7 @@ impl Server<'_> {
         for (name, value) in usual.chain(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()))) {
             command.arg("-c").arg(format!("{name}={value}"));
         }
-        command.stdin(Stdio::null()).stdout(log).stderr(log_again);
+        command.stdout(log).stderr(log_again);
         command.spawn().map_err(EmbeddedError::io("running", &postgres))
     }
 

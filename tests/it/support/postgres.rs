@@ -157,16 +157,17 @@ fn register(dir: &Path) -> PathBuf {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    Command::new("sh")
-        .args(["-c", include_str!("watcher.sh"), "taskbridge-test-watcher", &me])
+    // The outer shell ends at once, so that the watcher is nobody's child and leaves no zombie here.
+    let left = Command::new("sh")
+        .args(["-c", "sh -c \"$0\" taskbridge-test-watcher \"$@\" &", include_str!("watcher.sh"), &me])
         .arg(dir)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .current_dir("/")
         .process_group(0)
-        .spawn()
-        .expect("every Unix has sh");
+        .status();
+    assert!(left.is_ok_and(|status| status.success()), "every Unix has sh");
     holder
 }
 
