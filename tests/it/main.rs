@@ -1,1 +1,12 @@
 //! One integration binary: stories against the sandbox and a real PostgreSQL.
+
+mod github_app;
+mod github_calls;
+mod github_kit;
+mod github_limits;
+mod github_pulls;
+mod github_redirects;
+mod github_setup;
+mod github_tasks;
+mod github_tls;
+mod github_wire;
