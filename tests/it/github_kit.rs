@@ -35,15 +35,21 @@ impl Seen {
 }
 
 /// What the server answers.
-pub(crate) struct Reply(Response<Body>);
+pub(crate) struct Reply(Response<Body>, Duration);
 
 pub(crate) fn reply(status: u16, body: &str) -> Reply {
-    Reply(Response::builder().status(status).body(Body::from(body.to_owned())).unwrap())
+    Reply(Response::builder().status(status).body(Body::from(body.to_owned())).unwrap(), Duration::ZERO)
 }
 
 impl Reply {
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.0.headers_mut().append(name, value.parse().unwrap());
+        self
+    }
+
+    /// Comes a little later than answers to requests that left at the same time.
+    pub(crate) fn late(mut self) -> Self {
+        self.1 = Duration::from_millis(80);
         self
     }
 }
@@ -69,7 +75,9 @@ impl Mock {
                 let path = parts.uri.path_and_query().unwrap().to_string();
                 let seen = Seen { method: parts.method.to_string(), path, headers: parts.headers, body };
                 log.lock().unwrap().push(seen.clone());
-                answer(&seen).0
+                let Reply(response, delay) = answer(&seen);
+                tokio::time::sleep(delay).await;
+                response
             }
         });
         let mut server = JoinSet::new();

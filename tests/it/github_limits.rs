@@ -159,14 +159,29 @@ async fn the_last_good_answer_of_the_hour_pauses_too() {
 
 #[tokio::test]
 async fn a_shorter_pause_does_not_end_a_longer_one() {
-    let mock =
-        Mock::start(|seen| reply(429, "").with("retry-after", if seen.path == "/user" { "600" } else { "5" })).await;
+    let mock = Mock::start(|seen| match seen.path.as_str() {
+        "/user" => reply(429, "").with("retry-after", "600"),
+        _ => reply(429, "").with("retry-after", "5").late(),
+    })
+    .await;
     let (github, _) = github_at(&mock.url);
     let (session, repo) = (as_person(&github, 1), repo());
     let (long, short) = tokio::join!(session.me(), session.repo(&repo));
     assert!(long.is_err() && short.is_err());
     assert_eq!(mock.seen().len(), 2, "both were under way before either was refused");
     assert_eq!(session.paused_until(), Some(noon() + TimeDelta::seconds(600)));
+}
+
+#[tokio::test]
+async fn a_good_answer_from_before_a_pause_does_not_forgive_it() {
+    let mock = Mock::start(|seen| if seen.path == "/user" { reply(429, "") } else { reply(200, "[]").late() }).await;
+    let (github, clock) = github_at(&mock.url);
+    let (session, repo) = (as_person(&github, 1), repo());
+    let (refused, good) = tokio::join!(session.me(), session.pulls_by_head(&repo, "octo:x"));
+    assert!(refused.is_err() && good.is_ok());
+    clock.advance(Duration::from_secs(60));
+    session.me().await.unwrap_err();
+    assert_eq!(session.paused_until(), Some(noon() + TimeDelta::seconds(60 + 120)));
 }
 
 #[tokio::test]
