@@ -1,9 +1,9 @@
 //! The outside: what is asked of GitHub and told to it.
 //!
-//! One [`Github`] is shared by the whole process; a [`Session`] is that client holding one token, and every call
-//! is a method of it. A call never sends a second request in secret: no redirect is followed on a write, nothing
-//! is retried here, and [`CallError`] tells apart "surely not done" from "nobody knows", because a task started
-//! twice costs its owner money.
+//! One [`Github`](crate::github::Github) is shared by the whole process; a [`Session`](crate::github::Session) is
+//! that client holding one token, and every call is a method of it. A call never sends a second request in secret:
+//! no redirect is followed on a write, nothing is retried here, and [`CallError`](crate::github::CallError) tells
+//! apart "surely not done" from "nobody knows", because a task started twice costs its owner money.
 
 mod answer;
 mod app;

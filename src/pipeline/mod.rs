@@ -54,3 +54,39 @@ pub enum StepError {
     #[error(transparent)]
     Illegal(#[from] IllegalStep),
 }
+
+/// Runs `step` for each of `items`, at most `limit` at once. A panic in one is logged and does not touch the
+/// others; the first error is answered after all have ended.
+pub(crate) async fn each_at_once<T, F>(
+    items: Vec<T>,
+    limit: usize,
+    step: impl Fn(T) -> F,
+) -> Result<(), StepError>
+where
+    F: Future<Output = Result<(), StepError>> + Send + 'static,
+{
+    let mut running = tokio::task::JoinSet::new();
+    let mut first = Ok(());
+    let mut take = |outcome: Result<Result<(), StepError>, tokio::task::JoinError>| match outcome {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a step could not be finished; it is taken up again when its lease has run out");
+            if first.is_ok() {
+                first = Err(error);
+            }
+        }
+        Err(panic) => tracing::error!(%panic, "a step panicked; what it worked on is taken up again"),
+    };
+    for item in items {
+        while running.len() >= limit.max(1) {
+            if let Some(outcome) = running.join_next().await {
+                take(outcome);
+            }
+        }
+        running.spawn(step(item));
+    }
+    while let Some(outcome) = running.join_next().await {
+        take(outcome);
+    }
+    first
+}

@@ -5,3 +5,13 @@
 mod embedded_postgres;
 mod support;
 mod test_database;
+mod github_app;
+mod github_calls;
+mod github_kit;
+mod github_limits;
+mod github_pulls;
+mod github_redirects;
+mod github_setup;
+mod github_tasks;
+mod github_tls;
+mod github_wire;

@@ -10,8 +10,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-
 use super::{Bridge, StepError, decide};
 use crate::domain::backoff::Backoff;
 use crate::ids::DeliveryId;
@@ -42,7 +40,10 @@ pub async fn match_batch(bridge: &Bridge, limit: i64) -> Result<usize, StepError
     }
     // After a crash the order is turned round, so that one poisonous delivery cannot keep parking those behind it.
     if claimed.iter().any(|delivery| delivery.tries > 1) {
-        claimed.sort_by_key(|delivery| if delivery.tries % 2 == 0 { std::cmp::Reverse(delivery.id.0.as_u128()) } else { std::cmp::Reverse(u128::MAX - delivery.id.0.as_u128()) });
+        claimed.sort_by_key(|delivery| delivery.id);
+        if claimed.iter().any(|delivery| delivery.tries % 2 == 0) {
+            claimed.reverse();
+        }
     }
     let ids: Vec<DeliveryId> = claimed.iter().map(|delivery| delivery.id).collect();
     let replays: HashMap<_, _> = bridge.store.replays_among(&ids).await?.into_iter().collect();
@@ -62,40 +63,17 @@ pub async fn match_batch(bridge: &Bridge, limit: i64) -> Result<usize, StepError
         tx.finish_deliveries(&bridge.ground, lease, &ended).await?;
         tx.commit().await?;
     }
-    let mut running = JoinSet::new();
-    for concern in waiting {
-        while running.len() >= bridge.settings.at_once.max(1) {
-            finish_one(running.join_next().await)?;
-        }
+    super::each_at_once(waiting, bridge.settings.at_once, |concern| {
         let (bridge, live) = (bridge.clone(), Arc::clone(&live));
-        running.spawn(async move {
-            let id = concern.delivery.id;
+        async move {
             match weigh::weigh(&bridge, &live, &concern).await? {
-                Weighed::Settled(settled) => {
-                    decide::commit(&bridge, lease, &settled).await?;
-                }
-                Weighed::Later(why) => postpone(&bridge, lease, &concern.delivery, &why).await?,
+                Weighed::Settled(settled) => decide::commit(&bridge, lease, &settled).await.map(|_| ()),
+                Weighed::Later(why) => postpone(&bridge, lease, &concern.delivery, &why).await,
             }
-            tracing::debug!(delivery = %id, "a delivery was weighed");
-            Ok(())
-        });
-    }
-    while let Some(outcome) = running.join_next().await {
-        finish_one(Some(outcome))?;
-    }
-    Ok(taken)
-}
-
-fn finish_one(outcome: Option<Result<Result<(), StepError>, tokio::task::JoinError>>) -> Result<(), StepError> {
-    match outcome {
-        Some(Ok(Err(error))) => Err(error),
-        Some(Err(panic)) => {
-            // The delivery keeps its lease until it runs out; the try is counted.
-            tracing::error!(%panic, "weighing a delivery panicked");
-            Ok(())
         }
-        _ => Ok(()),
-    }
+    })
+    .await?;
+    Ok(taken)
 }
 
 /// Runs the pure part of the step; a panic in it ends this delivery alone.
