@@ -120,7 +120,7 @@ fn mistakes_name_the_nearest_right_form() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn never_panics(text in "(.|\n){0,200}", line in "[-—a-z'\"=#@ \\\\]{0,60}") {
@@ -130,12 +130,11 @@ proptest! {
 
     #[test]
     fn options_and_text_round_trip(
-        model in "[a-zA-Z0-9][a-zA-Z0-9 .:-]{0,20}[a-z]", base in "[a-z]{1,8}(/[a-z0-9]{1,8}){0,2}",
+        model in "[a-zA-Z0-9]{1,8}( [a-zA-Z0-9.:-]{1,8}){0,2}", base in "[a-z]{1,8}(/[a-z0-9]{1,8}){0,2}",
         agent in proptest::option::of("[a-z][a-z0-9-]{0,10}"), pr: Option<bool>,
         text in "[A-Za-z'][a-zA-Z0-9'\"`<>!?,. é日-]{0,60}[a-z.]", below in "([a-z' /]{1,20}\n){0,3}[a-z']{1,10}",
         name in proptest::sample::select(&["fix", "review"][..]),
     ) {
-        // Quotation runs of white space inside a model name are kept, so the value is quoted as a whole.
         let mut line = format!("/copilot {name} --model '{model}' --base {base}");
         if let Some(agent) = &agent {
             line.push_str(&format!(" --agent={agent}"));
@@ -145,7 +144,6 @@ proptest! {
             Some(false) => line.push_str(" --no-pr"),
             None => {}
         }
-        prop_assume!(super::super::trust::clean_line(&model, 200) == model);
         let parsed = command(&format!("{line} {text}\n{below}"));
         let wanted = Command {
             name: name.to_owned(), text: format!("{text}\n{below}"), model: Some(model), base: Some(base), agent,
