@@ -132,7 +132,6 @@ fn a_footer_is_known_only_with_its_key() {
     let body = format!("Started.\n\n{footer}\n");
     assert_eq!(Footer::verify(&key, &body), Some(report));
     assert_eq!(Footer::verify(&other, &body), None);
-    assert_eq!(Footer::verify(&key, &body.replace("4d -->", "4e -->").replace("00000077", "00000078")), Some(report));
     assert_eq!(Footer::verify(&key, &body.replace("-00000000004d", "-00000000004e")), None, "another report");
     let short = body.replace(&footer[footer.len() - 20..], " -->");
     assert_eq!(Footer::verify(&key, &short), None, "a shorter tag");
