@@ -36,10 +36,14 @@ impl Options {
                 return Ok(rest);
             }
             let value = word.split_once('=').map(|(_, value)| value);
-            self.words.push(option.clone());
+            let takes_value = WITH_VALUE.contains(&option.as_str());
+            self.words.push(match value {
+                Some(value) if !takes_value => format!("{option}={value}"),
+                _ => option.clone(),
+            });
             match value {
-                Some(value) => self.words.push(unquote(value)?),
-                None if WITH_VALUE.contains(&option.as_str()) => {
+                Some(value) if takes_value => self.words.push(unquote(value)?),
+                None if takes_value => {
                     if rest.is_empty() || self::option(rest).is_some() {
                         return Err(format!("`{option}` needs a value, as in `{option} NAME`"));
                     }
@@ -47,7 +51,7 @@ impl Options {
                     self.words.push(unquote(value)?);
                     rest = after.trim_start();
                 }
-                None => {}
+                _ => {}
             }
             if self.words.len() > WORDS {
                 return Err("there are too many options".to_owned());
@@ -205,7 +209,9 @@ fn sentence(error: &clap::Error) -> String {
                 None => format!("there is no option `{option}`; put `--` before the text if it belongs to the text"),
             }
         }
-        ErrorKind::ArgumentConflict if argument.contains("pr") => "`--pr` and `--no-pr` exclude each other".to_owned(),
+        ErrorKind::ArgumentConflict if context(ContextKind::PriorArg).is_some_and(|prior| prior != argument) => {
+            "`--pr` and `--no-pr` exclude each other".to_owned()
+        }
         ErrorKind::ArgumentConflict => format!("`{option}` is given twice"),
         ErrorKind::TooManyValues => format!("`{option}` takes no value"),
         ErrorKind::ValueValidation => {

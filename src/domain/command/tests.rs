@@ -1,1 +1,154 @@
+use proptest::prelude::*;
 
+use super::*;
+
+fn grammar() -> Grammar {
+    Grammar { prefix: "/copilot".to_owned(), names: vec!["fix".to_owned(), "review".to_owned()], free_text: true }
+}
+
+fn command(text: &str) -> Command {
+    match parse(text, &grammar()) {
+        Parsed::Command(command) => command,
+        other => panic!("{text:?}: {other:?}"),
+    }
+}
+
+fn bad(text: &str, grammar: &Grammar) -> String {
+    match parse(text, grammar) {
+        Parsed::Bad { message } => message,
+        other => panic!("{text:?}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_name_options_and_text() {
+    let parsed =
+        command("Hello\n  /Copilot FIX --model gpt-5 --base=\"release/1.0\" --no-pr don't break \"it\r\nplease\n");
+    assert_eq!(
+        parsed,
+        Command {
+            name: "fix".to_owned(),
+            text: "don't break \"it\nplease".to_owned(),
+            model: Some("gpt-5".to_owned()),
+            base: Some("release/1.0".to_owned()),
+            agent: None,
+            create_pull_request: Some(false),
+        }
+    );
+    let parsed = command("/copilot --agent docs-writer --pr review");
+    assert_eq!(
+        (parsed.name.as_str(), parsed.agent.as_deref(), parsed.create_pull_request),
+        ("review", Some("docs-writer"), Some(true))
+    );
+    let parsed = command("/copilot make it 'so");
+    assert_eq!((parsed.name.as_str(), parsed.text.as_str()), ("", "make it 'so"));
+    assert_eq!(command("/copilot \u{2014}model 'GPT 5' go").model.as_deref(), Some("GPT 5"));
+}
+
+#[test]
+fn a_double_dash_ends_options() {
+    let parsed = command("/copilot fix -- --model is documented wrongly");
+    assert_eq!((parsed.text.as_str(), parsed.model), ("--model is documented wrongly", None));
+    assert_eq!(command("/copilot -- fix it").name, "", "after it a name is text too");
+}
+
+#[test]
+fn only_a_line_of_its_own_in_plain_text_counts() {
+    for text in [
+        "",
+        "please /copilot fix",
+        "/copilots fix",
+        "/copilot-fix",
+        "> /copilot fix",
+        "    /copilot fix",
+        "```\n/copilot fix\n```",
+        "~~~~\n```\n/copilot fix\n",
+        "<!-- x\n/copilot fix\n-->",
+        "text <!-- x --> more <!--\n/copilot fix",
+    ] {
+        assert_eq!(parse(text, &grammar()), Parsed::None, "{text:?}");
+    }
+    assert_eq!(command("```\ncode\n```\n/copilot fix").name, "fix");
+    assert_eq!(command("<!-- x -->\n/copilot fix").name, "fix");
+}
+
+#[test]
+fn help_and_reserved_words() {
+    for text in ["/copilot", "/copilot help", "/copilot --help", "/copilot fix --help", "/copilot  HELP "] {
+        assert_eq!(parse(text, &grammar()), Parsed::Help, "{text:?}");
+    }
+    assert_eq!(command("/copilot help me with the build").text, "help me with the build");
+    assert_eq!(command("/copilot retry the download when it fails").name, "");
+    for text in ["/copilot status", "/copilot retry #12", "/copilot why 0198", "/copilot link @ann"] {
+        assert!(bad(text, &grammar()).contains("not available here yet"), "{text:?}");
+    }
+    let named = Grammar { free_text: false, ..grammar() };
+    assert!(bad("/copilot cancel the last one", &named).contains("`cancel` is not available"));
+    let help = help_text(&named);
+    assert!(help.contains("`/copilot fix [options] [text]`") && !help.contains("what to do"));
+    assert!(help_text(&grammar()).contains("`/copilot [options] what to do`"));
+}
+
+#[test]
+fn mistakes_name_the_nearest_right_form() {
+    let named = Grammar { free_text: false, ..grammar() };
+    assert_eq!(bad("/copilot reviw it", &named), "there is no command `reviw`; did you mean `/copilot review`?");
+    for (text, wanted) in [
+        ("/copilot --modle x fix", "did you mean `--model`?"),
+        ("/copilot --frobnicate fix", "there is no option `--frobnicate`"),
+        ("/copilot fix --model", "`--model` needs a value"),
+        ("/copilot fix --model --pr", "`--model` needs a value"),
+        ("/copilot --model 'a fix", "quotation mark is not closed"),
+        ("/copilot --model '' fix", "the value of `--model` is empty"),
+        ("/copilot --pr --no-pr fix", "exclude each other"),
+        ("/copilot --pr --pr fix", "`--pr` is given twice"),
+        ("/copilot --model a --model b fix", "`--model` is given twice"),
+        ("/copilot --base a..b fix", "is not a branch name"),
+        ("/copilot --base refs/x.lock fix", "is not a branch name"),
+        ("/copilot --agent ../x fix", "is not an agent's name"),
+        ("/copilot --pr=yes fix", "`--pr` takes no value"),
+        ("/copilot fix the test --model gpt-5", "write `--model` before the text"),
+        ("/copilot --model x", "say what to do"),
+    ] {
+        let message = bad(text, &grammar());
+        assert!(message.contains(wanted), "{text:?}: {message}");
+        assert!(!message.contains('\n') && !message.contains('\u{1b}') && message.len() < 200, "{message:?}");
+    }
+    assert!(bad(&format!("/copilot --model {} x", "m".repeat(201)), &grammar()).contains("more than 200"));
+    assert!(bad(&format!("/copilot {}", "m".repeat(20_001)), &grammar()).contains("at most 20000"));
+    assert!(bad("/copilot --model a\u{202e}b x", &grammar()).contains("cannot be seen"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn never_panics(text in "(.|\n){0,200}", line in "[-—a-z'\"=#@ \\\\]{0,60}") {
+        let _ = parse(&text, &grammar());
+        let _ = parse(&format!("/copilot {line}\n{text}"), &grammar());
+    }
+
+    #[test]
+    fn options_and_text_round_trip(
+        model in "[a-zA-Z0-9]{1,8}( [a-zA-Z0-9.:-]{1,8}){0,2}", base in "[a-z]{1,8}(/[a-z0-9]{1,8}){0,2}",
+        agent in proptest::option::of("[a-z][a-z0-9-]{0,10}"), pr: Option<bool>,
+        text in "[A-Za-z'][a-zA-Z0-9'\"`<>!?,. é日-]{0,60}[a-z.]", below in "([a-z' /]{1,20}\n){0,3}[a-z']{1,10}",
+        name in proptest::sample::select(&["fix", "review"][..]),
+    ) {
+        let mut line = format!("/copilot {name} --model '{model}' --base {base}");
+        if let Some(agent) = &agent {
+            line.push_str(&format!(" --agent={agent}"));
+        }
+        match pr {
+            Some(true) => line.push_str(" --pr"),
+            Some(false) => line.push_str(" --no-pr"),
+            None => {}
+        }
+        let parsed = command(&format!("{line} {text}\n{below}"));
+        let wanted = Command {
+            name: name.to_owned(), text: format!("{text}\n{below}"), model: Some(model), base: Some(base), agent,
+            create_pull_request: pr,
+        };
+        prop_assert_eq!(parsed, wanted);
+    }
+}

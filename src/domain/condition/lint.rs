@@ -14,6 +14,7 @@ use super::outcome::children;
 
 const SOURCE_LIMIT: usize = 4_000;
 const BRACKET_DEPTH: usize = 16;
+const LINKS: usize = 500;
 const NODES: usize = 600;
 const DEPTH: usize = 64;
 const PATTERN_LIMIT: usize = 500;
@@ -51,21 +52,27 @@ pub(super) fn check(text: &str, env: &Env) -> Result<Checked, ConditionFault> {
     Ok(Checked { expression, names, patterns })
 }
 
-/// Nesting is refused before the parser sees it: its own depth counts differently and costs stack.
+/// Nesting and long chains are refused before the parser sees them: each link costs it stack, and at some
+/// 1,500 links (`a.a.a…`, `1<1<1…`) a thread's stack is gone. Texts in quotes count too, to be on the safe side.
 fn brackets(text: &str) -> Result<(), ConditionFault> {
-    let (mut depth, mut line, mut column) = (0_usize, 1, 0);
+    let (mut depth, mut links, mut line, mut column) = (0_usize, 0_usize, 1, 0);
     for c in text.chars() {
         column += 1;
         match c {
             '\n' => (line, column) = (line + 1, 0),
-            '(' | '[' | '{' => depth += 1,
+            '(' | '[' | '{' => (depth, links) = (depth + 1, links + 1),
             ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            '.' | '<' | '>' | '=' | '+' | '-' | '*' | '/' | '%' | '!' | '?' => links += 1,
             _ => {}
         }
-        if depth > BRACKET_DEPTH {
-            let message = format!("brackets may be nested {BRACKET_DEPTH} deep at most");
-            return Err(ConditionFault { message, line, column });
-        }
+        let message = if depth > BRACKET_DEPTH {
+            format!("brackets may be nested {BRACKET_DEPTH} deep at most")
+        } else if links > LINKS {
+            "this condition is too long; split it into several rules".to_owned()
+        } else {
+            continue;
+        };
+        return Err(ConditionFault { message, line, column });
     }
     Ok(())
 }

@@ -14,19 +14,24 @@ const VALUE_LIMIT: usize = 120;
 /// The dotted paths that start at a name of the view, in the order they are written.
 pub(super) fn paths(expression: &IdedExpr) -> Vec<String> {
     let mut paths = Vec::new();
-    collect(expression, &mut paths);
+    collect(expression, "", &mut paths);
     paths
 }
 
-fn collect(expression: &IdedExpr, into: &mut Vec<String>) {
+/// `bound` is the variable of the macro around the expression, which is no name of the view.
+fn collect(expression: &IdedExpr, bound: &str, into: &mut Vec<String>) {
     if let Some(path) = path(expression) {
         let top = path.split('.').next().unwrap_or("");
-        if NAMES.contains(&top) && !into.contains(&path) {
+        if NAMES.contains(&top) && top != bound && !into.contains(&path) {
             into.push(path);
         }
         return;
     }
-    children(expression, &mut |child| collect(child, into));
+    let bound = match &expression.expr {
+        Expr::Comprehension(comprehension) => comprehension.iter_var.as_str(),
+        _ => bound,
+    };
+    children(expression, &mut |child| collect(child, bound, into));
 }
 
 /// `a.b.c` if the expression is only that, also inside `has()`.
@@ -92,17 +97,20 @@ pub(super) fn short(text: &str) -> String {
 /// The engine's error in the words of the rule.
 pub(super) fn explain(error: &ExecutionError, part: &Part, view: &View) -> ConditionError {
     let message = match error {
-        ExecutionError::NoSuchKey(field) => {
-            let lacking = |path: &&String| {
-                path.ends_with(&format!(".{field}")) && view.raw_path(path).is_none_or(serde_json::Value::is_null)
-            };
-            match part.paths.iter().find(lacking) {
-                Some(path) => format!("this event has no `{path}`; ask `has({path})` first"),
-                None => format!("this event has no field `{}`; ask `has()` first", short(field)),
-            }
-        }
+        ExecutionError::NoSuchKey(field) => match part.paths.iter().find_map(|path| absent(path, field, view)) {
+            Some(path) => format!("this event has no `{path}`; ask `has({path})` first"),
+            None => format!("this event has no field `{}`; ask `has()` first", short(field)),
+        },
         ExecutionError::UndeclaredReference(name) => format!("there is no `{}`", short(name)),
         other => short(&other.to_string()),
     };
     ConditionError { message }
+}
+
+/// The beginning of `path` up to `field`, if that is what the event lacks.
+fn absent<'a>(path: &'a str, field: &str, view: &View) -> Option<&'a str> {
+    let ends = path.match_indices('.').map(|(at, _)| at).chain([path.len()]);
+    let lacks = |start: &&str| view.raw_path(start).is_none_or(serde_json::Value::is_null);
+    let first = ends.map(|end| &path[..end]).skip(1).find(lacks)?;
+    (first.rsplit('.').next() == Some(field)).then_some(first)
 }

@@ -1,1 +1,137 @@
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
+use super::super::event::SubjectKind;
+use super::super::view::Texts;
+use super::super::view::tests::{event, view};
+use super::*;
+
+fn evaluate(text: &str) -> Result<Outcome, ConditionError> {
+    Condition::parse(text).unwrap().evaluate(&view(SubjectKind::Issue))
+}
+
+fn holds(text: &str) -> bool {
+    evaluate(text).unwrap().holds
+}
+
+#[test]
+fn reads_the_view() {
+    assert!(holds("event.full_name == 'issues.labeled' && issue.number == 42"));
+    assert!(holds("'bug' in issue.labels && issue.labels.exists(l, l.startsWith('copilot-'))"));
+    assert!(holds("subject.kind == 'issue' && !repo.private && actor.id == 7"));
+    assert!(holds("issue.body.contains('do evil')"), "conditions see what prompts do not");
+    assert!(!holds("size(issue.labels) > 2 || issue.state == 'closed'"));
+}
+
+#[test]
+fn a_false_condition_says_which_part_failed_and_what_it_saw() {
+    let outcome = evaluate("issue.number == 42 && repo.private && label.name == 'x'").unwrap();
+    assert_eq!(outcome, Outcome { holds: false, saw: vec![("repo.private".to_owned(), "false".to_owned())] });
+    let outcome = evaluate("actor.login == 'bob' || 'x' in issue.labels || has(comment.id)").unwrap();
+    let saw: Vec<_> = outcome.saw.iter().map(|(path, value)| format!("{path}={value}")).collect();
+    assert_eq!(saw, ["actor.login=\"ann\"", "issue.labels=[\"bug\",\"copilot-fix\"]", "comment.id=absent"]);
+}
+
+#[test]
+fn what_it_saw_is_short() {
+    let mut event = event(SubjectKind::Issue);
+    event.subject.as_mut().unwrap().body = "long ".repeat(5_000);
+    let view = View::new(&event, None, None, Texts::plain());
+    let outcome = Condition::parse("issue.body == ''").unwrap().evaluate(&view).unwrap();
+    assert!(outcome.saw[0].1.chars().count() <= 120, "{:?}", outcome.saw);
+}
+
+#[test]
+fn a_missing_field_is_named_unless_it_was_asked_for() {
+    let message = |text: &str| evaluate(text).unwrap_err().message;
+    assert_eq!(message("issue.titel == 'x'"), "this event has no `issue.titel`; ask `has(issue.titel)` first");
+    assert!(message("comment.body == 'x'").contains("`comment.body`"));
+    assert!(message("pull_request.branches.head_ref == 'x'").contains("pull_request.branches"));
+    assert!(!holds("has(comment.body) && comment.body == 'x'"));
+    assert!(!holds("has(subject.branches)"));
+}
+
+#[test]
+fn errors_refuse_but_a_false_part_outweighs_them() {
+    assert!(!holds("comment.body == 'x' && false"));
+    assert!(evaluate("comment.body == 'x' && true").is_err());
+    assert!(evaluate("true && issue.number").unwrap_err().message.contains("int"));
+    assert!(evaluate("issue.title").unwrap_err().message.contains("string"));
+    assert!(evaluate("issue.title < 3").is_err());
+}
+
+#[test]
+fn looks_only_at_the_part_of_a_payload_it_names() {
+    let payload = serde_json::json!({ "a": { "b": [{ "s": "x" }], "n": null }, "big": 18_446_744_073_709_551_615_u64 });
+    let view = View::new(&event(SubjectKind::Alert), None, Some(payload), Texts::plain());
+    let condition = Condition::parse("payload.a.b[0].s == 'x' && payload.a.n == null && !has(payload.a.c)").unwrap();
+    assert!(condition.uses("payload") && !condition.uses("issue"));
+    assert!(condition.evaluate(&view).unwrap().holds);
+    assert!(Condition::parse("has(payload.a.n)").unwrap().evaluate(&view).unwrap().holds);
+}
+
+#[test]
+fn faults_have_a_place() {
+    let fault = Condition::parse("issue.number == 1 &&\n  isue.title == 'x'").unwrap_err();
+    assert_eq!(fault.message, "there is no `isue` in an event; did you mean `issue`?");
+    assert_eq!((fault.line, fault.column), (2, 3));
+    let fault = Condition::parse("issue.number ==").unwrap_err();
+    assert_eq!(fault.line, 1);
+    assert!(fault.column > 10, "{fault:?}");
+    assert!(Condition::parse(" ").is_err());
+}
+
+#[test]
+fn bombs_are_refused_when_loaded() {
+    let nested = |n: usize| format!("{}true{}", "(".repeat(n), ")".repeat(n));
+    let mut chain = String::from("true");
+    for _ in 0..5_000 {
+        chain.push_str(" && repo.private");
+    }
+    let mut short_chain = String::from("true");
+    for i in 0..390 {
+        let _ = write!(short_chain, "||{}>1", i % 10);
+    }
+    let bombs = [
+        nested(5_000),
+        nested(40),
+        chain,
+        short_chain,
+        format!("has(issue{})", ".a".repeat(1_500)),
+        format!("{}true", "!".repeat(3_000)),
+        format!("1{} > 0", "+1".repeat(1_500)),
+        "issue.labels.all(a, issue.labels.all(b, issue.labels.all(c, a == c)))".to_owned(),
+        "issue.labels.map(a, issue.labels.filter(b, b == a)).size() > 0".to_owned(),
+        r"issue.title.matches('\\w{900}{900}')".to_owned(),
+        format!("issue.title.matches('{}')", "a".repeat(600)),
+        "issue.title.matches(issue.body)".to_owned(),
+        "matches(issue.title, 'a' + 'b')".to_owned(),
+    ];
+    for bomb in bombs {
+        let start = Instant::now();
+        let result = Condition::parse(&bomb);
+        assert!(result.is_err(), "{}", &bomb[..bomb.len().min(80)]);
+        assert!(start.elapsed() < Duration::from_secs(1), "{}: {:?}", &bomb[..bomb.len().min(80)], start.elapsed());
+    }
+}
+
+#[test]
+fn patterns_are_linear_and_checked_when_loaded() {
+    let mut event = event(SubjectKind::Issue);
+    event.subject.as_mut().unwrap().body = format!("{}!", "a".repeat(50_000));
+    let view = View::new(&event, None, None, Texts::plain());
+    let condition = Condition::parse("issue.body.matches('^(a+)+$') || matches(issue.title, '^(?i)CRASH')").unwrap();
+    let start = Instant::now();
+    assert!(condition.evaluate(&view).unwrap().holds);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    let fault = Condition::parse("true && issue.title.matches('(a')").unwrap_err();
+    assert_eq!(fault.message, "this pattern is not valid: unclosed group");
+    assert!(evaluate("issue.number.matches('a')").is_err());
+}
+
+#[test]
+fn a_pattern_in_a_macro_works() {
+    assert!(holds("issue.labels.exists(l, l.matches('^copilot-[a-z]+$'))"));
+    let outcome = evaluate("issue.labels.exists(label, label.matches('^x'))").unwrap();
+    assert_eq!(outcome.saw.len(), 1, "a macro's own variable is not a path: {:?}", outcome.saw);
+}

@@ -1,1 +1,95 @@
+use std::time::{Duration, Instant};
 
+use super::super::event::SubjectKind;
+use super::super::view::Texts;
+use super::super::view::tests::{event, view};
+use super::*;
+
+fn fault(text: &str) -> TemplateFault {
+    Template::parse(text).unwrap_err()
+}
+
+fn error(text: &str) -> String {
+    Template::parse(text).unwrap().render(&view(SubjectKind::Issue)).unwrap_err().message
+}
+
+#[test]
+fn renders_an_event() {
+    let template = Template::parse("Fix #{{ issue.number }}: {{ issue.title }} by @{{ actor.login }}").unwrap();
+    let rendered = template.render(&view(SubjectKind::Issue)).unwrap();
+    assert_eq!(rendered, Rendered { text: "Fix #42: Crash on save by @ann".to_owned(), cut: false });
+    assert!(template.uses("issue") && !template.uses("payload"));
+    assert!(Template::parse("{% if payload.x %}a{% endif %}").unwrap().uses("payload"));
+}
+
+#[test]
+fn a_template_inside_a_value_stays_text() {
+    let mut event = event(SubjectKind::Issue);
+    let injected = "{{ 7*7 }} {% include 'x' %} {# note #}";
+    event.subject.as_mut().unwrap().title = injected.to_owned();
+    let view = View::new(&event, None, None, Texts::plain());
+    let text = Template::parse("{% set t = issue.title %}{{ t }}").unwrap().render(&view).unwrap().text;
+    assert_eq!(text, injected);
+}
+
+#[test]
+fn what_an_event_lacks_is_named_with_its_line() {
+    assert_eq!(error("a\n{{ issue.titel }}"), "this event has no `issue.titel` (template line 2)");
+    assert_eq!(error("{{ pull_request.number }}"), "this event has no `pull_request.number` (template line 1)");
+    assert_eq!(error("{{ comment }}"), "this event has no `comment` (template line 1)");
+}
+
+#[test]
+fn mistakes_are_found_when_the_rule_is_loaded() {
+    let unknown = fault("a\nb\n{{ isue.title }}");
+    assert_eq!(unknown.message, "there is no `isue` in an event; did you mean `issue`?");
+    assert_eq!(unknown.line, Some(3));
+    assert_eq!(fault("\n{{ issue.title").line, Some(2));
+    assert!(fault("{{ issue.title | upcase }}").message.contains("upcase"));
+    for forbidden in
+        ["{% include 'x' %}", "{% extends 'x' %}", "{% import 'x' as y %}", "{% macro f() %}{% endmacro %}"]
+    {
+        assert_eq!(fault(forbidden).line, Some(1), "{forbidden}");
+    }
+    assert!(Template::parse("{{ debug() }}").is_err());
+    assert!(Template::parse(&"x".repeat(SOURCE_LIMIT + 1)).is_err());
+}
+
+#[test]
+fn endless_work_ends_within_twenty_milliseconds() {
+    let bombs = [
+        "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}",
+        "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}",
+        "{{ 'x' * 2000000000 }}",
+        "{{ range(100000) | list | length }}{{ range(100000) | map('string') | join(',') | length }}",
+    ];
+    for bomb in bombs {
+        let template = Template::parse(bomb).unwrap();
+        let view = view(SubjectKind::Issue);
+        let start = Instant::now();
+        let result = template.render(&view);
+        // Ten times the bound, because an unoptimised build on a busy machine is slower.
+        assert!(start.elapsed() < Duration::from_millis(200), "{bomb}: {:?}", start.elapsed());
+        assert!(result.unwrap_err().message.contains("too much work"), "{bomb}");
+    }
+}
+
+#[test]
+fn a_long_prompt_is_cut_visibly() {
+    let template = Template::parse("{% for i in range(70) %}{{ issue.title * 100 }}{% endfor %}").unwrap();
+    let rendered = template.render(&view(SubjectKind::Issue)).unwrap();
+    assert!(rendered.cut);
+    assert_eq!(rendered.text.chars().count(), PROMPT_LIMIT);
+    assert!(rendered.text.ends_with("longer than 60000 characters]"));
+}
+
+#[test]
+fn no_marker_gets_into_a_prompt_not_even_in_pieces() {
+    let mut event = event(SubjectKind::Issue);
+    let subject = event.subject.as_mut().unwrap();
+    subject.title = "Taskbridge-".to_owned();
+    subject.state = "Ref: aaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned();
+    let view = View::new(&event, None, None, Texts::plain());
+    let template = Template::parse("before\n{{ issue.title }}{{ issue.state }}\nafter").unwrap();
+    assert_eq!(template.render(&view).unwrap().text, "before\nafter");
+}

@@ -51,7 +51,9 @@ fn cut(text: String, limit: usize, already: bool) -> String {
         return text;
     }
     let room = limit.saturating_sub(CUT.chars().count());
-    format!("{}{CUT}", head(&text, room).trim_end())
+    // Half of a harmless thing can be a trick of its own.
+    let kept = remove_markup(head(&text, room).to_owned());
+    format!("{}{CUT}", kept.trim_end())
 }
 
 /// The first `limit` characters.

@@ -2,6 +2,8 @@
 //! code blocks: what this file takes for a code block need not be one for the page's renderer. The milder
 //! reductions leave code blocks alone, where attributes and declarations are part of what is reported.
 
+use std::collections::HashMap;
+
 /// Removes `<!-- … -->`, also unclosed, also such as only appear once an inner one is gone.
 pub(super) fn remove_comments(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -24,8 +26,16 @@ fn after_comment(rest: &str) -> &str {
             return after;
         }
     }
-    let end = [("-->", 3), ("--!>", 4)].iter().filter_map(|(end, len)| rest.find(end).map(|at| at + len)).min();
-    end.map_or("", |end| &rest[end..])
+    let mut at = 0;
+    while let Some(dashes) = rest[at..].find("--") {
+        at += dashes + 1;
+        for end in [">", "!>"] {
+            if let Some(after) = rest[at + 1..].strip_prefix(end) {
+                return after;
+            }
+        }
+    }
+    ""
 }
 
 /// Outside code blocks: images lose their text, links their titles, link definitions their titles and
@@ -66,104 +76,125 @@ fn fence_run(line: &str) -> Option<(char, usize)> {
     (run >= 3 && !(c == '`' && trimmed[run..].contains('`'))).then_some((c, run))
 }
 
+/// Every step looks ahead over a bounded stretch or over what it then consumes, so that a text made to
+/// be slow is not: this runs on whatever strangers send.
 fn reduce_prose(text: &str) -> String {
+    let labels = Labels::of(text);
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['<', '[', '!']) {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let line_start = out.rsplit('\n').next().is_none_or(|line| line.trim().is_empty());
-        let reduced = image(rest)
-            .or_else(|| link_title(rest))
-            .or_else(|| if line_start { definition(rest) } else { None })
+    let mut at = 0;
+    while let Some(next) = text[at..].find(['<', '[', '!']) {
+        out.push_str(&text[at..at + next]);
+        at += next;
+        let rest = &text[at..];
+        let before = out.trim_end_matches([' ', '\t']);
+        let line_start = before.is_empty() || before.ends_with('\n');
+        let reduced = image(text, at, &labels)
+            .or_else(|| link_title(text, at, &labels))
+            .or_else(|| if line_start { definition(text, at, &labels) } else { None })
             .or_else(|| declaration(rest))
             .or_else(|| tag(rest));
-        if let Some((shown, len)) = reduced {
-            out.push_str(&shown);
-            rest = &rest[len..];
-        } else {
-            let len = rest.chars().next().map_or(0, char::len_utf8);
-            out.push_str(&rest[..len]);
-            rest = &rest[len..];
-        }
+        let (shown, len) = reduced.unwrap_or_else(|| (rest[..1].to_owned(), 1));
+        out.push_str(&shown);
+        at += len;
     }
-    out.push_str(rest);
+    out.push_str(&text[at..]);
     out
 }
 
-/// The longest label, target or tag that is looked at; what is longer is no markup here.
-const LONGEST: usize = 2_000;
+/// Which `]` belongs to which `[`, found once for the whole text.
+struct Labels(HashMap<usize, usize>);
 
-/// `[label]` at the start: its inside and its whole length.
-fn bracketed(text: &str) -> Option<(&str, usize)> {
-    let mut depth = 0_usize;
-    for (at, c) in text.char_indices().take(LONGEST) {
-        match c {
-            '[' => depth += 1,
-            ']' if depth == 1 => return Some((&text[1..at], at + 1)),
-            ']' => depth = depth.checked_sub(1)?,
-            _ if depth == 0 => return None,
-            _ => {}
+impl Labels {
+    fn of(text: &str) -> Self {
+        let (mut open, mut pairs, mut escaped) = (Vec::new(), HashMap::new(), false);
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'[' => open.push(at),
+                b']' => {
+                    if let Some(start) = open.pop() {
+                        pairs.insert(start, at);
+                    }
+                }
+                _ => {}
+            }
         }
+        Self(pairs)
     }
-    None
+
+    /// The inside of `[label]` at `at`, and where it ends.
+    fn at<'a>(&self, text: &'a str, at: usize) -> Option<(&'a str, usize)> {
+        let end = *self.0.get(&at)?;
+        Some((&text[at + 1..end], end + 1))
+    }
 }
 
-/// `(target "title")` at the start: the target, whether there was more, and the whole length.
+/// `(target "title")` at the start, as CommonMark has it: the target, whether there was more, the whole length.
 fn target(text: &str) -> Option<(&str, bool, usize)> {
-    let inner = text.strip_prefix('(')?;
-    let mut depth = 0_usize;
-    let mut quote = None;
-    let mut end = None;
-    for (at, c) in inner.char_indices().take(LONGEST) {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') if inner[..at].ends_with(char::is_whitespace) => quote = Some(c),
-            (None, '(') => depth += 1,
-            (None, ')') if depth == 0 => {
-                end = Some(at);
+    let inner = text.strip_prefix('(')?.trim_start();
+    let target_len = if inner.starts_with('<') {
+        inner[..inner.floor_char_boundary(2048)].find('>')? + 1
+    } else {
+        let (mut depth, mut end) = (0_usize, inner.len());
+        for (at, c) in inner.char_indices() {
+            match c {
+                '(' => depth += 1,
+                ')' if depth == 0 => end = at,
+                ')' => depth -= 1,
+                c if c.is_whitespace() => end = at,
+                _ => {}
+            }
+            if end == at || depth > 32 {
                 break;
             }
-            (None, ')') => depth -= 1,
-            _ => {}
         }
-    }
-    let end = end?;
-    let words = inner[..end].trim();
-    let target = words.split_whitespace().next().unwrap_or("");
-    Some((target, target.len() < words.len(), end + 2))
+        if depth > 32 {
+            return None;
+        }
+        end
+    };
+    let (target, rest) = inner.split_at(target_len);
+    let spaced = rest.trim_start();
+    let (more, rest) = match spaced.chars().next()? {
+        ')' => (false, spaced),
+        open @ ('"' | '\'' | '(') if spaced.len() < rest.len() => {
+            let close = if open == '(' { ')' } else { open };
+            let end = spaced[1..].find(close)? + 2;
+            (true, spaced[end..].trim_start())
+        }
+        _ => return None,
+    };
+    let after = rest.strip_prefix(')')?;
+    Some((target, more, text.len() - after.len()))
 }
 
 /// `![alt](url "title")` becomes `![](url)`; `![alt][ref]` and `![alt]` become `![]`.
-fn image(text: &str) -> Option<(String, usize)> {
-    let (alt, len) = bracketed(text.strip_prefix('!')?)?;
-    let after = &text[1 + len..];
-    if let Some((url, more, target_len)) = target(after) {
-        let whole = 1 + len + target_len;
-        return (!alt.is_empty() || more).then(|| (format!("![]({url})"), whole));
+fn image(text: &str, at: usize, labels: &Labels) -> Option<(String, usize)> {
+    let (alt, end) = text[at..].starts_with("![").then(|| labels.at(text, at + 1))??;
+    if let Some((url, more, len)) = target(&text[end..]) {
+        return (!alt.is_empty() || more).then(|| (format!("![]({url})"), end + len - at));
     }
-    let reference = bracketed(after).map_or(0, |(_, len)| len);
-    (!alt.is_empty() || reference > 0).then(|| ("![]".to_owned(), 1 + len + reference))
+    let whole = labels.at(text, end).map_or(end, |(_, end)| end);
+    (whole - at > "![]".len()).then(|| ("![]".to_owned(), whole - at))
 }
 
-/// `[text](url "title")` becomes `[text](url)`.
-fn link_title(text: &str) -> Option<(String, usize)> {
-    let (label, len) = bracketed(text)?;
-    let (url, more, target_len) = target(&text[len..])?;
-    more.then(|| (format!("[{label}]({url})"), len + target_len))
+/// `[text](url "title")` becomes `[text](url)`; the text is looked at again, it may hold an image.
+fn link_title(text: &str, at: usize, labels: &Labels) -> Option<(String, usize)> {
+    let (label, end) = labels.at(text, at)?;
+    let (url, more, len) = target(&text[end..])?;
+    more.then(|| (format!("[{label}]({url})"), end + len - at))
 }
 
 /// `[label]: url "title"`, which renders as nothing, becomes `[label]: url`, or goes when the label is prose.
-fn definition(text: &str) -> Option<(String, usize)> {
-    let (label, len) = bracketed(text)?;
-    let after = text[len..].strip_prefix(':')?;
-    let line = after.lines().next().unwrap_or("");
-    let whole = len + 1 + line.len();
+fn definition(text: &str, at: usize, labels: &Labels) -> Option<(String, usize)> {
+    let (label, end) = labels.at(text, at)?;
+    let line = text[end..].strip_prefix(':')?.lines().next().unwrap_or("");
+    let whole = &text[at..end + 1 + line.len()];
     let url = line.split_whitespace().next().unwrap_or("");
     let plain = label.len() <= 40 && !label.starts_with('/') && !label.contains(char::is_whitespace);
     let shown = if plain && url.len() > 1 { format!("[{label}]: {url}") } else { String::new() };
-    (shown != text[..whole]).then_some((shown, whole))
+    (shown != whole).then_some((shown, whole.len()))
 }
 
 /// `<?…?>`, `<!DOCTYPE …>` and `<![CDATA[…]]>` render as nothing.
@@ -193,7 +224,7 @@ fn tag(text: &str) -> Option<(String, usize)> {
         if let Some(after) = trimmed.strip_prefix("/>").or_else(|| trimmed.strip_prefix('>')) {
             let len = text.len() - after.len();
             shown.push('>');
-            return (len <= LONGEST * 4 && shown != text[..len]).then_some((shown, len));
+            return (shown != text[..len]).then_some((shown, len));
         }
         if trimmed.len() == rest.len() {
             return None;

@@ -48,7 +48,7 @@ fn object(value: &Value, special: impl Fn(&str, &str) -> Option<String>) -> mini
         let treated = value.as_str().and_then(|text| special(key, text));
         (key.as_str(), treated.map_or_else(|| plain(value), minijinja::Value::from))
     });
-    shown.collect::<BTreeMap<_, _>>().into_iter().collect()
+    minijinja::Value::from(shown.collect::<BTreeMap<_, _>>())
 }
 
 /// Values of ours that hold no free text: lists and objects of one-line strings and numbers.
@@ -77,13 +77,13 @@ fn payload(value: &Value, how: &Shown, nodes: &mut usize, depth: usize) -> minij
         Value::Array(items) => {
             items.iter().take(LIST_LIMIT).map(|item| payload(item, how, nodes, depth - 1)).collect::<Vec<_>>().into()
         }
-        Value::Object(fields) => fields
-            .iter()
-            .take(NODES)
-            .map(|(key, value)| (trust::clean_line(key, 200), payload(value, how, nodes, depth - 1)))
-            .collect::<BTreeMap<_, _>>()
-            .into_iter()
-            .collect(),
+        Value::Object(fields) => {
+            let shown = fields
+                .iter()
+                .take(NODES)
+                .map(|(key, value)| (trust::clean_line(key, 200), payload(value, how, nodes, depth - 1)));
+            minijinja::Value::from(shown.collect::<BTreeMap<_, _>>())
+        }
         other => scalar(other),
     }
 }
