@@ -76,6 +76,7 @@ CREATE INDEX tasks_rule_made ON tasks (rule, created_at);
 CREATE INDEX tasks_repo_made ON tasks (repo_id, created_at);
 CREATE INDEX tasks_person_made ON tasks (person_id, created_at);
 CREATE INDEX tasks_ended ON tasks (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX tasks_retries ON tasks (retry_of) WHERE retry_of IS NOT NULL;
 CREATE INDEX tasks_of_delivery ON tasks (delivery_id);
 CREATE INDEX tasks_branch ON tasks (repo_id, branch) WHERE branch IS NOT NULL;
 CREATE INDEX tasks_subject ON tasks (origin_repo_id, subject_number);

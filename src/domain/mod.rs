@@ -18,6 +18,8 @@ pub mod rule;
 pub mod rule_set;
 /// The states of a task and the steps between them.
 pub mod task;
+/// The words that people read on GitHub.
+pub mod telling;
 /// What to do with text by people who could not have started the task.
 pub mod trust;
 /// What templates and conditions may look at: one JSON value made from an event.

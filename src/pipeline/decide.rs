@@ -152,10 +152,9 @@ async fn once_per(
     let Some(first) = live.first() else { return Ok(None) };
     let saw = format!("task {} is {} with the key `{key}`", first.id, first.state);
     match then {
-        OnceThen::Skip => Ok(Some((
-            format!("once_per: a task with the same key is live ({}); it must end first", first.id),
-            saw,
-        ))),
+        OnceThen::Skip => {
+            Ok(Some((format!("once_per: a task with the same key is live ({}); it must end first", first.id), saw)))
+        }
         OnceThen::Wait => {
             if new.state == State::Pending {
                 new.state = State::Held;
@@ -166,7 +165,8 @@ async fn once_per(
         }
         OnceThen::Replace => {
             if let Some(started) = live.iter().find(|task| task.state.may_have_left()) {
-                let cause = format!("once_per: the live task {} has started already and cannot be replaced", started.id);
+                let cause =
+                    format!("once_per: the live task {} has started already and cannot be replaced", started.id);
                 return Ok(Some((cause, saw)));
             }
             for mut old in live {
@@ -190,7 +190,12 @@ async fn over_limit(
     let checks: [(&str, &Bound, Counted<'_>, &str); 5] = [
         ("the limit per_rule", &plan.limits.per_rule, Counted::Rule(&task.rule), &task.rule),
         ("the limit per_repo", &plan.limits.per_repo, Counted::RuleInRepo(&task.rule, task.repo_id), &repo),
-        ("the limit per_person", &plan.limits.per_person, Counted::RuleAsPerson(&task.rule, task.person_id), &task.person_login),
+        (
+            "the limit per_person",
+            &plan.limits.per_person,
+            Counted::RuleAsPerson(&task.rule, task.person_id),
+            &task.person_login,
+        ),
         ("the overall limit per_repo", &global.per_repo, Counted::Repo(task.repo_id), &repo),
         ("the overall limit per_person", &global.per_person, Counted::Person(task.person_id), &task.person_login),
     ];
@@ -198,7 +203,8 @@ async fn over_limit(
         if let Some(most) = bound.live {
             let live = tx.live_tasks(counted).await?;
             if live >= i64::from(most) {
-                let cause = format!("{name}.live is {most} for {of}, and as many tasks have not ended; try again when one has");
+                let cause =
+                    format!("{name}.live is {most} for {of}, and as many tasks have not ended; try again when one has");
                 return Ok(Some((cause, format!("{live} live"))));
             }
         }

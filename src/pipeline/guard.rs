@@ -123,7 +123,13 @@ fn word(permission: Permission) -> &'static str {
 }
 
 /// Whether the account that wrote a text could have started the task itself. When in doubt: no.
-pub async fn could_have_started(bridge: &Bridge, allow: &Allow, repo: &RepoPath, actor: &Account, author: &Account) -> bool {
+pub async fn could_have_started(
+    bridge: &Bridge,
+    allow: &Allow,
+    repo: &RepoPath,
+    actor: &Account,
+    author: &Account,
+) -> bool {
     if author.id == actor.id {
         return true;
     }

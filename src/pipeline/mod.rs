@@ -57,11 +57,7 @@ pub enum StepError {
 
 /// Runs `step` for each of `items`, at most `limit` at once. A panic in one is logged and does not touch the
 /// others; the first error is answered after all have ended.
-pub(crate) async fn each_at_once<T, F>(
-    items: Vec<T>,
-    limit: usize,
-    step: impl Fn(T) -> F,
-) -> Result<(), StepError>
+pub(crate) async fn each_at_once<T, F>(items: Vec<T>, limit: usize, step: impl Fn(T) -> F) -> Result<(), StepError>
 where
     F: Future<Output = Result<(), StepError>> + Send + 'static,
 {

@@ -41,15 +41,19 @@ pub struct Acting {
 /// [`NoToken`].
 pub async fn act_as(bridge: &Bridge, id: PersonId) -> Result<Acting, NoToken> {
     let person = bridge.store.person(id).await?.ok_or_else(|| {
-        NoToken::Missing("taskbridge holds no token for this account; an operator adds one with `taskbridge people add`".into())
+        NoToken::Missing(
+            "taskbridge holds no token for this account; an operator adds one with `taskbridge people add`".into(),
+        )
     })?;
     let sealed = match person.usable_token(bridge.ground.now()) {
         Some(sealed) => sealed.to_vec(),
-        None => return Err(NoToken::Missing(format!(
-            "the stored token of @{} cannot be used any more{}; an operator gives a new one with `taskbridge people add`",
-            person.login,
-            person.token_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default()
-        ))),
+        None => {
+            return Err(NoToken::Missing(format!(
+                "the stored token of @{} cannot be used any more{}; an operator gives a new one with `taskbridge people add`",
+                person.login,
+                person.token_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default()
+            )));
+        }
     };
     let row = id.to_string();
     let secret = bridge.vault.open(&token_place(&row), &sealed)?;

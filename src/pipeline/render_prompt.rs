@@ -77,9 +77,7 @@ pub async fn render_prompt(
         head_ref: branch(&rule.task.head_ref)?,
         model: option(|c| c.model.clone()).or_else(|| rule.task.model.clone()),
         custom_agent: option(|c| c.agent.clone()).or_else(|| rule.task.custom_agent.clone()),
-        create_pull_request: command
-            .and_then(|c| c.create_pull_request)
-            .unwrap_or(rule.task.create_pull_request),
+        create_pull_request: command.and_then(|c| c.create_pull_request).unwrap_or(rule.task.create_pull_request),
         once_key,
         needs_approval: untrusted && rule.untrusted == Untrusted::Hold,
     };

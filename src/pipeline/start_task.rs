@@ -69,7 +69,13 @@ async fn start_one(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), Step
         Err(NoToken::Missing(why)) => return hold(bridge, lease, &task, &why).await,
         Err(NoToken::Sealed(error)) => {
             tracing::error!(task = %task.id, %error, "a stored token does not open");
-            return hold(bridge, lease, &task, "the stored token does not open; an operator must look at the sealing keys").await;
+            return hold(
+                bridge,
+                lease,
+                &task,
+                "the stored token does not open; an operator must look at the sealing keys",
+            )
+            .await;
         }
         Err(NoToken::Store(error)) => return Err(error.into()),
     };
@@ -89,12 +95,7 @@ async fn start_one(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), Step
     outcome
 }
 
-async fn begin_and_send(
-    bridge: &Bridge,
-    lease: Lease,
-    task: &Task,
-    acting: &Acting,
-) -> Result<(), StepError> {
+async fn begin_and_send(bridge: &Bridge, lease: Lease, task: &Task, acting: &Acting) -> Result<(), StepError> {
     // Read before the lease is renewed, so that this side never believes in more time than there is.
     let renewed_at = Instant::now();
     if !begin(bridge, lease, task).await? {
@@ -103,7 +104,14 @@ async fn begin_and_send(
     let sent_by = renewed_at + bridge.settings.lease.saturating_sub(bridge.settings.call_timeout);
     if Instant::now() >= sent_by {
         // This worker was asleep: another may hold the task before the answer is here. Nothing has left yet.
-        return record(bridge, lease, task, acting, Err(CallError::NotSent { why: "the lease was about to end".into() })).await;
+        return record(
+            bridge,
+            lease,
+            task,
+            acting,
+            Err(CallError::NotSent { why: "the lease was about to end".into() }),
+        )
+        .await;
     }
     let outcome = send(task, acting).await;
     record(bridge, lease, task, acting, outcome).await
@@ -120,7 +128,8 @@ async fn begin(bridge: &Bridge, lease: Lease, task: &Task) -> Result<bool, StepE
     task.attempt_count += 1;
     tx.begin_attempt(AttemptId::new(&bridge.ground), task.id, task.attempt_count, task.person_id, now).await?;
     tx.renew_lease(&mut task, lease).await?;
-    take_step(&mut tx, &bridge.ground, &mut task, Step::Begin, &format!("attempt {}", task.attempt_count)).await?;
+    let words = format!("attempt {}", task.attempt_count);
+    take_step(&mut tx, &bridge.ground, &mut task, Step::Begin, &words).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -334,7 +343,8 @@ async fn put_off(bridge: &Bridge, lease: Lease, task: &Task, until: Moment, why:
     task.release();
     task.due_at = until;
     if !why.is_empty() {
-        note(&mut tx, &bridge.ground, &task, "note", &format!("{why}; goes on at {}", until.format("%H:%M:%S UTC"))).await?;
+        note(&mut tx, &bridge.ground, &task, "note", &format!("{why}; goes on at {}", until.format("%H:%M:%S UTC")))
+            .await?;
     }
     tx.save_task(&task).await?;
     tx.commit().await?;

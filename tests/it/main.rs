@@ -3,8 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
 mod embedded_postgres;
-mod support;
-mod test_database;
 mod github_app;
 mod github_calls;
 mod github_kit;
@@ -15,3 +13,5 @@ mod github_setup;
 mod github_tasks;
 mod github_tls;
 mod github_wire;
+mod support;
+mod test_database;

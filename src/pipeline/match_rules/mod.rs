@@ -86,7 +86,11 @@ fn guarded(delivery: &ClaimedDelivery, step: impl FnOnce() -> Sorted) -> Sorted 
         )));
     }
     std::panic::catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|_| {
-        Sorted::Ended(Box::new(ended(delivery, DeliveryState::Failed, "reading it failed inside taskbridge; see the log")))
+        Sorted::Ended(Box::new(ended(
+            delivery,
+            DeliveryState::Failed,
+            "reading it failed inside taskbridge; see the log",
+        )))
     })
 }
 

@@ -121,7 +121,8 @@ async fn runs_as(bridge: &Bridge, rule: &Rule, actor: &Account) -> Result<Result
         return Ok(Ok(RunsAs { id, login: actor.login.clone(), has_token }));
     };
     let Some(person) = bridge.store.people_by_login(login).await?.into_iter().next() else {
-        let cause = format!("run_as: taskbridge does not know @{login}; add the person with `taskbridge people add {login}`");
+        let cause =
+            format!("run_as: taskbridge does not know @{login}; add the person with `taskbridge people add {login}`");
         return Ok(Err(refused(cause, "", true)));
     };
     if !bridge.store.consents(person.id).await?.contains(&rule.name) {
@@ -178,7 +179,11 @@ fn new_task(
     let subject = event.subject.as_ref();
     let origin = event.repo.as_ref();
     let (state, hold, reason) = if prompt.needs_approval {
-        (State::Held, Some(Hold::Approval), "it quotes text by somebody who could not have started it, and waits for approval".to_owned())
+        (
+            State::Held,
+            Some(Hold::Approval),
+            "it quotes text by somebody who could not have started it, and waits for approval".to_owned(),
+        )
     } else if !runs_as.has_token {
         (State::Held, Some(Hold::Token), format!("taskbridge holds no usable token of @{}", runs_as.login))
     } else {
@@ -207,7 +212,11 @@ fn new_task(
         subject_url: subject.map(|subject| subject.url.clone()).unwrap_or_default(),
         comment_id: event.comment.as_ref().map(|comment| comment.id),
         comment_on_diff: event.comment.as_ref().is_some_and(|comment| comment.on_diff),
-        label_name: event.label.as_ref().filter(|_| matches!(rule.on, Trigger::Label(_))).map(|label| label.name.clone()),
+        label_name: event
+            .label
+            .as_ref()
+            .filter(|_| matches!(rule.on, Trigger::Label(_)))
+            .map(|label| label.name.clone()),
         actor_id: Some(actor.id),
         actor_login: actor.login.clone(),
         person_id: runs_as.id,

@@ -49,7 +49,10 @@ pub(super) fn sort(bridge: &Bridge, live: &Live, delivery: &ClaimedDelivery, rep
     }
     let Some(body) = &delivery.body else { return end(DeliveryState::Failed, "its body is no longer kept") };
     let Some(source) = live.sources.get(&delivery.source) else {
-        return end(DeliveryState::Failed, "its source is no longer configured; configure it again and replay the delivery");
+        return end(
+            DeliveryState::Failed,
+            "its source is no longer configured; configure it again and replay the delivery",
+        );
     };
     let envelope = Envelope {
         sender_id: delivery.sender_id.clone(),
@@ -103,8 +106,8 @@ pub(super) fn is_thread_event(event: &Event, action: &str) -> bool {
 }
 
 fn said(event: &Event, source: &crate::pipeline::bridge::LiveSource) -> Said {
-    let writes = event.action == "created"
-        && matches!(event.name.as_str(), "issue_comment" | "pull_request_review_comment");
+    let writes =
+        event.action == "created" && matches!(event.name.as_str(), "issue_comment" | "pull_request_review_comment");
     let Some(comment) = event.comment.as_ref().filter(|_| writes) else { return Said::Nothing };
     match command::parse(&comment.body, &source.grammar) {
         Parsed::None => Said::Nothing,

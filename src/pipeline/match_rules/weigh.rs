@@ -2,9 +2,9 @@
 //! delivery unless it says `continue`; a refusal ends the delivery too, so that somebody who is denied by one
 //! rule never reaches a looser one.
 
+use super::is_last_try;
 use super::plan::{self, Gate};
 use super::sort::{Concern, Said, describe, is_thread_event, nobody_listens};
-use super::is_last_try;
 use crate::domain::event::{Account, Event};
 use crate::domain::rule::{Allow, Rule};
 use crate::domain::view::{Texts, View};
@@ -74,8 +74,8 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
     }
     if settled.finished.decisions.is_empty() && settled.plans.is_empty() {
         settled.finished.state = DeliveryState::Ignored;
-        settled.finished.reason = touched
-            .unwrap_or_else(|| nobody_listens(event, event.label.as_ref().map(|label| label.name.as_str())));
+        settled.finished.reason =
+            touched.unwrap_or_else(|| nobody_listens(event, event.label.as_ref().map(|label| label.name.as_str())));
     }
     Ok(Weighed::Settled(Box::new(settled)))
 }
@@ -115,7 +115,13 @@ async fn consider(
             Ok(outcome) => {
                 let saw = outcome.saw.iter().map(|(path, value)| format!("{path} = {value}")).collect::<Vec<_>>();
                 let cause = format!("when is false: {}", when.source().trim());
-                return Ok(Considered::NotMatched(decision(position, rule, Verdict::NotMatched, cause, &saw.join(", "))));
+                return Ok(Considered::NotMatched(decision(
+                    position,
+                    rule,
+                    Verdict::NotMatched,
+                    cause,
+                    &saw.join(", "),
+                )));
             }
             // An error refuses; it does not fall through to a rule below.
             Err(error) => {
@@ -139,7 +145,12 @@ async fn consider(
 
 /// The raw payload, if the rule mentions it.
 fn payload(live: &Live, concern: &Concern, rule: &Rule) -> Result<Option<serde_json::Value>, String> {
-    let templates = [Some(&rule.task.prompt), rule.task.base_ref.as_ref(), rule.task.head_ref.as_ref(), rule.once_per.as_ref().map(|once| &once.key)];
+    let templates = [
+        Some(&rule.task.prompt),
+        rule.task.base_ref.as_ref(),
+        rule.task.head_ref.as_ref(),
+        rule.once_per.as_ref().map(|once| &once.key),
+    ];
     let used = rule.when.as_ref().is_some_and(|when| when.uses("payload"))
         || templates.into_iter().flatten().any(|template| template.uses("payload"));
     let (true, Some(source), Some(body)) =
@@ -160,7 +171,10 @@ async fn touch_tasks(bridge: &Bridge, event: &Event) -> Result<Option<String>, S
         let by = event.actor.as_ref().map(|actor| actor.login.as_str()).unwrap_or("somebody");
         let cancelled = steer::cancel_by_label(bridge, repo.id, number, &label.name, by).await?;
         if cancelled > 0 {
-            return Ok(Some(format!("the label `{}` was taken off: {cancelled} task(s) that had not started were cancelled", label.name)));
+            return Ok(Some(format!(
+                "the label `{}` was taken off: {cancelled} task(s) that had not started were cancelled",
+                label.name
+            )));
         }
     }
     if event.name.starts_with("pull_request")

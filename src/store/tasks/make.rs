@@ -217,6 +217,20 @@ impl Tx {
         Ok(usize::try_from(claimed).unwrap_or(0) == distinct.len())
     }
 
+    /// The live task that repeats an ended one, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn live_retry_of(&mut self, ended: TaskId) -> Result<Option<TaskId>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* live_retry_of: the ended task's row is locked, so two retries meet here */
+            SELECT id AS "id: TaskId" FROM tasks WHERE retry_of = $1 AND ended_at IS NULL LIMIT 1"#,
+            ended.0
+        )
+        .fetch_optional(self.connection())
+        .await?)
+    }
+
     /// Tasks that have not ended.
     ///
     /// # Errors

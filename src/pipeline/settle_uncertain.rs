@@ -1,0 +1,235 @@
+//! Settling tasks whose start has an unknown outcome: by looking for the marker, never by sending again
+//! blindly. Absence counts only when two complete listings past the grace show nothing; then the task is
+//! started once more by itself, or, where the configuration says `wait`, left to a person.
+
+use std::collections::HashSet;
+
+use chrono::TimeDelta;
+
+use super::people::{NoToken, act_as};
+use super::start_task::adopt;
+use super::transition::{note, take_step, tell};
+use super::{Bridge, StepError};
+use crate::domain::task::{State, Step};
+use crate::domain::trust::find_marker;
+use crate::github::{CallError, RemoteTask, RepoPath, Session, TaskQuery};
+use crate::store::Lease;
+use crate::store::attempts::Outcome;
+use crate::store::tasks::Task;
+
+/// Between two looks while the grace lasts, and after it.
+const NEXT_LOOK: TimeDelta = TimeDelta::seconds(60);
+/// Between looks once a person must settle it: somebody may still find it on GitHub.
+const SLOW_LOOK: TimeDelta = TimeDelta::minutes(30);
+/// Complete listings that must show nothing.
+const EMPTY_LISTINGS: i16 = 2;
+/// How far GitHub's clock may be behind ours.
+const SKEW: TimeDelta = TimeDelta::minutes(2);
+/// Most pages of a listing, and most candidates that are looked at.
+const PAGES: usize = 20;
+const CANDIDATES: usize = 200;
+
+/// Takes uncertain tasks that are due, and those that a dead worker left in `starting`.
+///
+/// # Errors
+/// [`StepError`]: they are taken up again.
+pub async fn settle_batch(bridge: &Bridge) -> Result<usize, StepError> {
+    let lease = Lease::new(&bridge.ground, bridge.settings.lease);
+    let limit = i64::try_from(bridge.settings.at_once).unwrap_or(1).max(1);
+    for task in bridge.store.claim_abandoned_starts(lease, limit).await? {
+        lose_sight(bridge, lease, &task).await?;
+    }
+    let tasks = bridge.store.claim_uncertain(lease, bridge.ground.now(), limit).await?;
+    let taken = tasks.len();
+    super::each_at_once(tasks, usize::MAX, |task| {
+        let bridge = bridge.clone();
+        async move { settle(&bridge, lease, task).await }
+    })
+    .await?;
+    Ok(taken)
+}
+
+async fn lose_sight(bridge: &Bridge, lease: Lease, task: &Task) -> Result<(), StepError> {
+    let mut tx = bridge.store.begin().await?;
+    let Some(mut task) = tx.lock_leased_task(task.id, lease).await? else { return Ok(()) };
+    let now = bridge.ground.now();
+    task.release();
+    task.uncertain_since = Some(now);
+    task.empty_listings = 0;
+    task.due_at = now;
+    let why = "the worker that was starting it is gone; nobody knows whether its request left";
+    tx.end_attempt(task.id, Outcome::Unknown, None, why, now).await?;
+    take_step(&mut tx, &bridge.ground, &mut task, Step::LoseSight, why).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// What a look at GitHub shows.
+enum Look {
+    /// The remote task, and others with the same marker.
+    Found(Box<RemoteTask>, Vec<String>),
+    /// A complete listing without it.
+    Absent,
+    /// No conclusion: why.
+    Unclear(String),
+}
+
+async fn settle(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepError> {
+    let look = match act_as(bridge, task.person_id).await {
+        Ok(acting) => look(bridge, &acting.session, &task).await?,
+        Err(NoToken::Store(error)) => return Err(error.into()),
+        Err(error) => Look::Unclear(error.to_string()),
+    };
+    let mut tx = bridge.store.begin().await?;
+    let Some(mut task) = tx.lock_leased_task(task.id, lease).await? else { return Ok(()) };
+    if task.state != State::Uncertain {
+        return Ok(());
+    }
+    let now = bridge.ground.now();
+    task.release();
+    let since = task.uncertain_since.unwrap_or(task.changed_at);
+    let grace = TimeDelta::from_std(bridge.settings.uncertain_grace).unwrap_or(TimeDelta::MAX);
+    let past_grace = now.signed_duration_since(since) >= grace;
+    task.due_at = now + if task.needs_person { SLOW_LOOK } else { NEXT_LOOK.min(grace.max(TimeDelta::seconds(1))) };
+    match look {
+        Look::Found(remote, others) => {
+            if !others.is_empty() {
+                tracing::error!(task = %task.id, first = remote.id, others = ?others, "DUPLICATE: two remote tasks carry one marker; the first is kept");
+                note(
+                    &mut tx,
+                    &bridge.ground,
+                    &task,
+                    "note",
+                    &format!("DUPLICATE: other remote tasks carry the same marker: {}", others.join(", ")),
+                )
+                .await?;
+            }
+            adopt(bridge, &mut tx, &mut task, &remote, Outcome::Adopted, "found on GitHub by its marker").await?;
+        }
+        Look::Unclear(why) => {
+            note(&mut tx, &bridge.ground, &task, "note", &format!("looked, and cannot tell yet: {why}")).await?;
+            if past_grace && !task.needs_person && now.signed_duration_since(since) >= grace * 6 {
+                need_person(bridge, &mut tx, &mut task, &format!("GitHub's list could not be read completely: {why}"))
+                    .await?;
+            }
+            tx.save_task(&task).await?;
+        }
+        Look::Absent if !past_grace => {
+            task.due_at = task.due_at.min(since + grace);
+            tx.save_task(&task).await?;
+        }
+        Look::Absent => {
+            task.empty_listings = task.empty_listings.saturating_add(1);
+            if task.empty_listings < EMPTY_LISTINGS {
+                tx.save_task(&task).await?;
+            } else if bridge.settings.restart_uncertain && task.restarts == 0 {
+                task.restarts += 1;
+                task.uncertain_since = None;
+                task.due_at = now;
+                tx.end_attempt(task.id, Outcome::Absent, None, "complete listings do not show it", now).await?;
+                let why = "complete listings past the grace do not show it: it is started once more";
+                take_step(&mut tx, &bridge.ground, &mut task, Step::Absent, why).await?;
+            } else {
+                if !task.needs_person {
+                    let why = "complete listings do not show it, and it is not started again by itself";
+                    need_person(bridge, &mut tx, &mut task, why).await?;
+                }
+                tx.save_task(&task).await?;
+            }
+        }
+    }
+    tx.commit().await?;
+    bridge.wake.tasks.notify_one();
+    bridge.wake.reports.notify_one();
+    Ok(())
+}
+
+async fn need_person(bridge: &Bridge, tx: &mut crate::store::Tx, task: &mut Task, why: &str) -> Result<(), StepError> {
+    task.needs_person = true;
+    task.reason = format!("{why}. A person must look on GitHub and retry it only if it is not there");
+    task.due_at = bridge.ground.now() + SLOW_LOOK;
+    note(tx, &bridge.ground, task, "note", &task.reason).await?;
+    tell(tx, &bridge.ground, task).await
+}
+
+/// Lists what the person made in the repository since the attempt, archived or not, and asks for each
+/// candidate: lists carry no prompt.
+async fn look(bridge: &Bridge, session: &Session, task: &Task) -> Result<Look, StepError> {
+    let attempts = bridge.store.attempts(task.id).await?;
+    let Some(began_at) = attempts.last().map(|attempt| attempt.began_at) else {
+        return Ok(Look::Unclear("no attempt is recorded".to_owned()));
+    };
+    let Ok(path) = RepoPath::new(&task.repo_owner, &task.repo_name) else {
+        return Ok(Look::Unclear("the repository's name cannot be used".to_owned()));
+    };
+    let since = began_at - SKEW;
+    let candidates = match candidates(session, &path, task, since).await {
+        Ok(candidates) => candidates,
+        Err(why) => return Ok(Look::Unclear(why)),
+    };
+    let ids: Vec<String> = candidates.iter().map(|candidate| candidate.id.clone()).collect();
+    let known: HashSet<String> =
+        bridge.store.tasks_by_remote(&task.host, &ids).await?.into_iter().filter_map(|task| task.remote_id).collect();
+    let mut found: Vec<RemoteTask> = Vec::new();
+    let mut unread = None;
+    for candidate in candidates.into_iter().filter(|candidate| !known.contains(&candidate.id)).take(CANDIDATES) {
+        match session.task_in_repo(&path, &candidate.id).await {
+            Ok(remote) if carries_marker(&remote, &task.marker) => found.push(remote),
+            Ok(_) => {}
+            Err(error) => unread = Some(format!("a candidate could not be read: {}", error.for_person())),
+        }
+    }
+    found.sort_by_key(|remote| remote.created_at);
+    let mut found = found.into_iter();
+    Ok(match (found.next(), unread) {
+        (Some(first), _) => Look::Found(Box::new(first), found.map(|other| other.id).collect()),
+        (None, Some(why)) => Look::Unclear(why),
+        (None, None) => Look::Absent,
+    })
+}
+
+fn carries_marker(remote: &RemoteTask, marker: &str) -> bool {
+    let prompts = remote.sessions.iter().flatten().filter_map(|session| session.prompt.as_deref());
+    prompts.filter_map(find_marker).any(|found| found.text() == marker)
+}
+
+/// All tasks of both listings that could be ours: same creator and repository, made after the attempt began.
+async fn candidates(
+    session: &Session,
+    path: &RepoPath,
+    task: &Task,
+    since: chrono::DateTime<chrono::Utc>,
+) -> Result<Vec<RemoteTask>, String> {
+    let unreadable = |error: CallError| format!("the list could not be read: {}", error.for_person());
+    let mut all = Vec::new();
+    for archived in [false, true] {
+        let mut next: Option<String> = None;
+        for page_number in 0.. {
+            if page_number == PAGES {
+                return Err("the list has too many pages".to_owned());
+            }
+            let query = TaskQuery {
+                since: Some(since),
+                archived,
+                creator_id: Some(task.person_id.0),
+                next: next.as_deref(),
+                etag: None,
+            };
+            let page = session.list_repo_tasks(path, query).await.map_err(unreadable)?;
+            if page.unreadable > 0 {
+                return Err("the list holds entries that cannot be read".to_owned());
+            }
+            all.extend(page.tasks);
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+    }
+    all.retain(|remote| {
+        remote.creator_id.is_none_or(|id| id == task.person_id.0)
+            && remote.repository_id.is_none_or(|id| id == task.repo_id)
+            && remote.created_at.is_some_and(|at| at >= since)
+    });
+    Ok(all)
+}

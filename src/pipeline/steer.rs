@@ -1,0 +1,207 @@
+//! What operators and people may do to a task or delivery. It is the same for every door.
+
+use super::transition::take_step;
+use super::{Bridge, StepError};
+use crate::domain::task::{IllegalStep, State, Step};
+use crate::domain::trust::Marker;
+use crate::ids::{DeliveryId, TaskId};
+use crate::store::tasks::make::NewTask;
+use crate::store::tasks::{Hold, Task};
+use crate::store::{StoreError, Tx};
+
+/// Why something cannot be done to a task or delivery.
+#[derive(Debug, thiserror::Error)]
+pub enum SteerError {
+    /// There is none of this id.
+    #[error("there is none with this id")]
+    NotFound,
+    /// Its state does not allow it; the text says what can be done instead.
+    #[error("{message}")]
+    Conflict {
+        /// Why not, and what instead.
+        message: String,
+        /// A page where it can be done, if there is one.
+        link: Option<String>,
+        /// The tasks in the way, if there are any.
+        tasks: Vec<TaskId>,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<StepError> for SteerError {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Store(error) => Self::Store(error),
+            StepError::Illegal(IllegalStep { from, .. }) => conflict(format!("the task is {from}"), None),
+        }
+    }
+}
+
+fn conflict(message: impl Into<String>, link: Option<String>) -> SteerError {
+    SteerError::Conflict { message: message.into(), link, tasks: Vec::new() }
+}
+
+async fn lock(tx: &mut Tx, id: TaskId) -> Result<Task, SteerError> {
+    tx.lock_task(id).await?.ok_or(SteerError::NotFound)
+}
+
+/// Cancels a task that has not started.
+///
+/// # Errors
+/// [`SteerError::Conflict`] once its request may have left: GitHub has no call to stop a task, so the answer
+/// links to the page with the stop button.
+pub async fn cancel(bridge: &Bridge, id: TaskId, by: &str) -> Result<Task, SteerError> {
+    let mut tx = bridge.store.begin().await?;
+    let mut task = lock(&mut tx, id).await?;
+    if task.state == State::Cancelled {
+        return Ok(task);
+    }
+    if task.state.is_end() {
+        return Err(conflict(format!("the task has ended already: it is {}", task.state), task.remote_url));
+    }
+    if task.state.may_have_left() {
+        let message = "the task may have started, and GitHub has no call to stop one: stop it on its page";
+        return Err(conflict(message, task.remote_url));
+    }
+    task.release();
+    take_step(&mut tx, &bridge.ground, &mut task, Step::Cancel, &format!("cancelled before the start by {by}")).await?;
+    tx.commit().await?;
+    bridge.wake.reports.notify_one();
+    bridge.wake.tasks.notify_one();
+    Ok(task)
+}
+
+/// Cancels the tasks that a label started and that have not been sent. Answers how many.
+///
+/// # Errors
+/// [`StepError`]: retry.
+pub async fn cancel_by_label(
+    bridge: &Bridge,
+    repo: i64,
+    number: i64,
+    label: &str,
+    by: &str,
+) -> Result<usize, StepError> {
+    let mut cancelled = 0;
+    for id in bridge.store.unstarted_by_label(repo, number, label).await? {
+        let mut tx = bridge.store.begin().await?;
+        let Some(mut task) = tx.lock_task(id).await? else { continue };
+        if task.state.is_end() || task.state.may_have_left() {
+            continue;
+        }
+        task.release();
+        let why = format!("the label `{label}` was taken off by @{by} before the start");
+        take_step(&mut tx, &bridge.ground, &mut task, Step::Cancel, &why).await?;
+        tx.commit().await?;
+        cancelled += 1;
+    }
+    if cancelled > 0 {
+        bridge.wake.reports.notify_one();
+        bridge.wake.tasks.notify_one();
+    }
+    Ok(cancelled)
+}
+
+/// Tries a task once more: `start_failed` gets a new attempt, an ended one a new task of its own, an uncertain
+/// one a new attempt only when a person says that GitHub does not have it. Answers the task that now waits.
+///
+/// # Errors
+/// [`SteerError::Conflict`] when it lives, or is uncertain and nobody has looked.
+pub async fn retry(bridge: &Bridge, id: TaskId, by: &str, known_absent: bool) -> Result<Task, SteerError> {
+    let ground = &bridge.ground;
+    let mut tx = bridge.store.begin().await?;
+    let mut task = lock(&mut tx, id).await?;
+    task.due_at = ground.now();
+    let retried = match task.state {
+        State::StartFailed => {
+            take_step(&mut tx, ground, &mut task, Step::Retry, &format!("tried again by {by}")).await?;
+            task
+        }
+        State::Uncertain if known_absent => {
+            task.release();
+            task.uncertain_since = None;
+            task.restarts = task.restarts.saturating_add(1);
+            take_step(&mut tx, ground, &mut task, Step::Absent, &format!("{by} says that GitHub does not have it"))
+                .await?;
+            task
+        }
+        State::Uncertain => {
+            let message =
+                "it is not known whether GitHub has this task: look there first, and say `known_absent` if it does not";
+            return Err(conflict(message, None));
+        }
+        State::Completed | State::Failed | State::TimedOut | State::Cancelled | State::Lost => {
+            again(bridge, &mut tx, &task, by).await?
+        }
+        state => return Err(conflict(format!("the task is {state}: it has not ended"), task.remote_url)),
+    };
+    tx.commit().await?;
+    bridge.wake.tasks.notify_one();
+    bridge.wake.reports.notify_one();
+    Ok(retried)
+}
+
+/// A new task for the work of an ended one. Pressed twice, the second finds the first's.
+async fn again(bridge: &Bridge, tx: &mut Tx, ended: &Task, by: &str) -> Result<Task, SteerError> {
+    if let Some(live) = tx.live_retry_of(ended.id).await? {
+        return Err(SteerError::Conflict {
+            message: format!("it is being tried again already: task {live}"),
+            link: None,
+            tasks: vec![live],
+        });
+    }
+    let marker = Marker::from_bytes(bridge.ground.bytes()).text();
+    let new = NewTask::again(ended, TaskId::new(&bridge.ground), marker);
+    let task = tx.make_task(&new, bridge.ground.now()).await?;
+    super::transition::note(tx, &bridge.ground, &task, "made", &format!("made by {by} to repeat task {}", ended.id))
+        .await?;
+    super::transition::tell(tx, &bridge.ground, &task).await?;
+    Ok(task)
+}
+
+/// Lets a task go on that waits for approval.
+///
+/// # Errors
+/// [`SteerError::Conflict`] when it does not wait for that.
+pub async fn approve(bridge: &Bridge, id: TaskId, by: &str) -> Result<Task, SteerError> {
+    let mut tx = bridge.store.begin().await?;
+    let mut task = lock(&mut tx, id).await?;
+    if task.state != State::Held || task.hold != Some(Hold::Approval) {
+        return Err(conflict(format!("the task is {} and does not wait for approval", task.state), task.remote_url));
+    }
+    task.due_at = bridge.ground.now();
+    take_step(&mut tx, &bridge.ground, &mut task, Step::Resume, &format!("approved by {by}")).await?;
+    tx.commit().await?;
+    bridge.wake.tasks.notify_one();
+    bridge.wake.reports.notify_one();
+    Ok(task)
+}
+
+/// Lets the match step see a delivery again.
+///
+/// # Errors
+/// [`SteerError::Conflict`] when it has tasks (they are retried, not the delivery), waits already, or its body
+/// is no longer kept.
+pub async fn replay(bridge: &Bridge, id: DeliveryId) -> Result<(), SteerError> {
+    let delivery = bridge.store.delivery(id).await?.ok_or(SteerError::NotFound)?;
+    let tasks = bridge.store.tasks_of_delivery(id).await?;
+    if !tasks.is_empty() {
+        return Err(SteerError::Conflict {
+            message: "this delivery has tasks: retry them instead".to_owned(),
+            link: None,
+            tasks: tasks.into_iter().map(|task| task.id).collect(),
+        });
+    }
+    if !bridge.store.replay_delivery(id, bridge.ground.now()).await? {
+        let message = if delivery.state == crate::store::deliveries::DeliveryState::Received {
+            "this delivery waits to be processed already"
+        } else {
+            "the body of this delivery is no longer kept"
+        };
+        return Err(conflict(message, None));
+    }
+    bridge.wake.deliveries.notify_one();
+    Ok(())
+}
