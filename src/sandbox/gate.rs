@@ -208,6 +208,9 @@ fn drop_old_fields(body: &mut Value) {
                 map.remove("assignee");
                 map.remove("merge_commit_sha");
             }
+            if map.contains_key("full_name") {
+                map.remove("has_downloads");
+            }
             map.values_mut().for_each(drop_old_fields);
         }
         _ => {}

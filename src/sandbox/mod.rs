@@ -2,7 +2,7 @@
 //! real one (and misbehaves on demand) without a network, a seat or a bill.
 //!
 //! All of it lives in memory behind one mutex. A call is answered under that lock by plain functions
-//! ([`api`]); everything that takes time (reading, waiting, dropping a connection) happens outside.
+//! (`api`); everything that takes time (reading, waiting, dropping a connection) happens outside.
 //! Tasks move by the clock of [`Ground`] and are brought up to date when looked at, so that a manual
 //! clock drives them.
 

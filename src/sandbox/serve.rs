@@ -48,6 +48,7 @@ pub(super) struct Wire {
 pub(super) struct Reach {
     left: Option<Bytes>,
     cut: bool,
+    flushed: bool,
 }
 
 impl Body for Reach {
@@ -56,10 +57,16 @@ impl Body for Reach {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.left.take() {
             Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            // An error at once would throw away what was written but not yet flushed.
+            None if self.cut && !self.flushed => {
+                self.flushed = true;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             None if self.cut => Poll::Ready(Some(Err(Dropped))),
             None => Poll::Ready(None),
         }
@@ -120,7 +127,8 @@ async fn answer(request: Request<Incoming>, loopback: bool, shared: Arc<Shared>)
 
 fn respond(wire: Wire) -> Result<Response<Reach>, Infallible> {
     let sent = if wire.truncate { wire.body.slice(..wire.body.len() / 2) } else { wire.body.clone() };
-    let mut response = Response::new(Reach { left: Some(sent).filter(|sent| !sent.is_empty()), cut: wire.truncate });
+    let mut response =
+        Response::new(Reach { left: Some(sent).filter(|sent| !sent.is_empty()), cut: wire.truncate, flushed: false });
     *response.status_mut() = StatusCode::from_u16(wire.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     for (name, value) in &wire.headers {

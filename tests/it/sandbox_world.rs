@@ -1,5 +1,7 @@
 //! What the sandbox's own tests share: a world with a manual clock, and a caller.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot go on should stop the test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

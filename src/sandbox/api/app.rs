@@ -7,8 +7,8 @@ use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::{Value, json};
 
 use super::Cx;
-use crate::sandbox::call::{Answer, Reply};
-use crate::sandbox::world::{Caller, Grant, Holder, Role, stamp, token};
+use crate::sandbox::call::{Answer, Page, Reply};
+use crate::sandbox::world::{Caller, Grant, Holder, Installation, Repo, Role, stamp, token};
 
 /// Refuses all but the App: a JWT, RS256, for ten minutes at most.
 pub(super) fn signed(cx: &Cx<'_>) -> Result<(), Answer> {
@@ -66,6 +66,32 @@ pub(super) fn installation_of(cx: &Cx<'_>, owner: &str, repo: &str) -> Reply {
     let repo = cx.world.repo_named(&format!("{owner}/{repo}")).ok_or_else(Answer::not_found)?;
     let found = cx.world.installations.values().find(|own| own.reaches(repo));
     found.map(|own| Answer::ok(cx.world.installation_json(own))).ok_or_else(Answer::not_found)
+}
+
+/// `GET /user/installations`: those that reach a repository the caller can see.
+pub(super) fn installations_of_user(cx: &Cx<'_>) -> Reply {
+    cx.person()?;
+    let all: Vec<&Installation> = cx.world.installations.values().filter(|own| !seen(cx, own).is_empty()).collect();
+    Ok(Page::of(cx.call).answer(cx.call, &cx.world.base, &all, |page| {
+        let items: Value = page.iter().map(|own| cx.world.installation_json(own)).collect();
+        json!({ "total_count": all.len(), "installations": items })
+    }))
+}
+
+/// `GET /user/installations/{installation_id}/repositories`
+pub(super) fn repositories_of_user(cx: &Cx<'_>, id: &str) -> Reply {
+    cx.person()?;
+    let installation = cx.installation(id).ok_or_else(Answer::not_found)?;
+    let all = seen(cx, installation);
+    Ok(Page::of(cx.call).answer(cx.call, &cx.world.base, &all, |page| {
+        let items: Value = page.iter().map(|repo| cx.world.repo_json(repo, cx.role(repo))).collect();
+        json!({ "total_count": all.len(), "repositories": items })
+    }))
+}
+
+fn seen<'c>(cx: &'c Cx<'_>, installation: &Installation) -> Vec<&'c Repo> {
+    let reached = cx.world.repos.values().filter(|repo| installation.reaches(repo));
+    reached.filter(|repo| cx.role(repo) > Role::None).collect()
 }
 
 /// `POST /app/installations/{installation_id}/access_tokens`: for an hour.

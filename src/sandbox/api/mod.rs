@@ -47,6 +47,8 @@ fn route(cx: &mut Cx<'_>, parts: &[&str]) -> Reply {
         ("GET", ["agents", "tasks"]) => tasks::list_of_user(cx),
         ("GET", ["agents", "tasks", id]) => tasks::one_of_user(cx, id),
         ("GET", ["user"]) => people::user(cx),
+        ("GET", ["user", "installations"]) => app::installations_of_user(cx),
+        ("GET", ["user", "installations", id, "repositories"]) => app::repositories_of_user(cx, id),
         ("GET", ["users", login]) => people::by_name(cx, login),
         ("GET", ["orgs", org, "members", login]) => people::org_member(cx, org, login),
         ("GET", ["orgs", org, "teams", team, "memberships", login]) => people::team_member(cx, org, team, login),

@@ -19,7 +19,12 @@ pub(super) fn permission(cx: &Cx<'_>, repo: &Repo, login: &str) -> Reply {
     }
     let user = cx.world.user_named(login).ok_or_else(|| Answer::error(404, &format!("{login} is not a user")))?;
     let role = cx.world.role(repo, user.id);
+    let mut shown = cx.world.user_json(user);
+    if let Some(map) = shown.as_object_mut() {
+        map.insert("role_name".to_owned(), role.name().into());
+        map.insert("permissions".to_owned(), role.json());
+    }
     Ok(Answer::ok(json!({
-        "permission": role.permission(), "role_name": role.name(), "user": cx.world.user_json(user),
+        "permission": role.permission(), "role_name": role.name(), "user": shown,
     })))
 }

@@ -1,5 +1,7 @@
 //! The five agent task calls: for people's tokens only; lists carry neither prompts nor sessions.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
@@ -98,11 +100,15 @@ fn list(cx: &mut Cx<'_>, wanted: impl Fn(&Task) -> bool) -> Reply {
     let (time, hidden) = (cx.list_time(), cx.stale.map_or(0, |(_, tasks)| tasks));
     let all = &cx.world.tasks.list;
     let shown = &all[..all.len().saturating_sub(hidden)];
-    let known = shown.iter().filter(|task| !task.vanished && wanted(task)).filter_map(|task| task.as_of(time));
-    let known: Vec<Task> = known.collect();
+    let lagging = cx.stale.is_some();
+    let as_listed = |task| {
+        if lagging { Task::as_of(task, time).map(Cow::Owned) } else { Some(Cow::Borrowed(task)) }
+    };
+    let known = shown.iter().filter(|task| !task.vanished && wanted(task)).filter_map(as_listed);
+    let known: Vec<Cow<'_, Task>> = known.collect();
     let is_archived = |task: &Task| task.archived_at.is_some();
     let (off, on) = (known.iter().filter(|task| is_archived(task)).count(), known.len());
-    let mut tasks: Vec<Task> = known
+    let mut tasks: Vec<Cow<'_, Task>> = known
         .into_iter()
         .filter(|task| is_archived(task) == archived)
         .filter(|task| states.is_empty() || states.iter().any(|state| state == task.state()))

@@ -100,8 +100,9 @@ struct Open {
 
 /// Answers a call below `/_sandbox`.
 pub(in crate::sandbox) fn http(call: &Call, shared: &Arc<Shared>) -> Answer {
-    if !call.loopback {
-        return error(403, "the control is for callers on this machine");
+    // A browser names the page that asks; no page of ours does.
+    if !call.loopback || call.headers.contains_key("origin") {
+        return error(403, "the control is for callers on this machine, and not for web pages");
     }
     let control = Control::new(Arc::clone(shared));
     let segments = call.segments();

@@ -162,7 +162,7 @@ impl World {
             "git_url": format!("{page}.git"), "ssh_url": format!("git@sandbox:{name}.git"), "svn_url": page,
             "mirror_url": null, "homepage": null, "language": null, "license": null, "size": 1,
             "default_branch": repo.default_branch, "archived": false, "disabled": false, "has_issues": true,
-            "has_projects": true, "has_wiki": true, "has_pages": false, "has_discussions": false,
+            "has_projects": true, "has_wiki": true, "has_pages": false, "has_discussions": false, "has_downloads": true,
             "visibility": if repo.private { "private" } else { "public" }, "pushed_at": at, "created_at": at,
             "updated_at": at, "topics": [],
         });
@@ -176,12 +176,7 @@ impl World {
         for (name, value) in [("forks", 0), ("watchers", 0), ("open_issues", open), ("open_issues_count", open)] {
             map.insert(name.to_owned(), value.into());
         }
-        let may = |least: Role| role >= least;
-        let permissions = json!({
-            "admin": may(Role::Admin), "maintain": may(Role::Maintain), "push": may(Role::Write),
-            "triage": may(Role::Triage), "pull": may(Role::Read),
-        });
-        map.insert("permissions".to_owned(), permissions);
+        map.insert("permissions".to_owned(), role.json());
         json
     }
 }

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::clock::Ground;
 
@@ -67,6 +68,14 @@ impl Role {
             Self::Maintain => "maintain",
             Self::Admin => "admin",
         }
+    }
+
+    /// As the flags that a repository shows.
+    pub(super) fn json(self) -> Value {
+        json!({
+            "admin": self >= Self::Admin, "maintain": self >= Self::Maintain, "push": self >= Self::Write,
+            "triage": self >= Self::Triage, "pull": self >= Self::Read,
+        })
     }
 
     /// The older word: maintain shows as write, triage as read.
