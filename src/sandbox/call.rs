@@ -67,8 +67,8 @@ pub(super) fn decode(text: &str, plus_is_space: bool) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).and_then(|two| std::str::from_utf8(two).ok());
-        match (bytes[at], hex.and_then(|two| u8::from_str_radix(two, 16).ok())) {
+        let hex = bytes.get(at + 1..at + 3);
+        match (bytes[at], hex.and_then(|two| hex::decode(two).ok()?.first().copied())) {
             (b'%', Some(byte)) => {
                 out.push(byte);
                 at += 2;

@@ -3,7 +3,7 @@
 //!
 //! All of it lives in memory behind one mutex. A call is answered under that lock by plain functions
 //! (`api`); everything that takes time (reading, waiting, dropping a connection) happens outside.
-//! Tasks move by the clock of [`Ground`] and are brought up to date when looked at, so that a manual
+//! Tasks move by the clock of [`crate::clock::Ground`] and are brought up to date when looked at, so that a manual
 //! clock drives them.
 
 /// What the calls answer.

@@ -150,7 +150,8 @@ fn of_thread(world: &World, thread: &Thread) -> String {
         let edited = if own.updated_at > own.created_at { ", edited" } else { "" };
         let _ = write!(
             body,
-            "<section id=\"{anchor}{}\"><p><strong>{who}</strong> <small>{at}{edited}</small></p><pre>{}</pre>{}</section>",
+            "<section id=\"{anchor}{}\"><p><strong>{who}</strong> <small>{at}{edited}</small></p>\
+             <pre>{}</pre>{}</section>",
             own.id,
             escape(&own.body),
             reactions(world, Subject::Comment(own.id)),

@@ -25,8 +25,9 @@ use super::gate;
 pub(super) const BODY_BYTES: usize = 10 * 1024 * 1024;
 /// Connections served at once; the next waits for one to end.
 const CONNECTIONS: usize = 1_024;
-/// How long a caller may take to send its headers.
-const HEADER_TIME: Duration = Duration::from_secs(10);
+/// How long a caller may take to send its headers, or keep a connection idle: longer than clients keep
+/// theirs, so that the sandbox never closes one just as a request is sent on it unless told to.
+const HEADER_TIME: Duration = Duration::from_secs(120);
 
 /// The connection ends here without an answer.
 #[derive(Debug, thiserror::Error)]

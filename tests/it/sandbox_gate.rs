@@ -2,6 +2,8 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use taskbridge::clock::Ground;
+use taskbridge::sandbox::{Fault, FaultKind, Sandbox, SandboxConfig};
 
 use crate::sandbox_world::{MONA, Place, TASKS};
 
@@ -104,8 +106,47 @@ async fn a_body_past_the_limit_is_refused() {
 }
 
 #[tokio::test]
+async fn it_runs_until_told_and_says_when_the_address_is_taken() {
+    let place = Place::new().await;
+    let mut config = SandboxConfig::new(Ground::system());
+    config.web_url = Some("https://github.example/".to_owned());
+    let (told, address) = tokio::sync::oneshot::channel();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(taskbridge::sandbox::run(
+        config,
+        |sandbox| {
+            sandbox.control().seed_demo().unwrap();
+            told.send(sandbox.url().to_owned()).unwrap();
+        },
+        async { ended.await.unwrap() },
+    ));
+    let url = format!("{}/repos/acme/widgets", address.await.unwrap());
+    let get = async || {
+        reqwest::Client::builder().no_proxy().user_agent("x").build().unwrap().get(&url).bearer_auth(MONA).send().await
+    };
+    let repo: Value = get().await.unwrap().json().await.unwrap();
+    assert_eq!(repo["html_url"], "https://github.example/acme/widgets");
+    end.send(()).unwrap();
+    running.join_next().await.unwrap().unwrap().unwrap();
+    assert!(get().await.is_err());
+
+    let mut taken = SandboxConfig::new(Ground::system());
+    taken.listen = place.sandbox.address();
+    let refused = Sandbox::start(taken).await.unwrap_err().to_string();
+    assert!(refused.starts_with(&format!("cannot listen on {}", place.sandbox.address())), "{refused}");
+}
+
+#[tokio::test]
+async fn web_pages_cannot_reach_the_control() {
+    let place = Place::new().await;
+    let call = place.bare(Method::POST, "/_sandbox/clear").header("origin", "https://evil.example").body("{}");
+    assert_eq!(call.send().await.unwrap().status(), 403);
+    assert_eq!(place.json("/user").await["id"], 1001);
+}
+
+#[tokio::test]
 async fn stopping_ends_a_call_that_waits() {
-    use taskbridge::sandbox::{Fault, FaultKind};
     let place = Place::new().await;
     place.control().inject(Fault::new(FaultKind::Delay { ms: 60_000 }).on("GET", "/user"));
     let waiting = place.call(Method::GET, "/user", MONA).send();

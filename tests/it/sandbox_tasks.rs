@@ -44,6 +44,7 @@ async fn a_task_goes_its_way_by_the_clock_and_opens_a_pull_request_half_way() {
     assert_eq!(done["sessions"][0]["prompt"], "Fix the total\n\nRef: one");
     assert_eq!(done["updated_at"], done["sessions"][0]["completed_at"]);
     assert_eq!(place.control().creations_by_last_line()["Ref: one"], 1);
+    assert_eq!(place.control().count_creations_with("the total"), 1);
 }
 
 #[tokio::test]

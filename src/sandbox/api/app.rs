@@ -49,7 +49,8 @@ pub(super) fn signed(cx: &Cx<'_>) -> Result<(), Answer> {
         (Some(_), Some(exp)) if exp > now => Ok(()),
         _ => Err(Answer::error(
             401,
-            "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires",
+            "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the \
+             assertion expires",
         )),
     }
 }

@@ -111,6 +111,12 @@ impl Control {
         by_last_line(&self.0.world())
     }
 
+    /// How many tasks were created with a prompt that holds `text`.
+    #[must_use]
+    pub fn count_creations_with(&self, text: &str) -> usize {
+        self.0.world().tasks.list.iter().filter(|task| task.prompt.contains(text)).count()
+    }
+
     /// All comments of an issue or a pull request, oldest first.
     ///
     /// # Errors

@@ -302,7 +302,8 @@ fn artifact_json(artifact: &Artifact) -> Value {
             json!({ "provider": "github", "type": "branch", "data": { "head_ref": head, "base_ref": base } })
         }
         Artifact::Pull { id, .. } => {
-            json!({ "provider": "github", "type": "pull", "data": { "id": id, "global_id": format!("PR_sandbox{id}") } })
+            let data = json!({ "id": id, "global_id": format!("PR_sandbox{id}") });
+            json!({ "provider": "github", "type": "pull", "data": data })
         }
     }
 }
