@@ -15,3 +15,13 @@ mod github_tls;
 mod github_wire;
 mod support;
 mod test_database;
+//! (being built)
+
+mod sandbox_control;
+mod sandbox_docs;
+mod sandbox_faults;
+mod sandbox_gate;
+mod sandbox_shapes;
+mod sandbox_tasks;
+mod sandbox_threads;
+mod sandbox_world;
