@@ -1,1 +1,97 @@
-//! (being built)
+//! How often each step of the pipeline runs. One loop, written once; a worker is a name, a wake-up, a pace and
+//! the step. All stop in two beats: no new work, then, after a grace, no more patience.
+
+/// The loop.
+pub mod driver;
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::pipeline::{Bridge, forget, match_rules, report, settle_uncertain, start_task, sweep_tasks};
+use driver::{Pace, run};
+
+/// Deliveries a batch of the match step.
+const MATCH_BATCH: i64 = 64;
+
+/// The running workers.
+#[derive(Debug)]
+pub struct Workers {
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Workers {
+    /// Starts all of them.
+    #[must_use]
+    pub fn start(bridge: &Bridge) -> Self {
+        let mut workers = Self { tasks: JoinSet::new(), stop: CancellationToken::new() };
+        let pace = |name, millis| Pace { name, poll: Duration::from_millis(millis) };
+        workers.add(bridge, |b, stop| async move {
+            let step = || match_batch(b.clone());
+            run(pace("match_rules", 1000), b.ground.clone(), stop, Some(&b.wake.deliveries), step).await;
+        });
+        workers.add(bridge, |b, stop| async move {
+            let step = || start_batch(b.clone());
+            run(pace("start_task", 500), b.ground.clone(), stop, Some(&b.wake.tasks), step).await;
+        });
+        workers.add(bridge, |b, stop| async move {
+            let step = || settle_batch(b.clone());
+            run(pace("settle_uncertain", 1000), b.ground.clone(), stop, None, step).await;
+        });
+        workers.add(bridge, |b, stop| async move {
+            let step = || sweep_batch(b.clone());
+            run(pace("sweep_tasks", 1000), b.ground.clone(), stop, Some(&b.wake.sweeps), step).await;
+        });
+        workers.add(bridge, |b, stop| async move {
+            let step = || report_batch(b.clone());
+            run(pace("report", 500), b.ground.clone(), stop, Some(&b.wake.reports), step).await;
+        });
+        workers.add(bridge, |b, stop| async move {
+            let step = || forget_batch(b.clone());
+            run(pace("forget", 600_000), b.ground.clone(), stop, None, step).await;
+        });
+        workers
+    }
+
+    fn add<F>(&mut self, bridge: &Bridge, worker: impl FnOnce(Bridge, CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.spawn(worker(bridge.clone(), self.stop.clone()));
+    }
+
+    /// First beat: no new work. Second beat, after `grace`: what still runs is dropped; its leases run out and
+    /// it is taken up by another. Answers whether all ended by themselves.
+    pub async fn stop(mut self, grace: Duration) -> bool {
+        self.stop.cancel();
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        tokio::time::timeout(grace, ended).await.is_ok()
+    }
+}
+
+async fn match_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
+    match_rules::match_batch(&bridge, MATCH_BATCH).await
+}
+
+async fn start_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
+    start_task::start_batch(&bridge).await
+}
+
+async fn settle_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
+    settle_uncertain::settle_batch(&bridge).await
+}
+
+async fn sweep_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
+    sweep_tasks::sweep_batch(&bridge).await
+}
+
+async fn report_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
+    report::report_batch(&bridge).await
+}
+
+/// Forgetting does in one go what it may do; it is never urgent.
+async fn forget_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
+    forget::forget(&bridge).await.map(|_| 0)
+}

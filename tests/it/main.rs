@@ -15,7 +15,6 @@ mod github_tls;
 mod github_wire;
 mod support;
 mod test_database;
-//! (being built)
 
 mod sandbox_control;
 mod sandbox_docs;

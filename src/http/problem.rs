@@ -1,0 +1,112 @@
+//! Failures as problem documents (RFC 9457). The text is for the caller; what happened inside goes to the log.
+
+use axum::Json;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::store::StoreError;
+
+/// A failure as the caller sees it.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// What kind of failure, as a stable word: `urn:taskbridge:problem:<word>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in words.
+    pub title: String,
+    /// The HTTP status.
+    #[serde(serialize_with = "as_number")]
+    #[schema(value_type = u16)]
+    pub status: StatusCode,
+    /// What is wrong with this request and what to do.
+    pub detail: String,
+    /// A page where it can be done, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// The tasks in the way, if there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<String>,
+    /// After how many seconds to try again.
+    #[serde(skip)]
+    pub retry_after_s: Option<u32>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+impl Problem {
+    /// A problem of kind `word`.
+    #[must_use]
+    pub fn new(status: StatusCode, word: &str, title: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:taskbridge:problem:{word}"),
+            title: title.to_owned(),
+            status,
+            detail: detail.into(),
+            link: None,
+            tasks: Vec::new(),
+            retry_after_s: None,
+        }
+    }
+
+    /// 503 with a time to try again.
+    #[must_use]
+    pub fn unavailable(detail: &str, retry_after_s: u32) -> Self {
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now", detail);
+        Self { retry_after_s: Some(retry_after_s), ..problem }
+    }
+
+    /// 500; the log has the rest.
+    #[must_use]
+    pub fn internal() -> Self {
+        let detail = "Something went wrong inside taskbridge. The log says what.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        if error.is_passing() {
+            tracing::warn!(%error, "a request could not be answered: the database is away");
+            return Self::unavailable("The database does not answer. Try again.", 2);
+        }
+        tracing::error!(%error, "a request failed in the database");
+        Self::internal()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, retry) = (self.status, self.retry_after_s);
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// No such route.
+pub async fn no_route(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(200).collect();
+    Problem::new(StatusCode::NOT_FOUND, "no-route", "No such address", format!("There is nothing at {path}."))
+}
+
+/// The route has no such method.
+pub async fn no_method(method: Method) -> Problem {
+    let detail = format!("This address does not take {method}.");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no-method", "Method not allowed", detail)
+}
+
+/// A handler panicked.
+#[must_use]
+pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("no text"), "a handler panicked");
+    Problem::internal().into_response()
+}

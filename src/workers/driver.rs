@@ -1,0 +1,69 @@
+//! The loop of every worker: work while there is work, else wait for a wake-up or the poll, and after a failure
+//! wait longer. A panic in a step is logged and counts as a failure; the loop lives on.
+
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Ground;
+use crate::domain::backoff::Backoff;
+use crate::pipeline::StepError;
+
+/// Waits after failed steps.
+const TROUBLE: Backoff =
+    Backoff { first: Duration::from_millis(500), factor: 2, cap: Duration::from_secs(30), tries: u32::MAX };
+
+/// How often a worker looks for work that nobody woke it for.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Its name in logs.
+    pub name: &'static str,
+    /// The poll, jittered.
+    pub poll: Duration,
+}
+
+/// Runs `step` until `stop`. A step that runs then is let end.
+pub async fn run<F>(pace: Pace, ground: Ground, stop: CancellationToken, wake: Option<&Notify>, step: impl Fn() -> F)
+where
+    F: Future<Output = Result<usize, StepError>> + Send + 'static,
+{
+    let mut failures = 0;
+    while !stop.is_cancelled() {
+        let mut running = JoinSet::new();
+        running.spawn(step());
+        let wait = match running.join_next().await {
+            Some(Ok(Ok(0))) | None => {
+                failures = 0;
+                ground.jitter(pace.poll)
+            }
+            Some(Ok(Ok(_))) => {
+                failures = 0;
+                continue;
+            }
+            Some(Ok(Err(error))) => {
+                failures += 1;
+                tracing::warn!(worker = pace.name, %error, failures, "a worker's step failed");
+                ground.jitter(TROUBLE.after(failures).unwrap_or(TROUBLE.cap))
+            }
+            Some(Err(panic)) => {
+                failures += 1;
+                tracing::error!(worker = pace.name, %panic, failures, "a worker's step panicked");
+                ground.jitter(TROUBLE.after(failures).unwrap_or(TROUBLE.cap))
+            }
+        };
+        let woken = async {
+            match wake {
+                // After a failure a wake-up does not shorten the wait.
+                Some(wake) if failures == 0 => wake.notified().await,
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = woken => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
