@@ -23,7 +23,11 @@ impl Condition {
     pub fn parse(text: &str) -> Result<Self, ConditionFault> {
         for (index, line) in text.lines().enumerate() {
             if let Some(column) = line.find("&& &&") {
-                return Err(ConditionFault { message: "unexpected &&".to_owned(), line: index + 1, column: column + 4 });
+                return Err(ConditionFault {
+                    message: "unexpected &&".to_owned(),
+                    line: index + 1,
+                    column: column + 4,
+                });
             }
         }
         Ok(Self(text.to_owned()))

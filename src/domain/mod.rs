@@ -12,6 +12,8 @@ pub mod event;
 pub mod prompt;
 /// A rule: when an event matches, what it becomes, as whom, within what limits.
 pub mod rule;
+/// All rules together, and which of them an event could concern.
+pub mod rule_set;
 /// The states of a task and the steps between them.
 pub mod task;
 /// What to do with text by people who could not have started the task.

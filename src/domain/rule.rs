@@ -67,7 +67,7 @@ impl Default for Allow {
 }
 
 /// What someone may do with a repository, in growing order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
     /// Nothing beyond what is public.
@@ -125,7 +125,7 @@ pub struct OncePer {
 }
 
 /// What a second wish with the key of a live task does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnceThen {
     /// It is refused, and says which task is live.
@@ -166,7 +166,7 @@ pub struct Window {
 }
 
 /// `untrusted`: text by people who could not have started the task themselves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Untrusted {
     /// Quoted in a fence and named as quoted material.
