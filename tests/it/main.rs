@@ -24,3 +24,4 @@ mod sandbox_shapes;
 mod sandbox_tasks;
 mod sandbox_threads;
 mod sandbox_world;
+mod config;

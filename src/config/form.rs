@@ -1,0 +1,211 @@
+//! Settings that are text of a certain form. Each form is a type that only its reader can make, and
+//! the same reader serves the check (which has the place of the text) and serde.
+
+/// The forms by the name that the schema's `format` gives them, for the check of a file.
+pub(super) fn reader(format: &str) -> Option<fn(&str) -> Result<(), String>> {
+    use super::{duration::Duration, secret_text};
+    Some(match format {
+        "duration" => |text| Duration::read(text).map(drop),
+        "secret" => |text| secret_text::read_reference(text).map(drop),
+        "repo" => |text| RepoName::read(text).map(drop),
+        "team" => |text| TeamName::read(text).map(drop),
+        "login" => |text| Login::read(text).map(drop),
+        "name" => |text| Name::read(text).map(drop),
+        "command" => |text| CommandName::read(text).map(drop),
+        "label" => |text| LabelName::read(text).map(drop),
+        "event" => |text| EventName::read(text).map(drop),
+        "run-as" => |text| RunAsText::read(text).map(drop),
+        "web-url" => |text| WebUrl::read(text).map(drop),
+        "listen" => |text| Listen::read(text).map(drop),
+        _ => return None,
+    })
+}
+
+macro_rules! form {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $format:literal, $pattern:literal, $read:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name($inner);
+
+        impl $name {
+            /// Reads the text.
+            ///
+            /// # Errors
+            /// One sentence that says what is wanted.
+            pub fn read(text: &str) -> Result<Self, String> {
+                let read: fn(&str) -> Result<$inner, String> = $read;
+                read(text).map(Self)
+            }
+        }
+
+        impl std::ops::Deref for $name {
+            type Target = $inner;
+            fn deref(&self) -> &$inner {
+                &self.0
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                Self::read(&text).map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "format": $format, "pattern": $pattern })
+            }
+        }
+    };
+}
+
+form!(
+    /// A repository as `owner/name`.
+    RepoName(String), "repo", "^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$",
+    |text| match text.split_once('/') {
+        Some((owner, name)) if is_login(owner) && is_repo_name(name) => Ok(text.to_owned()),
+        _ => Err("a repository is written `owner/name`".to_owned()),
+    }
+);
+form!(
+    /// A team as `org/team-slug`.
+    TeamName(String), "team", "^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$",
+    |text| match text.split_once('/') {
+        Some((org, slug)) if is_login(org) && is_repo_name(slug) => Ok(text.to_owned()),
+        _ => Err("a team is written `org/team-slug`".to_owned()),
+    }
+);
+form!(
+    /// A GitHub login, without `@`.
+    Login(String), "login", "^[A-Za-z0-9][A-Za-z0-9_-]*$",
+    |text| if is_login(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a person is named by the GitHub login alone, without `@`".to_owned())
+    }
+);
+form!(
+    /// A name that the operator gives to a rule.
+    Name(String), "name", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+    |text| {
+        let rest = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(rest) {
+            Ok(text.to_owned())
+        } else {
+            Err("a name is 1 to 64 letters, digits, `.`, `_` or `-`, and starts with a letter or digit".to_owned())
+        }
+    }
+);
+form!(
+    /// One word that people write after the command prefix, or `*` for free text.
+    CommandName(String), "command", "^(\\*|[a-z0-9][a-z0-9_-]{0,31})$",
+    |text| {
+        let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+        let word = text.len() <= 32 && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+        if text == "*" || (word && text.chars().all(rest)) {
+            Ok(text.to_owned())
+        } else {
+            Err("a command is one word in lower case (up to 32 letters, digits, `_` or `-`), or `*`, and the prefix \
+                 is not part of it"
+                .to_owned())
+        }
+    }
+);
+form!(
+    /// The name of a label.
+    LabelName(String), "label", "^\\S(.{0,98}\\S)?$",
+    |text| {
+        let length = text.chars().count();
+        if (1..=100).contains(&length) && text.trim() == text && !text.chars().any(char::is_control) {
+            Ok(text.to_owned())
+        } else {
+            Err("a label is 1 to 100 characters without blanks at its ends".to_owned())
+        }
+    }
+);
+form!(
+    /// An event: `issues.opened`, or `push` for every action of it.
+    EventName(String), "event", "^[a-z0-9_]+(\\.[a-z0-9_]+)?$",
+    |text| {
+        let word = |word: &str| {
+            !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        };
+        let (name, action) = text.split_once('.').unwrap_or((text, "any"));
+        if text.len() <= 100 && word(name) && word(action) {
+            Ok(text.to_owned())
+        } else {
+            Err("an event is written `name.action`, or `name` for every action: `issues.opened`, `push`".to_owned())
+        }
+    }
+);
+form!(
+    /// Whose token a task runs with: `actor` or `person:<login>`.
+    RunAsText(String), "run-as", "^(actor|person:[A-Za-z0-9][A-Za-z0-9_-]*)$",
+    |text| if text == "actor" || text.strip_prefix("person:").is_some_and(is_login) {
+        Ok(text.to_owned())
+    } else {
+        Err("wanted `actor` or `person:<login>`".to_owned())
+    }
+);
+form!(
+    /// An `http` or `https` address without user, query and fragment; kept without a slash at its end.
+    WebUrl(String), "web-url", "^https?://[^?#@]+$",
+    |text| {
+        let url = reqwest::Url::parse(text).map_err(|error| format!("not an address: {error}"))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err("an address starts with `https://` (or `http://`) and a host".to_owned());
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("an address here must not carry a user or password".to_owned());
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err("an address here must not have `?` or `#`".to_owned());
+        }
+        Ok(url.as_str().trim_end_matches('/').to_owned())
+    }
+);
+form!(
+    /// An address and port to listen on.
+    Listen(std::net::SocketAddr), "listen", "^(\\[[0-9a-fA-F:]+\\]|[0-9.]+):[0-9]{1,5}$",
+    |text| text.parse().map_err(|_| "wanted an address and a port: `127.0.0.1:8080` or `[::1]:8080`".to_owned())
+);
+
+impl WebUrl {
+    /// Whether what is sent there could be read on the way: plain `http`, and not to this machine.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let Ok(url) = reqwest::Url::parse(self) else { return true };
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let loopback = host == "localhost"
+            || host.ends_with(".localhost")
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        url.scheme() == "http" && !loopback
+    }
+}
+
+/// Letters, digits and inner hyphens, up to 39 (GitHub's rule for accounts); `_` is for managed users.
+fn is_login(text: &str) -> bool {
+    (1..=100).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+}
+
+/// What GitHub allows in the name of a repository.
+fn is_repo_name(text: &str) -> bool {
+    (1..=100).contains(&text.len())
+        && !matches!(text, "." | "..")
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}

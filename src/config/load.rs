@@ -1,0 +1,208 @@
+//! The one way in: files in, a checked configuration or every fault at once out.
+
+use std::collections::HashSet;
+use std::path::Path as FilePath;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::compile::{self, Written};
+use super::fault::{Fault, Faults, Findings};
+use super::node::{Document, Kind, Node};
+use super::place::{Path, Step};
+use super::reader::Reader;
+use super::secret_text::{SecretFrom, SecretText};
+use super::sections::{Config, GithubSource, OncePerFull, OncePerSpec, RuleSpec, SourceConfig, default_idle_for};
+use super::{check, include, schema, together, yaml};
+use crate::domain::rule::{OnceThen, Rule};
+use crate::domain::rule_set::RuleSet;
+
+/// The variable that makes a source of its own when the file has none.
+const DEFAULT_SECRET: &str = "GITHUB_WEBHOOK_SECRET";
+/// How many rules there may be.
+const MAX_RULES: usize = 10_000;
+
+/// A configuration that may be used.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The sections, with all secrets fetched; `rules` holds those of all files.
+    pub config: Config,
+    /// What is doubtful, sorted by place; to be shown to the operator.
+    pub warnings: Vec<Fault>,
+    /// The rules of all files, ready to be used.
+    pub rules: RuleSet,
+}
+
+/// Reads the configuration at `path` and all that it names.
+///
+/// # Errors
+/// Everything that is wrong, sorted by place. A person must change the files; a caller that has an older
+/// configuration keeps it.
+pub fn load(path: &FilePath, reader: &Reader) -> Result<Loaded, Faults> {
+    let mut found = Findings::default();
+    let main = match document(path, reader) {
+        Ok(main) => main,
+        Err(faults) => return Err(sorted(faults)),
+    };
+    let schema = schema::schema();
+    check::check(&schema, &schema, &main, &main.root, &Path::default(), &mut found);
+
+    let included = included(&main, path, reader, &mut found);
+    let mut written: Vec<Written<'_>> = Vec::new();
+    for document in std::iter::once(&main).chain(&included) {
+        written.extend(rules_of(document, &mut found));
+    }
+    if written.len() > MAX_RULES {
+        found.fault(&main, &Path::of(&["rules"]), format!("more than {MAX_RULES} rules"));
+        return Err(sorted(found.faults));
+    }
+
+    let mut config = sections(&main, &mut found);
+    if let Some(config) = &mut config {
+        finish(config, &main, path, reader, &mut found);
+    }
+    let sources: Option<Vec<(String, &'static str)>> = config
+        .as_ref()
+        .map(|config| config.sources.iter().map(|(name, source)| (name.clone(), source.kind())).collect());
+    together::check(&written, sources.as_deref(), &mut found);
+    let rules: Vec<Rule> = written.iter().filter_map(|rule| compile::rule(rule, &mut found)).collect();
+
+    match config {
+        Some(mut config) if found.faults.is_empty() => {
+            if rules.is_empty() {
+                found.warn(&main, &Path::default(), "there are no rules: nothing will be started");
+            }
+            config.rules = written.into_iter().map(|rule| normal(rule.spec)).collect();
+            let (version, source_json) = version(&config.rules);
+            found.warnings.sort();
+            Ok(Loaded { config, warnings: found.warnings, rules: RuleSet::new(rules, version, source_json) })
+        }
+        _ => Err(sorted(found.faults)),
+    }
+}
+
+fn sorted(mut faults: Vec<Fault>) -> Faults {
+    faults.sort();
+    faults.dedup();
+    Faults(faults)
+}
+
+fn document(path: &FilePath, reader: &Reader) -> Result<Document, Vec<Fault>> {
+    let name = path.display().to_string();
+    match reader.text(path, yaml::MAX_FILE_BYTES) {
+        Ok((text, _)) => yaml::parse(&name, &text),
+        Err(reason) => Err(vec![Fault::of_file(&name, reason)]),
+    }
+}
+
+/// The files of `rules_from`, each checked on its own.
+fn included(main: &Document, path: &FilePath, reader: &Reader, found: &mut Findings) -> Vec<Document> {
+    let schema = schema::included();
+    let mut documents = Vec::new();
+    for file in include::files(main, path, reader, found) {
+        match document(&file, reader) {
+            Ok(document) => {
+                check::check(&schema, &schema, &document, &document.root, &Path::default(), found);
+                documents.push(document);
+            }
+            Err(faults) => found.faults.extend(faults),
+        }
+    }
+    documents
+}
+
+/// The rules of a file that the schema had nothing against, so that one bad rule hides no fault of another.
+fn rules_of<'a>(document: &'a Document, found: &mut Findings) -> Vec<Written<'a>> {
+    let Some(Node { kind: Kind::List(items), .. }) = document.root.entry("rules").map(|entry| &entry.value) else {
+        return Vec::new();
+    };
+    let bad: HashSet<usize> = found
+        .faults
+        .iter()
+        .filter(|fault| fault.file == document.file)
+        .filter_map(|fault| fault.path.strip_prefix("rules[")?.split_once(']')?.0.parse().ok())
+        .collect();
+    let path = Path::of(&["rules"]);
+    let good = items.iter().enumerate().filter(|(nth, _)| !bad.contains(nth));
+    good.filter_map(|(nth, node)| {
+        let path = path.index(nth);
+        let spec: RuleSpec = read(node.to_json(), document, &path, found)?;
+        Some(Written { document, path, spec })
+    })
+    .collect()
+}
+
+/// All sections but the rules, if the schema had nothing against them.
+fn sections(main: &Document, found: &mut Findings) -> Option<Config> {
+    let sound = found.faults.iter().all(|fault| fault.file != main.file || fault.path.starts_with("rules["));
+    let mut json = main.root.to_json();
+    json.as_object_mut().filter(|_| sound)?.remove("rules");
+    read(json, main, &Path::default(), found)
+}
+
+fn read<T: DeserializeOwned>(json: Value, document: &Document, path: &Path, found: &mut Findings) -> Option<T> {
+    // The schema has accepted it: what serde still refuses is a number too large for its type and the like.
+    match serde_path_to_error::deserialize(json) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let mut path = path.clone();
+            for segment in error.path() {
+                match segment {
+                    serde_path_to_error::Segment::Seq { index } => path.0.push(Step::Index(*index)),
+                    serde_path_to_error::Segment::Map { key } => path.0.push(Step::Key(key.clone())),
+                    _ => break,
+                }
+            }
+            found.fault(document, &path, error.inner().to_string());
+            None
+        }
+    }
+}
+
+/// Default source, secrets, paths from the file's folder, and the checks that need them.
+fn finish(config: &mut Config, main: &Document, path: &FilePath, reader: &Reader, found: &mut Findings) {
+    if config.sources.is_empty() && main.root.entry("sources").is_none() && reader.env(DEFAULT_SECRET).is_some() {
+        let secret = SecretText::unresolved(SecretFrom::Env(DEFAULT_SECRET.to_owned()));
+        config.sources.insert("github".to_owned(), SourceConfig::Github(GithubSource::with_secret(secret)));
+    }
+    if config.sources.is_empty() {
+        let hint = "set GITHUB_WEBHOOK_SECRET, or add `sources: {github: {type: github, secrets: \"${NAME}\"}}`";
+        found.fault_with(main, &Path::of(&["sources"]), "there is no source: no webhook could come in", hint);
+    }
+    let folder = path.parent().unwrap_or(FilePath::new(""));
+    for (path, secret) in config.secrets() {
+        secret.resolve(folder, reader, (main, &path), found);
+    }
+    config.data_dir = folder.join(&config.data_dir);
+    if let Some(file) = &mut config.github.extra_ca_file {
+        *file = folder.join(&*file);
+        match reader.text(file, yaml::MAX_FILE_BYTES) {
+            Ok((text, _)) if text.contains("-----BEGIN CERTIFICATE-----") => {}
+            Ok(_) => found.fault(main, &Path::of(&["github", "extra_ca_file"]), "the file holds no PEM certificate"),
+            Err(reason) => found.fault(main, &Path::of(&["github", "extra_ca_file"]), reason),
+        }
+    }
+    config.check(main, found);
+}
+
+/// The long form of what has a short one, so that both have the same version.
+fn normal(mut spec: RuleSpec) -> RuleSpec {
+    if let Some(prompt) = spec.prompt.take() {
+        spec.task.prompt = Some(prompt);
+    }
+    if let Some(OncePerSpec::Key(key)) = spec.once_per {
+        spec.once_per =
+            Some(OncePerSpec::Full(OncePerFull { key, then: OnceThen::Skip, idle_for: default_idle_for() }));
+    }
+    spec
+}
+
+fn version(rules: &[RuleSpec]) -> (String, Value) {
+    // Structs serialise in the order of their fields, and hold nothing that could fail to.
+    let text = serde_json::to_string(rules).expect("text, numbers and booleans always serialise");
+    let source_json = serde_json::to_value(rules).expect("text, numbers and booleans always serialise");
+    let mut version = hex::encode(Sha256::digest(text.as_bytes()));
+    version.truncate(16);
+    (version, source_json)
+}

@@ -1,0 +1,146 @@
+//! What the operator may say, a section a file. These structs are the one source of truth: the
+//! schema, the check of a file and the reference are all made from them.
+
+mod database;
+mod github;
+mod limits;
+mod retention;
+mod rule;
+mod server;
+mod sources;
+mod sweep;
+mod tasks;
+mod vault;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use database::DatabaseConfig;
+pub use github::{AppConfig, GithubConfig};
+pub use limits::{BoundSpec, GlobalLimits, LimitsSpec, WindowSpec};
+pub use retention::RetentionConfig;
+pub(super) use rule::default_idle_for;
+pub use rule::{
+    AllowSpec, IncludedRules, OnSpec, OncePerFull, OncePerSpec, OneOrMany, ReactionName, ReactionSpec,
+    ReportLabelsSpec, ReportSpec, RuleSpec, TaskPart,
+};
+pub use server::ServerConfig;
+pub use sources::{GithubSource, SourceConfig};
+pub use sweep::SweepConfig;
+pub use tasks::{OnUncertain, TasksConfig};
+pub use vault::VaultConfig;
+
+use super::duration::Duration;
+use super::fault::Findings;
+use super::form::WebUrl;
+use super::node::Document;
+use super::place::Path;
+use super::secret_text::SecretText;
+
+/// The configuration of taskbridge.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "taskbridge configuration")]
+pub struct Config {
+    /// The address under which people and senders reach this service, for links in comments and for
+    /// signing in. Without it, comments carry no links to this service and nobody can sign in by web.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<WebUrl>,
+    /// The folder for what this service keeps on disk: its private PostgreSQL and the sealing key it
+    /// generates. Seen from the folder of this file.
+    pub data_dir: PathBuf,
+    /// The HTTP server and its bounds.
+    pub server: ServerConfig,
+    /// PostgreSQL.
+    pub database: DatabaseConfig,
+    /// The keys that seal stored tokens.
+    pub vault: VaultConfig,
+    /// GitHub's API.
+    pub github: GithubConfig,
+    /// Who may send webhooks, by name. The name is part of the address: `/hooks/<name>`. When the section
+    /// is absent and the environment has `GITHUB_WEBHOOK_SECRET`, there is one source, `github`, with it.
+    pub sources: BTreeMap<String, SourceConfig>,
+    /// How tasks are started and watched.
+    pub tasks: TasksConfig,
+    /// How often running tasks are looked at.
+    pub sweep: SweepConfig,
+    /// How long records are kept.
+    pub retention: RetentionConfig,
+    /// Bounds over all rules together.
+    pub limits: GlobalLimits,
+    /// The rules, in order: the first one that is selected has the delivery.
+    pub rules: Vec<RuleSpec>,
+    /// Files with more rules, which come after those above, in this order: a file, a folder (all its `.yaml`
+    /// and `.yml` files by name) or a pattern such as `rules/*.yaml`. Seen from the folder of this file.
+    pub rules_from: OneOrMany<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            data_dir: PathBuf::from(".taskbridge"),
+            server: ServerConfig::default(),
+            database: DatabaseConfig::default(),
+            vault: VaultConfig::default(),
+            github: GithubConfig::default(),
+            sources: BTreeMap::new(),
+            tasks: TasksConfig::default(),
+            sweep: SweepConfig::default(),
+            retention: RetentionConfig::default(),
+            limits: GlobalLimits::default(),
+            rules: Vec::new(),
+            rules_from: OneOrMany::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Every secret of the file with the way to it.
+    pub(super) fn secrets(&mut self) -> Vec<(Path, &mut SecretText)> {
+        let mut secrets = Vec::new();
+        if let Some(url) = &mut self.database.url {
+            secrets.push((Path::of(&["database", "url"]), url));
+        }
+        let keys = Path::of(&["vault", "keys"]);
+        secrets.extend(self.vault.keys.0.iter_mut().enumerate().map(|(nth, key)| (keys.index(nth), key)));
+        if let Some(app) = &mut self.github.app {
+            secrets.push((Path::of(&["github", "app", "private_key"]), &mut app.private_key));
+        }
+        for (name, source) in &mut self.sources {
+            let path = Path::of(&["sources", name, "secrets"]);
+            secrets.extend(source.secrets_mut().iter_mut().enumerate().map(|(nth, key)| (path.index(nth), key)));
+        }
+        secrets
+    }
+
+    /// What no schema can say about the sections.
+    pub(super) fn check(&self, document: &Document, found: &mut Findings) {
+        if self.public_url.as_ref().is_some_and(WebUrl::is_open) {
+            let message = "plain http to a host that is not this machine: what people send can be read on the way";
+            found.warn(document, &Path::of(&["public_url"]), message);
+        }
+        self.server.check(document, found);
+        self.database.check(document, found);
+        self.github.check(document, found);
+        self.tasks.check(self.github.timeout, document, found);
+        self.sweep.check(document, found);
+        self.retention.check(document, found);
+        self.limits.check(document, found);
+        for (name, source) in &self.sources {
+            source.check(document, &Path::of(&["sources", name]), found);
+        }
+    }
+}
+
+/// Notes each of these lengths of time that is zero, where zero would mean "at once" or "all the time".
+fn refuse_zero(document: &Document, section: &str, values: &[(&str, Duration)], found: &mut Findings) {
+    for (key, value) in values {
+        if value.std().is_zero() {
+            found.fault(document, &Path::of(&[section, key]), "must be longer than zero");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What can only be seen when all rules are looked at together: doubled names, sources that do not
+//! exist, rules that would start each other.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::compile::Written;
+use super::fault::Findings;
+use super::{github_events, suggest};
+
+/// Checks all rules against each other; `sources` are the configured names with their kinds, `None` when that section
+/// cannot be read.
+pub(super) fn check(rules: &[Written<'_>], sources: Option<&[(String, &'static str)]>, found: &mut Findings) {
+    names(rules, found);
+    loops(rules, found);
+    if let Some(sources) = sources {
+        known_sources(rules, sources, found);
+        known_events(rules, sources, found);
+    }
+}
+
+fn names(rules: &[Written<'_>], found: &mut Findings) {
+    let mut seen: HashMap<String, &Written<'_>> = HashMap::new();
+    for rule in rules {
+        if let Some(first) = seen.get(&rule.spec.name.to_lowercase()) {
+            let at = first.document.nearest(&first.path.key("name")).at;
+            let place = format!("{}:{}:{}", first.document.file, at.line, at.column);
+            let message = format!("a rule named `{}` stands already at {place}", *rule.spec.name);
+            found.fault(rule.document, &rule.path.key("name"), message);
+        } else {
+            seen.insert(rule.spec.name.to_lowercase(), rule);
+        }
+    }
+}
+
+/// A label that a report sets and that starts a rule would make this service talk to itself.
+fn loops(rules: &[Written<'_>], found: &mut Findings) {
+    let mut triggers: HashMap<String, &str> = HashMap::new();
+    for rule in rules {
+        for label in rule.spec.on.label.iter() {
+            triggers.entry(label.to_lowercase()).or_insert(&rule.spec.name);
+        }
+    }
+    for rule in rules {
+        let labels = &rule.spec.report.labels;
+        for (key, label) in [("running", &labels.running), ("done", &labels.done), ("failed", &labels.failed)] {
+            let Some(label) = label else { continue };
+            if let Some(starts) = triggers.get(&label.to_lowercase()) {
+                let message =
+                    format!("the label `{}` starts the rule `{starts}`: reporting would start tasks", **label);
+                let path = rule.path.key("report").key("labels").key(key);
+                found.fault_with(rule.document, &path, message, "report with another label");
+            }
+        }
+    }
+}
+
+fn known_sources(rules: &[Written<'_>], sources: &[(String, &'static str)], found: &mut Findings) {
+    let known: BTreeSet<&str> = sources.iter().map(|(name, _)| name.as_str()).collect();
+    for rule in rules {
+        for (nth, name) in rule.spec.sources.iter().enumerate().filter(|(_, name)| !known.contains(name.as_str())) {
+            let names: Vec<&str> = known.iter().copied().collect();
+            let hint = match suggest::nearest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("configured: {}", suggest::list(&names)),
+            };
+            let message = format!("there is no source `{}`", suggest::short(name));
+            found.fault_with(rule.document, &rule.path.key("sources").index(nth), message, &hint);
+        }
+    }
+}
+
+/// A misspelt event would never come. Only a warning: GitHub may have learned a new one.
+fn known_events(rules: &[Written<'_>], sources: &[(String, &'static str)], found: &mut Findings) {
+    for rule in rules {
+        let mut heard = sources
+            .iter()
+            .filter(|(name, _)| rule.spec.sources.is_empty() || rule.spec.sources.iter().any(|said| said == name))
+            .peekable();
+        if heard.peek().is_none() || !heard.all(|(_, kind)| *kind == "github") {
+            continue;
+        }
+        for (nth, event) in rule.spec.on.event.iter().enumerate() {
+            let name = event.split('.').next().unwrap_or_default();
+            if github_events::NAMES.contains(&name) {
+                continue;
+            }
+            let path = rule.path.key("on").key("event").index(nth);
+            let mut warning = rule.document.fault(&path, format!("GitHub is not known to send `{name}`"));
+            warning.hint = suggest::nearest(name, github_events::NAMES.iter().copied())
+                .map(|near| format!("did you mean `{near}`?"));
+            found.warnings.push(warning);
+        }
+    }
+}

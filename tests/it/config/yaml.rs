@@ -1,0 +1,65 @@
+//! Files that are no YAML we take.
+
+use super::faults;
+
+#[test]
+fn a_doubled_key_names_both_places() {
+    assert_eq!(
+        faults("sweep:\n  overlap: 1m\n  overlap: 2m\nsweep: {}\n"),
+        [
+            "t.yaml:3:3: sweep: the key `overlap` stands here a second time, the first is on line 2",
+            "t.yaml:4:1: the key `sweep` stands here a second time, the first is on line 1",
+        ]
+    );
+}
+
+#[test]
+fn aliases_cannot_blow_a_file_up() {
+    let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for (name, before) in [("b", "a"), ("c", "b"), ("d", "c"), ("e", "d")] {
+        bomb.push_str(&format!("{name}: &{name} [*{before}, *{before}, *{before}, *{before}, *{before}]\n"));
+    }
+    let faults = faults(&bomb);
+    assert_eq!(faults.len(), 1);
+    assert!(faults[0].starts_with("t.yaml:1:4: a: anchors and aliases"), "{faults:?}");
+}
+
+#[test]
+fn deep_nesting_is_refused_without_recursion() {
+    for text in ["[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(100_000), "? ".repeat(100_000)] {
+        let faults = faults(&text);
+        assert_eq!(faults.len(), 1);
+        assert!(faults[0].starts_with("t.yaml:1:"), "{}", &faults[0][..80]);
+    }
+    let deep = (0..70).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>();
+    let faults = faults(&deep);
+    assert!(faults[0].starts_with("t.yaml:65:65: ") && faults[0].contains("nested deeper than 64"), "{faults:?}");
+}
+
+#[test]
+fn what_cannot_be_read_is_told_with_its_place() {
+    for (text, expected) in [
+        ("a\n", "t.yaml:1:1: wanted a mapping, found a text"),
+        ("- a\n", "t.yaml:1:1: wanted a mapping, found a list"),
+        ("sweep: {}\n---\nsweep: {}\n", "t.yaml:2:1: a second document starts here"),
+        ("sweep: !big {}\n", "t.yaml:1:8: sweep: tags"),
+        ("? [a]\n: b\n", "t.yaml:1:3: a key must be a word"),
+        ("sweep: 'x\n", "t.yaml:1:8: sweep: not readable as YAML: while scanning a quoted scalar"),
+        ("sweep: *x\n", "t.yaml:1:8: sweep: anchors and aliases"),
+    ] {
+        let faults = faults(text);
+        assert!(faults.len() == 1 && faults[0].starts_with(expected), "{text:?}: {faults:?}");
+    }
+}
+
+#[test]
+fn a_variable_in_a_flow_list_is_told_to_be_quoted() {
+    let faults = faults("sources:\n  a: { type: github, secrets: ${X} }\n");
+    assert!(faults[0].contains("put it in quotes: \"${NAME}\""), "{faults:?}");
+}
+
+#[test]
+fn a_file_over_one_mebibyte_is_refused() {
+    let text = format!("# {}\n", "x".repeat(1024 * 1024));
+    assert_eq!(faults(&text), ["t.yaml: the file is larger than 1048576 bytes".to_owned()]);
+}
