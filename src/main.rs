@@ -1,3 +1,7 @@
 //! Hands the command line to [`taskbridge::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    taskbridge::cli::run()
+}

@@ -16,6 +16,7 @@ mod github_wire;
 mod support;
 mod test_database;
 
+mod config;
 mod sandbox_control;
 mod sandbox_docs;
 mod sandbox_faults;
@@ -24,4 +25,3 @@ mod sandbox_shapes;
 mod sandbox_tasks;
 mod sandbox_threads;
 mod sandbox_world;
-mod config;

@@ -135,9 +135,18 @@ impl EmbeddedPostgres {
     /// `sslmode` are said so that `PGPORT` and `PGSSLMODE` in the environment change nothing.
     #[must_use]
     pub fn url(&self) -> String {
-        let host = percent_encode(&self.socket_dir.to_string_lossy());
-        let (name, port) = (server::NAME, server::PORT);
-        format!("postgres://{name}@localhost:{port}/{name}?host={host}&sslmode=disable")
+        url_of(&self.socket_dir)
+    }
+
+    /// Where to connect to beside the owner of the server under `data_dir`: a short command while the service
+    /// runs. Starts nothing.
+    ///
+    /// # Errors
+    /// When the folder cannot be entered.
+    pub fn url_beside_owner(data_dir: &Path) -> Result<String, EmbeddedError> {
+        let folder = Folder::open(data_dir)?;
+        let account = Account::serving(folder.own_uid)?;
+        Ok(url_of(&folder.socket_dir(&account)?))
     }
 
     /// Whether the server was already running, left by a process that is gone.
@@ -161,6 +170,12 @@ impl EmbeddedPostgres {
         }
         Ok(())
     }
+}
+
+fn url_of(socket_dir: &Path) -> String {
+    let host = percent_encode(&socket_dir.to_string_lossy());
+    let (name, port) = (server::NAME, server::PORT);
+    format!("postgres://{name}@localhost:{port}/{name}?host={host}&sslmode=disable")
 }
 
 /// For a path inside the query part of a URL.

@@ -1,0 +1,213 @@
+//! From a configuration to the parts put together: database, keys, GitHub, bridge.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::CliError;
+use super::live::live_of;
+use crate::clock::Ground;
+use crate::config::{Config, Loaded, OnUncertain, Reader};
+use crate::github::{AppSettings, Github, Settings as GithubSettings};
+use crate::pipeline::{Bridge, Settings};
+use crate::secret::Secret;
+use crate::store::embedded::{EmbeddedError, EmbeddedPostgres};
+use crate::store::{Store, StoreSettings};
+use crate::vault::{Key, Vault};
+
+/// GitHub's own agent, seen as `Copilot` in payloads (unconfirmed, so only one of several guards).
+const AGENT_IDS: [i64; 1] = [198_982_749];
+
+/// The parts, and the private PostgreSQL if there is one.
+pub(super) struct Opened {
+    pub bridge: Bridge,
+    pub embedded: Option<EmbeddedPostgres>,
+}
+
+impl Opened {
+    /// Closes the database, and stops the private server last.
+    pub(super) async fn close(self) -> Result<(), CliError> {
+        self.bridge.store.close().await;
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the private PostgreSQL is this command's own or may be a running service's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owning {
+    /// The service: there can be one.
+    Service,
+    /// A short command, which may run beside the service.
+    Beside,
+}
+
+/// Loads the configuration and shows its warnings.
+pub(super) fn load(path: &Path) -> Result<Loaded, CliError> {
+    let loaded = crate::config::load(path, &Reader::system())?;
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
+    Ok(loaded)
+}
+
+/// Puts the parts together.
+pub(super) async fn open(
+    loaded: &Loaded,
+    ground: Ground,
+    owning: Owning,
+    mut say: impl FnMut(&str),
+) -> Result<Opened, CliError> {
+    let config = &loaded.config;
+    let (url, embedded, private) = database(config, owning, &mut say).await?;
+    let settings = StoreSettings {
+        url,
+        intake_connections: config.database.intake_connections,
+        work_connections: config.database.worker_connections,
+        connect_wait: config.database.connect_wait.into(),
+    };
+    let store = Store::connect(&settings, |why| say(&format!("waiting for the database: {why}"))).await?;
+    store.migrate().await?;
+    let vault = vault(config, private, &ground, &mut say)?;
+    let proof = store.vault_proof(&vault.proof(&ground)).await?;
+    vault.verify_proof(&proof).map_err(|error| CliError::Said(error.to_string()))?;
+    let github = github(config, &ground)?;
+    let live = live_of(loaded, github.host());
+    store.keep_rule_version(&live.rules.version, &live.rules.source_json, ground.now()).await?;
+    let bridge = Bridge::new(store, github, vault, ground, settings_of(config), live);
+    Ok(Opened { bridge, embedded })
+}
+
+/// The address of the database: configured, in the environment, or a private server's.
+async fn database(
+    config: &Config,
+    owning: Owning,
+    say: &mut impl FnMut(&str),
+) -> Result<(Secret, Option<EmbeddedPostgres>, bool), CliError> {
+    if let Some(url) = &config.database.url {
+        return Ok((url.value().clone(), None, false));
+    }
+    if let Some(url) = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()) {
+        return Ok((Secret::new(url), None, false));
+    }
+    match EmbeddedPostgres::start(&config.data_dir, |text| say(text)).await {
+        Ok(embedded) => Ok((Secret::new(embedded.url()), Some(embedded), true)),
+        // A running service owns it: a short command goes in beside it.
+        Err(EmbeddedError::InUse { .. }) if owning == Owning::Beside => {
+            Ok((Secret::new(EmbeddedPostgres::url_beside_owner(&config.data_dir)?), None, true))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The sealing keys: configured, in the environment, or, for a private installation, generated once.
+fn vault(config: &Config, private: bool, ground: &Ground, say: &mut impl FnMut(&str)) -> Result<Vault, CliError> {
+    let said = |error: &dyn std::fmt::Display| CliError::Said(error.to_string());
+    let mut secrets: Vec<Secret> = config.vault.keys.0.iter().map(|key| key.value().clone()).collect();
+    if secrets.is_empty() {
+        secrets.extend(std::env::var("TASKBRIDGE_SEALING_KEY").ok().filter(|key| !key.is_empty()).map(Secret::new));
+    }
+    let keys = if secrets.is_empty() {
+        vec![key_file(config, private, ground, say)?]
+    } else {
+        secrets
+            .iter()
+            .map(Key::parse)
+            .collect::<Result<_, _>>()
+            .map_err(|error| said(&format!("vault.keys: {error}")))?
+    };
+    Vault::new(keys).map_err(|error| said(&format!("vault.keys: {error}")))
+}
+
+fn key_file(config: &Config, private: bool, ground: &Ground, say: &mut impl FnMut(&str)) -> Result<Key, CliError> {
+    let path = config.data_dir.join("sealing.key");
+    if path.exists() {
+        let (key, warning) = Vault::load_key_file(&path).map_err(|error| CliError::Said(error.to_string()))?;
+        if let Some(warning) = warning {
+            say(&warning.to_string());
+        }
+        return Ok(key);
+    }
+    if !private {
+        return Err(CliError::Said(
+            "there is no sealing key: with a database of your own, every replica needs the same key. Make one with \
+             `openssl rand -hex 32`, keep it in a file that only taskbridge reads, and name it in the configuration: \
+             `vault: { keys: [ { file: sealing.key } ] }` (or set TASKBRIDGE_SEALING_KEY)"
+                .to_owned(),
+        ));
+    }
+    let key = Vault::generate_key_file(&path, ground).map_err(|error| CliError::Said(error.to_string()))?;
+    say(&format!(
+        "made a sealing key in {}: keep a copy of it, stored tokens cannot be read without it",
+        path.display()
+    ));
+    Ok(key)
+}
+
+fn github(config: &Config, ground: &Ground) -> Result<Github, CliError> {
+    let github = &config.github;
+    let extra_ca_pem = match &github.extra_ca_file {
+        None => None,
+        Some(path) => Some(std::fs::read(path).map_err(|error| {
+            CliError::Said(format!("github.extra_ca_file: {} cannot be read: {error}", path.display()))
+        })?),
+    };
+    let timeout: Duration = github.timeout.into();
+    let settings = GithubSettings {
+        api_url: github.api_url.to_string(),
+        web_url: github.web_url.to_string(),
+        api_version: github.api_version.clone(),
+        proxy: github
+            .proxy
+            .as_ref()
+            .map(|url| url.to_string())
+            .or_else(|| proxy_of_environment(&github.api_url.to_string())),
+        extra_ca_pem,
+        timeout,
+        connect_timeout: timeout.min(Duration::from_secs(5)),
+        app: github.app.as_ref().map(|app| AppSettings {
+            id: i64::try_from(app.id).unwrap_or(i64::MAX),
+            private_key_pem: app.private_key.value().clone(),
+        }),
+    };
+    Github::new(settings, ground.clone()).map_err(|error| CliError::Said(format!("github: {error}")))
+}
+
+/// `HTTPS_PROXY`, unless `NO_PROXY` names the host or one of its parents.
+fn proxy_of_environment(api_url: &str) -> Option<String> {
+    let variable = |name: &str| {
+        std::env::var(name).or_else(|_| std::env::var(name.to_lowercase())).ok().filter(|value| !value.is_empty())
+    };
+    let host = api_url.strip_prefix("https://")?.split(['/', ':']).next()?;
+    let excepted = variable("NO_PROXY").unwrap_or_default();
+    let is_excepted = excepted
+        .split(',')
+        .map(|name| name.trim().trim_start_matches('.'))
+        .any(|name| name == "*" || (!name.is_empty() && (host == name || host.ends_with(&format!(".{name}")))));
+    variable("HTTPS_PROXY").filter(|_| !is_excepted)
+}
+
+/// How long and how many, from the configuration.
+#[must_use]
+pub fn settings_of(config: &Config) -> Settings {
+    Settings {
+        public_url: config.public_url.as_ref().map(|url| url.to_string()),
+        lease: config.tasks.lease.into(),
+        call_timeout: config.github.timeout.into(),
+        write_spacing: config.github.write_spacing.into(),
+        uncertain_grace: config.tasks.uncertain_grace.into(),
+        restart_uncertain: config.tasks.on_uncertain == OnUncertain::Restart,
+        sweep_min: config.sweep.interval_min.into(),
+        sweep_max: config.sweep.interval_max.into(),
+        sweep_overlap: config.sweep.overlap.into(),
+        lost_after: config.sweep.lost_after.into(),
+        settled_watch: config.tasks.settled_watch.into(),
+        keep_bodies: config.retention.bodies.into(),
+        keep_deliveries: config.retention.deliveries.into(),
+        keep_tasks: config.retention.tasks.into(),
+        at_once: usize::try_from(config.tasks.starts_at_once).unwrap_or(1),
+        limits: config.limits.bounds(),
+        agent_ids: AGENT_IDS.to_vec(),
+    }
+}

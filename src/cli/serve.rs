@@ -1,0 +1,173 @@
+//! `taskbridge serve`: the service. It stops in two beats: on the first signal it takes no new work and lets
+//! what runs end; on the second, or after the grace, it drops the rest, whose leases then run out.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::log::{self, LogForm};
+use super::open::{Opened, Owning, load, open};
+use super::{CliError, live_of};
+use crate::clock::Ground;
+use crate::config::{Loaded, Reader};
+use crate::http::state::Intake;
+use crate::http::{AppState, Server, ServerSettings, router};
+use crate::pipeline::Bridge;
+use crate::pipeline::record::recorder;
+use crate::workers::Workers;
+
+/// How often the configuration's files are looked at for a change.
+const RELOAD_POLL: Duration = Duration::from_secs(2);
+/// How often counts of refused requests are written down.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// Run the service.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// The form of log lines on standard error.
+    #[arg(long, value_enum, default_value = "text")]
+    log: LogForm,
+    /// Listen here instead of where the configuration says.
+    #[arg(long)]
+    listen: Option<std::net::SocketAddr>,
+}
+
+impl Serve {
+    pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
+        log::start(self.log, "info");
+        let loaded = load(config)?;
+        let listen = match self.listen {
+            Some(listen) => listen,
+            None => *loaded.config.server.listen,
+        };
+        // Before the database: a second instance must say so at once, without touching anything.
+        let server = Server::bind(ServerSettings {
+            listen,
+            header_timeout: loaded.config.server.header_timeout.into(),
+            max_connections: usize::try_from(loaded.config.server.max_connections).unwrap_or(usize::MAX),
+        })
+        .await?;
+        let opened = open(&loaded, Ground::system(), Owning::Service, |text| tracing::info!("{text}")).await?;
+        let running = Running::start(&loaded, &opened, server);
+        tracing::info!(
+            address = %running.address,
+            rules = loaded.rules.rules.len(),
+            version = loaded.rules.version,
+            "taskbridge serves; webhooks go to /hooks/<source>"
+        );
+        let outcome = until_told_to_stop(&opened.bridge, config).await;
+        tracing::info!("stopping: no new work is taken, what runs is let end");
+        let grace = Duration::from(loaded.config.github.timeout) + Duration::from_secs(5);
+        running.stop(grace).await;
+        opened.close().await?;
+        tracing::info!("stopped");
+        outcome
+    }
+}
+
+/// The server, the writer, the workers and small chores of a process.
+pub(super) struct Running {
+    pub address: std::net::SocketAddr,
+    stop: CancellationToken,
+    doors: tokio::task::JoinSet<()>,
+    workers: Workers,
+}
+
+impl Running {
+    pub(super) fn start(loaded: &Loaded, opened: &Opened, server: Server) -> Self {
+        let bridge = opened.bridge.clone();
+        let config = &loaded.config.server;
+        let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let intake = Arc::new(Intake::new(
+            bytes(config.max_body_bytes),
+            config.body_timeout.into(),
+            bytes(config.bodies_in_flight_bytes),
+        ));
+        let (recorder, writer) = recorder(bridge.store.clone(), bridge.ground.clone());
+        let stop = CancellationToken::new();
+        let address = server.address();
+        let mut doors = tokio::task::JoinSet::new();
+        doors.spawn(writer.run());
+        let state = AppState { bridge: bridge.clone(), recorder, intake: Arc::clone(&intake) };
+        // The router holds the recorder: when the last connection is gone, the writer ends.
+        doors.spawn(server.run(router(state), stop.clone()));
+        doors.spawn(flush(bridge.clone(), intake, stop.clone()));
+        Self { address, stop, doors, workers: Workers::start(&bridge) }
+    }
+
+    pub(super) async fn stop(mut self, grace: Duration) {
+        self.stop.cancel();
+        let doors = async { while self.doors.join_next().await.is_some() {} };
+        let (doors, workers) = tokio::join!(tokio::time::timeout(grace, doors), self.workers.stop(grace));
+        if doors.is_err() || !workers {
+            tracing::warn!("not everything ended in time; what was dropped is taken up again when its lease runs out");
+        }
+    }
+}
+
+async fn flush(bridge: Bridge, intake: Arc<Intake>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(FLUSH) => {}
+        }
+        if let Err(error) = intake.refused.flush(&bridge).await {
+            tracing::warn!(%error, "counts of refused requests are kept in memory for now");
+        }
+    }
+    let _ = intake.refused.flush(&bridge).await;
+}
+
+/// Waits for a signal to stop; meanwhile reloads on SIGHUP and when a file of the configuration changes.
+async fn until_told_to_stop(bridge: &Bridge, config: &Path) -> Result<(), CliError> {
+    let signals = |kind| signal(kind).map_err(|error| CliError::Said(format!("signals cannot be received: {error}")));
+    let (mut term, mut interrupt, mut hangup) =
+        (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?, signals(SignalKind::hangup())?);
+    let mut seen = fingerprint(config.to_owned()).await;
+    loop {
+        let asked = tokio::select! {
+            _ = term.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => true,
+            () = tokio::time::sleep(RELOAD_POLL) => false,
+        };
+        let now = fingerprint(config.to_owned()).await;
+        if asked || now != seen {
+            seen = now;
+            reload(bridge, config).await;
+        }
+    }
+}
+
+async fn fingerprint(config: PathBuf) -> Option<String> {
+    tokio::task::spawn_blocking(move || crate::config::fingerprint(&config, &Reader::system())).await.ok()
+}
+
+/// Validated whole, then swapped; a bad file keeps the old rules running and says so.
+async fn reload(bridge: &Bridge, config: &Path) {
+    let loaded = match crate::config::load(config, &Reader::system()) {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            tracing::error!(
+                kept = bridge.live().rules.version,
+                "the configuration was not reloaded, the old rules stay in force:\n{faults}"
+            );
+            return;
+        }
+    };
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let live = live_of(&loaded, bridge.github.host());
+    let version = live.rules.version.clone();
+    if let Err(error) = bridge.store.keep_rule_version(&version, &live.rules.source_json, bridge.ground.now()).await {
+        tracing::error!(%error, "the configuration was not reloaded: its version could not be stored");
+        return;
+    }
+    bridge.swap(live);
+    tracing::info!(version, "rules and sources were reloaded; other sections take effect with the next start");
+}
