@@ -1,8 +1,11 @@
 //! Settings that are text of a certain form. Each form is a type that only its reader can make, and
 //! the same reader serves the check (which has the place of the text) and serde.
 
+/// Says what is wrong with a text, if anything is.
+type Judge = fn(&str) -> Result<(), String>;
+
 /// The forms by the name that the schema's `format` gives them, for the check of a file.
-pub(super) fn reader(format: &str) -> Option<fn(&str) -> Result<(), String>> {
+pub(super) fn reader(format: &str) -> Option<Judge> {
     use super::{duration::Duration, secret_text};
     Some(match format {
         "duration" => |text| Duration::read(text).map(drop),

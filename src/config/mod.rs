@@ -1,8 +1,8 @@
-//! What the operator may say, a section a file. [`load`] reads the files, tells every fault at once
-//! with its line and column, and gives back nothing that is half right.
+//! What the operator may say, a section a file. [`load`](crate::config::load) reads the files, tells every
+//! fault at once with its line and column, and gives back nothing that is half right.
 //!
 //! The order of work: YAML with places (`yaml`), the schema walked over it (`check`), serde into
-//! [`Config`], then what no schema can say (`sections`, `compile`, `together`).
+//! [`Config`](crate::config::Config), then what no schema can say (`sections`, `compile`, `together`).
 
 mod check;
 mod compile;

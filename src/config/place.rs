@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::suggest::short;
+
 /// A place in a file, both numbers from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Pos {
@@ -47,8 +49,8 @@ impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (nth, step) in self.0.iter().enumerate() {
             match step {
-                Step::Key(key) if nth == 0 => f.write_str(key)?,
-                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Key(key) if nth == 0 => f.write_str(&short(key))?,
+                Step::Key(key) => write!(f, ".{}", short(key))?,
                 Step::Index(index) => write!(f, "[{index}]")?,
             }
         }

@@ -9,7 +9,7 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 use super::fault::Fault;
 use super::node::{Document, Entry, Kind, Lines, Node};
 use super::place::{Path, Pos};
-use super::scalar;
+use super::{scalar, suggest};
 
 /// The largest file, in bytes.
 pub(super) const MAX_FILE_BYTES: usize = 1024 * 1024;
@@ -109,16 +109,17 @@ impl<'a> Builder<'a> {
 
     fn scalar(&mut self, at: Pos, text: &str, style: ScalarStyle) -> Result<(), Fault> {
         self.count(at)?;
-        if let Some(Open::Map { seen, key: key @ None, .. }) = self.open.last_mut() {
+        if let Some(Open::Map { seen, key: None, .. }) = self.open.last() {
             if let Some(first) = seen.get(text) {
+                let word = suggest::short(text);
                 let message =
-                    format!("the key `{text}` stands here a second time, the first is on line {}", first.line);
-                let fault = Fault { line: at.line, column: at.column, ..Fault::of_file(self.file, message) };
-                self.doubled.push(fault);
-            } else {
-                seen.insert(text.to_owned(), at);
+                    format!("the key `{word}` stands here a second time, the first is on line {}", first.line);
+                self.doubled.push(self.fault(at, message));
             }
-            *key = Some((text.to_owned(), at));
+            if let Some(Open::Map { seen, key, .. }) = self.open.last_mut() {
+                seen.entry(text.to_owned()).or_insert(at);
+                *key = Some((text.to_owned(), at));
+            }
             return Ok(());
         }
         let kind = match style {
@@ -132,32 +133,24 @@ impl<'a> Builder<'a> {
 
     /// Where the first line of a text stands, when the file holds its lines as they are.
     fn lines_of(&self, at: Pos, text: &str, style: ScalarStyle) -> Lines {
-        match style {
-            ScalarStyle::Literal => {
-                // The indent of the first line that is not blank is taken off every line.
-                let body = self.lines.iter().skip(at.line);
-                let content = text.lines().find(|line| !line.trim().is_empty());
-                let source = body.clone().find(|line| !line.trim().is_empty());
-                match (source, content) {
-                    (Some(source), Some(content)) if source.ends_with(content) => {
-                        let indent = source.chars().count() - content.chars().count();
-                        Lines::From(Pos { line: at.line + 1, column: indent + 1 })
-                    }
-                    _ => Lines::Unknown,
-                }
-            }
-            ScalarStyle::Folded => Lines::Unknown,
-            ScalarStyle::Plain | ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
-                let quote = usize::from(style != ScalarStyle::Plain);
-                let column = at.column + quote;
-                let line = self.lines.get(at.line.saturating_sub(1)).copied().unwrap_or_default();
-                // Counting columns anew for every value of a very long line would take quadratic time.
-                if line.len() > MAX_LINE_BYTES {
-                    return Lines::Unknown;
-                }
-                let rest = line.char_indices().nth(column - 1).map_or("", |(byte, _)| &line[byte..]);
-                if rest.starts_with(text) { Lines::From(Pos { line: at.line, column }) } else { Lines::Unknown }
-            }
+        let (blank, column) = match style {
+            // The parser's place of a block is its first line that is not empty, behind the indent.
+            ScalarStyle::Literal => (text.bytes().take_while(|byte| *byte == b'\n').count(), at.column),
+            ScalarStyle::Folded => return Lines::Unknown,
+            ScalarStyle::Plain => (0, at.column),
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => (0, at.column + 1),
+        };
+        let content = if style == ScalarStyle::Literal { text.lines().nth(blank).unwrap_or_default() } else { text };
+        let line = self.lines.get(at.line - 1).copied().unwrap_or_default();
+        // Counting columns anew for every value of a very long line would take quadratic time.
+        if line.len() > MAX_LINE_BYTES {
+            return Lines::Unknown;
+        }
+        let rest = line.char_indices().nth(column - 1).map_or("", |(byte, _)| &line[byte..]);
+        if rest.starts_with(content) && blank < at.line {
+            Lines::From(Pos { line: at.line - blank, column })
+        } else {
+            Lines::Unknown
         }
     }
 

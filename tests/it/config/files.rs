@@ -1,8 +1,9 @@
 //! More than one file: included rules, the version of a rule set, change of contents.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use taskbridge::config::{Reader, fingerprint, load};
+use taskbridge::config::{FileText, Reader, fingerprint, load};
 
 const ENV: [(&str, &str); 1] = [("GITHUB_WEBHOOK_SECRET", "0123456789abcdef0123456789abcdef")];
 const A: &str = "rules: [{ name: a, on: { label: a }, prompt: p }]\n";
@@ -39,13 +40,13 @@ fn faults_of_an_included_file_name_that_file() {
         places,
         [
             "etc/rules/z.yaml:2:13",
-            "etc/rules/z.yaml:2:42",
+            "etc/rules/z.yaml:2:43",
             "etc/rules/z.yaml:3:34",
             "etc/rules/z.yaml:4:1",
             "etc/t.yaml:2:1"
         ]
     );
-    assert!(faults[0].contains("a rule named `a` stands already at etc/rules/a.yaml:1:18"), "{faults:#?}");
+    assert!(faults[0].contains("a rule named `a` stands already at etc/rules/a.yaml:1:17"), "{faults:#?}");
     assert!(faults[2].ends_with("(did you mean `prompt`?)"), "{faults:#?}");
 }
 
@@ -104,4 +105,33 @@ fn relative_paths_are_seen_from_the_folder_of_the_file() {
     let reader = Reader::fixed(&ENV, &[("etc/t.yaml", "github: { extra_ca_file: ca.pem }\n"), ("etc/ca.pem", "no")]);
     let faults = load(Path::new("etc/t.yaml"), &reader).expect_err("no certificate");
     assert!(faults.to_string().contains("holds no PEM certificate"), "{faults}");
+}
+
+#[test]
+fn the_real_machine_is_read_within_bounds() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("config-files");
+    std::fs::create_dir_all(folder.join("rules")).expect("a folder of our own");
+    let main = folder.join("t.yaml");
+    let source = "sources: { hub: { type: github, secrets: { file: hook } } }\nrules_from: rules\n";
+    std::fs::write(&main, source).expect("written");
+    std::fs::write(folder.join("hook"), "0123456789abcdef0123456789abcdef\n").expect("written");
+    std::fs::write(folder.join("rules/a.yaml"), A).expect("written");
+    let loaded = load(&main, &Reader::system()).expect("good");
+    assert_eq!(loaded.rules.rules.len(), 1);
+
+    std::fs::write(&main, source.replace("file: hook", "file: rules")).expect("written");
+    let faults = load(&main, &Reader::system()).expect_err("a folder is no secret");
+    assert!(faults.to_string().contains("not a regular file"), "{faults}");
+    std::fs::write(folder.join("hook"), "x".repeat(100_000)).expect("written");
+    std::fs::write(&main, source).expect("written");
+    let faults = load(&main, &Reader::system()).expect_err("too large for a secret");
+    assert!(faults.to_string().contains("larger than 65536 bytes"), "{faults}");
+}
+
+#[test]
+fn a_file_that_is_not_text_is_refused() {
+    let files: BTreeMap<PathBuf, FileText> =
+        [("t.yaml".into(), FileText { bytes: vec![b'a', 0xff, 0xfe], mode: None })].into();
+    let faults = load(Path::new("t.yaml"), &Reader::of(BTreeMap::new(), files)).expect_err("bytes");
+    assert_eq!(faults.to_string(), "t.yaml: the file is not UTF-8 text");
 }

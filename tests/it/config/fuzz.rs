@@ -9,8 +9,9 @@ fn try_load(text: &str) {
     let reader = Reader::fixed(&[("X", "0123456789abcdef")], &[("t.yaml", text)]);
     if let Err(faults) = load(Path::new("t.yaml"), &reader) {
         assert!(!faults.0.is_empty());
+        let lines = text.lines().count();
         for fault in &faults.0 {
-            assert!(fault.line <= text.lines().count() + 1, "{fault}: {text:?}");
+            assert!(fault.line <= lines + 1, "{fault}: {text:?}");
             assert!(!fault.to_string().contains('\n'), "{fault:?}");
         }
     }
@@ -18,7 +19,9 @@ fn try_load(text: &str) {
 }
 
 /// Pieces that make files which come further than noise does.
-const PIECES: [&str; 40] = [
+const PIECES: [&str; 42] = [
+    "\"\\n\": ",
+    "\u{7f}",
     "rules:",
     "\n",
     "\n  ",
@@ -87,8 +90,8 @@ fn files_made_to_take_long_do_not() {
         "a: ", "- ", "[a, ", "[a],", "a: [b]\n", "'", "\"", "|\n", "  \n", "? ", "a\n", "{a: b}, ", "#", "\t", "%",
         "&a ",
     ] {
-        try_load(&piece.repeat(500_000 / piece.len()));
-        try_load(&format!("rules: [{}]", piece.repeat(500_000 / piece.len())));
+        try_load(&piece.repeat(200_000 / piece.len()));
+        try_load(&format!("rules: [{}]", piece.repeat(200_000 / piece.len())));
     }
-    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
 }

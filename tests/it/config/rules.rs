@@ -106,7 +106,7 @@ rules:
             "t.yaml:5:21: rules[0].task.prompt: the rule has a `prompt` already: keep one of them",
             "t.yaml:6:5: rules[1]: `prompt` is missing: what is the agent told?",
             "t.yaml:7:9: rules[1].on: says nothing: give it one of `label`, `command` and `event`",
-            "t.yaml:8:11: rules[2].name: a rule named `both` stands already at t.yaml:2:11",
+            "t.yaml:8:11: rules[2].name: a rule named `Both` stands already at t.yaml:2:11",
             "t.yaml:10:13: rules[2].prompt: the prompt is empty",
             "t.yaml:11:13: rules[2].run_as: a rule that runs as a person must say where (add `task.repo: owner/name`)",
             "t.yaml:12:12: rules[2].allow: lets nobody in: give it `permission`, `teams` or `people`, or remove it",
@@ -129,7 +129,7 @@ rules:
     assert_eq!(
         faults(text),
         [
-            "t.yaml:3:86: rules[1].report.labels.failed: the label `gO` starts the rule `a`: reporting would start tasks \
+            "t.yaml:3:88: rules[1].report.labels.failed: the label `gO` starts the rule `a`: reporting would start tasks \
           (report with another label)"
         ]
     );
@@ -164,7 +164,7 @@ rules:
             "t.yaml:6:12: rules[0].when",
             "t.yaml:10:7: rules[0].prompt",
             "t.yaml:11:16: rules[0].once_per",
-            "t.yaml:14:13: rules[1].prompt",
+            "t.yaml:15:7: rules[1].prompt",
         ]
     );
 }
@@ -179,7 +179,7 @@ rules:
     let faults = faults(text);
     assert_eq!(faults.len(), 2, "{faults:?}");
     assert!(
-        faults[0].starts_with("t.yaml:2:43: rules[0].colour") && faults[1].starts_with("t.yaml:3:43: rules[1].prompt")
+        faults[0].starts_with("t.yaml:2:45: rules[0].colour") && faults[1].starts_with("t.yaml:3:43: rules[1].prompt")
     );
 }
 
@@ -194,7 +194,7 @@ rules:
     assert_eq!(found.len(), 2, "{found:?}");
     assert_eq!(
         found[0],
-        "t.yaml:2:28: rules[0].on.event[0]: GitHub is not known to send `issue` (did you mean `issues`?)"
+        "t.yaml:2:30: rules[0].on.event[0]: GitHub is not known to send `issue` (did you mean `issues`?)"
     );
     assert!(found[1].starts_with("t.yaml:3:66: rules[1].allow.permission: everyone"), "{found:?}");
 }
