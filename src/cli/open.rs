@@ -165,7 +165,7 @@ fn github(config: &Config, ground: &Ground) -> Result<Github, CliError> {
             .or_else(|| proxy_of_environment(&github.api_url.to_string())),
         extra_ca_pem,
         timeout,
-        connect_timeout: timeout.min(Duration::from_secs(5)),
+        connect_timeout: Duration::from_secs(5).min(timeout / 2),
         app: github.app.as_ref().map(|app| AppSettings {
             id: i64::try_from(app.id).unwrap_or(i64::MAX),
             private_key_pem: app.private_key.value().clone(),
