@@ -74,11 +74,14 @@ async fn ask(
     }
     let mut saw = Vec::new();
     let mut insider = false;
+    // Everything below is looked up by login: it must still be the actor's.
+    let mut same_account = None;
     if allow.permission.is_some() || (allow.teams.is_empty() && allow.people.is_empty()) {
         let needed = allow.permission.unwrap_or(Permission::Write);
         let answer = session.permission(repo, &actor.login).await?;
-        if answer.user_id.is_some_and(|id| id != actor.id) {
-            saw.push(format!("the login @{} now belongs to another account", actor.login));
+        same_account = answer.user_id.map(|id| id == actor.id);
+        if same_account == Some(false) {
+            saw.push(someone_else(actor));
         } else if answer.permission >= needed {
             return Ok(May::Yes(format!("@{} has {} on {repo}", actor.login, word(answer.permission))));
         } else {
@@ -86,7 +89,13 @@ async fn ask(
             saw.push(format!("@{} has {} on {repo}", actor.login, word(answer.permission)));
         }
     }
-    for team in &allow.teams {
+    if same_account.is_none() && !allow.teams.is_empty() {
+        same_account = Some(session.user_id(&actor.login).await? == Some(actor.id));
+        if same_account == Some(false) {
+            saw.push(someone_else(actor));
+        }
+    }
+    for team in allow.teams.iter().filter(|_| same_account != Some(false)) {
         let Some((org, slug)) = team.split_once('/') else { continue };
         if session.team_member(org, slug, &actor.login).await? {
             return Ok(May::Yes(format!("@{} is in the team {team}", actor.login)));
@@ -97,6 +106,10 @@ async fn ask(
         saw.push(format!("@{} is not named", actor.login));
     }
     Ok(May::No { needs: needs(allow), saw: saw.join("; "), insider })
+}
+
+fn someone_else(actor: &Account) -> String {
+    format!("the login @{} now belongs to another account", actor.login)
 }
 
 fn needs(allow: &Allow) -> String {
