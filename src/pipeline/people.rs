@@ -2,10 +2,10 @@
 //! when GitHub refuses them.
 
 use super::{Bridge, StepError};
-use crate::domain::task::{State, Step};
+use crate::domain::task::State;
 use crate::github::{CallError, RepoPath, Session, Token, TokenOwner};
 use crate::ids::PersonId;
-use crate::pipeline::transition::take_step;
+use crate::pipeline::transition::resume;
 use crate::secret::Secret;
 use crate::store::StoreError;
 use crate::store::people::Person;
@@ -146,8 +146,7 @@ pub async fn release_held(bridge: &Bridge, id: PersonId) -> Result<usize, StepEr
         if task.state != State::Held || task.hold != Some(Hold::Token) {
             continue;
         }
-        task.due_at = bridge.ground.now();
-        take_step(&mut tx, &bridge.ground, &mut task, Step::Resume, "a token is there again").await?;
+        resume(&mut tx, &bridge.ground, &mut task, "a token is there again").await?;
         tx.commit().await?;
         released += 1;
     }
