@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
+mod conformance;
 mod embedded_postgres;
 mod github_app;
 mod github_calls;
@@ -13,7 +14,22 @@ mod github_setup;
 mod github_tasks;
 mod github_tls;
 mod github_wire;
+mod story_commands;
+mod story_database;
+mod story_guards;
+mod story_intake_bodies;
+mod story_intake_signature;
+mod story_intake_wire;
 mod story_label;
+mod story_limits;
+mod story_own_doings;
+mod story_paused;
+mod story_pulls;
+mod story_rules;
+mod story_run_as;
+mod story_tokens;
+mod story_untrusted;
+mod story_wishes;
 mod support;
 mod test_database;
 

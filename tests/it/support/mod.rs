@@ -1,4 +1,6 @@
 //! What the stories stand on.
 
+pub(crate) mod cut;
+pub(crate) mod payloads;
 pub(crate) mod postgres;
 pub(crate) mod world;
