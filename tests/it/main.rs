@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
+mod architecture;
+mod canary;
+mod crash_kill;
 mod embedded_postgres;
 mod github_app;
 mod github_calls;
@@ -15,6 +18,9 @@ mod github_tls;
 mod github_wire;
 mod story_explain;
 mod story_label;
+mod story_start;
+mod story_sweep;
+mod story_uncertain;
 mod support;
 mod test_database;
 
