@@ -2,6 +2,7 @@
 
 mod check;
 mod error;
+mod health;
 mod live;
 mod log;
 mod open;
@@ -34,6 +35,8 @@ enum Command {
     Serve(serve::Serve),
     /// Check the configuration and say every fault with its place.
     Check(check::Check),
+    /// Ask the running service whether it is ready: exit code 0 if it is.
+    Health(health::Health),
     /// Print the JSON Schema of the configuration file, for editors.
     Schema(schema::Schema),
 }
@@ -69,6 +72,7 @@ impl Command {
         match self {
             Self::Serve(serve) => serve.run(config).await,
             Self::Check(check) => check.run(config),
+            Self::Health(health) => health.run(config).await,
             Self::Schema(schema) => schema.run(),
         }
     }
