@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
+mod docs_commands;
+mod docs_pages;
+mod docs_set_up;
 mod embedded_postgres;
 mod github_app;
 mod github_calls;
