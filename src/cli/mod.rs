@@ -4,6 +4,7 @@ mod api_keys;
 mod check;
 mod error;
 mod explain;
+mod health;
 mod keys;
 mod live;
 mod log;
@@ -55,6 +56,8 @@ enum Command {
     Resume(pause::ResumeCommand),
     /// Run a simulated GitHub, to try taskbridge without a seat or a bill.
     Sandbox(sandbox::SandboxCommand),
+    /// Ask the running service whether it is ready: exit code 0 if it is.
+    Health(health::Health),
     /// Print the JSON Schema of the configuration file, for editors.
     Schema(schema::Schema),
 }
@@ -97,6 +100,7 @@ impl Command {
             Self::Pause(pause) => pause.run(config).await,
             Self::Resume(resume) => resume.run(config).await,
             Self::Sandbox(sandbox) => sandbox.run().await,
+            Self::Health(health) => health.run(config).await,
             Self::Schema(schema) => schema.run(),
         }
     }
