@@ -21,7 +21,7 @@ impl Check {
             loaded.rules.version,
             if sources == 1 { "" } else { "s" },
         );
-        for (name, _) in &loaded.config.sources {
+        for name in loaded.config.sources.keys() {
             println!("  webhooks of `{name}` are received at /hooks/{name}");
         }
         for rule in &loaded.rules.rules {

@@ -1,7 +1,7 @@
 //! The common reading of a delivery: what rules, guards and templates see, whoever sent it.
 //!
 //! Everything in here comes from the signed body. Its texts are written by strangers: they are data,
-//! and are cleaned by [`super::trust`] before they reach a prompt.
+//! and are cleaned by [`crate::domain::trust`] before they reach a prompt.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

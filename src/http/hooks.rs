@@ -57,7 +57,8 @@ async fn receive(
     }
     let (body, _held) = match read(&intake, &headers, body).await {
         Ok(read) => read,
-        Err((problem, reason)) => {
+        Err(refused) => {
+            let (problem, reason) = *refused;
             intake.refused.count(now, &name, reason);
             return Err(problem);
         }
@@ -117,7 +118,8 @@ fn turned_away(refusal: Refusal) -> Problem {
     }
 }
 
-type Refused = (Problem, &'static str);
+/// Boxed, because it is rare and large.
+type Refused = Box<(Problem, &'static str)>;
 
 /// Reads a body up to the limit, within the deadline and within what all bodies together may hold. The permit
 /// is held for as long as the body is.
@@ -148,23 +150,26 @@ async fn read(intake: &Intake, headers: &HeaderMap, body: Body) -> Result<(Bytes
         Ok(Err(refused)) => Err(refused),
         Err(_) => {
             let detail = "The body did not arrive in time.";
-            Err((Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "Too slow", detail), "too_slow"))
+            Err(Box::new((Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "Too slow", detail), "too_slow")))
         }
     }
 }
 
 fn hold(intake: &Intake, bytes: usize) -> Result<OwnedSemaphorePermit, Refused> {
     let kib = u32::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(u32::MAX);
-    Arc::clone(&intake.budget_kib)
-        .try_acquire_many_owned(kib)
-        .map_err(|_| (Problem::unavailable("Too many large bodies are arriving. Send it again.", 2), "over_budget"))
+    Arc::clone(&intake.budget_kib).try_acquire_many_owned(kib).map_err(|_| {
+        Box::new((Problem::unavailable("Too many large bodies are arriving. Send it again.", 2), "over_budget"))
+    })
 }
 
 fn too_large(intake: &Intake) -> Refused {
     let detail = format!("A body has at most {} bytes here.", intake.max_body_bytes);
-    (Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large", detail), "too_large")
+    Box::new((Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large", detail), "too_large"))
 }
 
 fn broken() -> Refused {
-    (Problem::new(StatusCode::BAD_REQUEST, "cut", "Body cut", "The body ended before it was complete."), "cut")
+    Box::new((
+        Problem::new(StatusCode::BAD_REQUEST, "cut", "Body cut", "The body ended before it was complete."),
+        "cut",
+    ))
 }

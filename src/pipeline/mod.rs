@@ -1,6 +1,6 @@
 //! The story of a webhook, a step a file, in the order in which it is told:
-//! [`verify`], [`record`], [`match_rules`] (with [`guard`], [`render_prompt`] and [`decide`]), [`start_task`],
-//! [`settle_uncertain`], [`sweep_tasks`] (with [`observe`]), [`report`], [`forget`].
+//! `verify`, `record`, `match_rules` (with `guard`, `render_prompt` and `decide`), `start_task`,
+//! `settle_uncertain`, `sweep_tasks` (with `observe`), `report`, `forget`.
 //!
 //! Doors and workers call these functions; the functions never call a door.
 

@@ -98,6 +98,9 @@ async fn tell_one(bridge: &Bridge, lease: Lease, report: Report) -> Result<(), S
             Ok(())
         }
         Err(error) => {
+            if matches!(error, CallError::Moved { .. }) && follow(bridge, &speaker.session, &report).await? {
+                return put_off(bridge, lease, &report, now).await;
+            }
             if let (CallError::Unauthorized { .. }, Some(installation), Some(app)) =
                 (&error, speaker.installation, bridge.github.app())
             {
@@ -106,6 +109,24 @@ async fn tell_one(bridge: &Bridge, lease: Lease, report: Report) -> Result<(), S
             failed(bridge, lease, &report, &error).await
         }
     }
+}
+
+/// The repository was renamed or moved: its number says where it is now. Answers whether it was found.
+async fn follow(bridge: &Bridge, session: &Session, report: &Report) -> Result<bool, StepError> {
+    match session.repo_by_id(report.repo_id).await {
+        Ok(repo)
+            if (repo.path.owner(), repo.path.name()) != (report.repo_owner.as_str(), report.repo_name.as_str()) =>
+        {
+            bridge.store.reports_moved(report.repo_id, repo.path.owner(), repo.path.name()).await?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
+
+async fn put_off(bridge: &Bridge, lease: Lease, report: &Report, until: crate::store::Moment) -> Result<(), StepError> {
+    bridge.store.postpone_report(report.id, lease, Some(until), false, "its repository has another name now").await?;
+    Ok(())
 }
 
 async fn speaker(

@@ -212,6 +212,22 @@ impl Store {
         Ok(())
     }
 
+    /// A repository has another name now: everything still to be told there goes to the new one.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn reports_moved(&self, repo: i64, owner: &str, name: &str) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* reports_moved */ UPDATE reports SET repo_owner = $2, repo_name = $3 WHERE repo_id = $1 AND state = 'pending'",
+            repo,
+            owner,
+            name
+        )
+        .execute(&self.work)
+        .await?;
+        Ok(())
+    }
+
     /// What is told of a task.
     ///
     /// # Errors

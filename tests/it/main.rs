@@ -13,6 +13,7 @@ mod github_setup;
 mod github_tasks;
 mod github_tls;
 mod github_wire;
+mod story_explain;
 mod story_label;
 mod support;
 mod test_database;

@@ -12,31 +12,24 @@ use super::super::place::Path;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionConfig {
-    /// The raw bodies of webhooks. While a body is kept, a replay of it under a new id is recognised.
+    /// The raw bodies of webhooks. While a body is kept, a replay of it under a new id is recognised;
+    /// older signed events are refused.
     pub bodies: Duration,
-    /// Deliveries and the decisions made on them. Older signed events are refused.
+    /// Deliveries and the decisions made on them.
     pub deliveries: Duration,
     /// Ended tasks with their prompts, attempts, observations and reports.
     pub tasks: Duration,
-    /// The trail of who did what through the admin API.
-    pub audit: Duration,
 }
 
 impl Default for RetentionConfig {
     fn default() -> Self {
-        Self {
-            bodies: Duration::days(7),
-            deliveries: Duration::days(30),
-            tasks: Duration::days(180),
-            audit: Duration::days(365),
-        }
+        Self { bodies: Duration::days(7), deliveries: Duration::days(30), tasks: Duration::days(180) }
     }
 }
 
 impl RetentionConfig {
     pub(super) fn check(&self, document: &Document, found: &mut Findings) {
-        let times =
-            [("bodies", self.bodies), ("deliveries", self.deliveries), ("tasks", self.tasks), ("audit", self.audit)];
+        let times = [("bodies", self.bodies), ("deliveries", self.deliveries), ("tasks", self.tasks)];
         super::refuse_zero(document, "retention", &times, found);
         if self.deliveries < self.bodies {
             let message = format!("shorter than `retention.bodies` ({}): a body goes with its delivery", self.bodies);

@@ -23,9 +23,6 @@ pub struct TasksConfig {
     /// How many starts may be under way at once in this process.
     #[schemars(range(min = 1, max = 1_000))]
     pub starts_at_once: u32,
-    /// The largest prompt, in bytes; a longer one is cut, and says so.
-    #[schemars(range(min = 1024, max = 1_048_576))]
-    pub max_prompt_bytes: u32,
 }
 
 /// What happens to a start without an answer that was not found.
@@ -47,7 +44,6 @@ impl Default for TasksConfig {
             lease: Duration::secs(60),
             settled_watch: Duration::days(7),
             starts_at_once: 8,
-            max_prompt_bytes: 65_536,
         }
     }
 }
