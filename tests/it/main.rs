@@ -2,7 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
+mod architecture;
+mod canary;
+mod config;
 mod conformance;
+mod crash_kill;
+mod docs_commands;
+mod docs_pages;
+mod docs_set_up;
 mod embedded_postgres;
 mod github_app;
 mod github_calls;
@@ -14,8 +21,17 @@ mod github_setup;
 mod github_tasks;
 mod github_tls;
 mod github_wire;
+mod sandbox_control;
+mod sandbox_docs;
+mod sandbox_faults;
+mod sandbox_gate;
+mod sandbox_shapes;
+mod sandbox_tasks;
+mod sandbox_threads;
+mod sandbox_world;
 mod story_commands;
 mod story_database;
+mod story_explain;
 mod story_guards;
 mod story_intake_bodies;
 mod story_intake_signature;
@@ -27,18 +43,11 @@ mod story_paused;
 mod story_pulls;
 mod story_rules;
 mod story_run_as;
+mod story_start;
+mod story_sweep;
 mod story_tokens;
+mod story_uncertain;
 mod story_untrusted;
 mod story_wishes;
 mod support;
 mod test_database;
-
-mod config;
-mod sandbox_control;
-mod sandbox_docs;
-mod sandbox_faults;
-mod sandbox_gate;
-mod sandbox_shapes;
-mod sandbox_tasks;
-mod sandbox_threads;
-mod sandbox_world;
