@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod check;
+mod demo;
 mod error;
 mod explain;
 mod keys;
@@ -39,6 +40,8 @@ struct Cli {
 enum Command {
     /// Run the service.
     Serve(serve::Serve),
+    /// Show one webhook on its whole way, with nothing configured.
+    Demo(demo::Demo),
     /// Check the configuration and say every fault with its place.
     Check(check::Check),
     /// Tell why a delivery became what it became, rule by rule, or try a payload against the rules.
@@ -89,6 +92,7 @@ impl Command {
     async fn run(self, config: &std::path::Path) -> Result<(), CliError> {
         match self {
             Self::Serve(serve) => serve.run(config).await,
+            Self::Demo(demo) => demo.run().await,
             Self::Check(check) => check.run(config),
             Self::Explain(explain) => explain.run(config).await,
             Self::People(people) => people.run(config).await,
