@@ -16,7 +16,9 @@ mod github_setup;
 mod github_tasks;
 mod github_tls;
 mod github_wire;
+mod story_forget;
 mod story_label;
+mod story_report;
 mod story_start;
 mod story_sweep;
 mod story_uncertain;
@@ -24,6 +26,7 @@ mod support;
 mod test_database;
 
 mod config;
+mod migrations;
 mod sandbox_control;
 mod sandbox_docs;
 mod sandbox_faults;
