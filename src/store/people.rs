@@ -144,6 +144,21 @@ impl Store {
             .await?)
     }
 
+    /// The rules that each of these people has agreed to.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn consents_of(&self, people: &[PersonId]) -> Result<Vec<(PersonId, String)>, StoreError> {
+        let ids: Vec<i64> = people.iter().map(|id| id.0).collect();
+        let rows = sqlx::query!(
+            "/* consents_of */ SELECT person_id, rule FROM consents WHERE person_id = ANY($1) ORDER BY person_id, rule",
+            &ids
+        )
+        .fetch_all(&self.work)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.person_id, row.rule)).collect())
+    }
+
     /// The stored proof of the sealing key; the first caller's is kept.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::{Lease, Moment, Store, StoreError, Tx};
 use crate::ids::{DeliveryId, PersonId, ReportId, TaskId};
 
 /// What kind of thing is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum ReportKind {
