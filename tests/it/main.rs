@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
+mod cli_demo;
+mod cli_errors;
+mod cli_help;
+mod cli_serve;
 mod embedded_postgres;
 mod github_app;
 mod github_calls;
