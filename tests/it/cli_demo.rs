@@ -17,13 +17,12 @@ fn the_demo_walks_the_whole_way_and_leaves_nothing_running() {
     assert!(!ended.text.contains('\u{1b}'), "no colour in a pipe:\n{}", ended.text);
     assert!(!ended.text.contains("WARN") && !ended.text.contains("ERROR"), "{}", ended.text);
     assert!(begun.elapsed() < Duration::from_secs(30));
-    let name = folder.path().to_string_lossy().into_owned();
-    assert_eq!(processes_with(&name), Vec::<String>::new());
+    assert_eq!(processes_with(folder.path()), Vec::<String>::new());
 
     // Again on the same folder, ended in the middle by Ctrl-C.
     let mut demo = folder.start(&["demo"], &[]);
     demo.says("queued");
     demo.signal("INT");
     assert_eq!(demo.ended(Duration::from_secs(10)).code(), Some(130), "{}", demo.text());
-    assert_eq!(processes_with(&name), Vec::<String>::new());
+    assert_eq!(processes_with(folder.path()), Vec::<String>::new());
 }

@@ -61,7 +61,7 @@ fn a_database_that_is_away_is_waited_for_and_then_given_up() {
     let env = [SECRET, ("DATABASE_URL", &url), ("TASKBRIDGE_SEALING_KEY", KEY)];
     let begun = Instant::now();
     let ended = folder.run(&["serve", "--listen", "127.0.0.1:0"], &env);
-    ended.is(1, &["waiting for the database"]);
+    ended.is(1, &["waiting for the database", "refused", "no database answered within 1 s"]);
     assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
     assert!(!ended.text.contains("canary-pw-77"), "{}", ended.text);
 
@@ -114,7 +114,9 @@ fn a_payload_file_is_tried_without_a_database() {
     folder.run(&["explain", "payload.json"], &[SECRET]).is(0, &["A dry run", "1. fix: would be selected", "| Fix #42"]);
     let json = folder.run(&["explain", "payload.json", "--json"], &[SECRET]);
     json.is(0, &["\"answer\": \"selected\""]);
-    folder.run(&["explain", "payload.json", "--source", "x"], &[SECRET]).is(0, &["there is no source `x`"]);
+    folder
+        .run(&["explain", "payload.json", "--source", "x"], &[SECRET])
+        .is(1, &["there is no source `x`; configured: `github`"]);
     folder.run(&["explain", "missing.json"], &[SECRET]).is(1, &["no id of a delivery, and no file that can be read"]);
     folder.write("odd.json", "{}");
     folder.run(&["explain", "odd.json"], &[SECRET]).is(1, &["--event"]);

@@ -20,6 +20,7 @@ fn every_command_has_a_help_that_is_looked_at() {
         &["pause"],
         &["resume"],
         &["sandbox"],
+        &["openapi"],
         &["schema"],
     ];
     let mut all = String::new();

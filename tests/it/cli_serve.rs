@@ -58,7 +58,7 @@ fn an_installation_from_its_first_start_to_its_end() {
 
     short_commands(&folder);
 
-    let body = labelled("copilot-fix", (1001, "mona"), chrono::DateTime::from_timestamp_micros(micros()).unwrap());
+    let body = labelled("copilot-fix", (1001, "mona"), now());
     let id = send(&address, "d-1", &body.to_string());
     serve.says("a task was made");
     folder.run(&["explain", &id], &ENV).is(0, &[&id, "1. fix: matched", "as @mona", "@mona has write on acme/widgets"]);
@@ -73,7 +73,8 @@ fn an_installation_from_its_first_start_to_its_end() {
     serve.signal("HUP");
     serve.says("the configuration was not reloaded, the old rules stay in force");
     serve.says("taskbridge.yaml:8:5");
-    let body = labelled("copilot-other", (1001, "mona"), chrono::DateTime::from_timestamp_micros(micros()).unwrap());
+    // Payloads tell whole seconds: the same label in the same second would be the same wish.
+    let body = labelled("copilot-other", (1001, "mona"), now() + chrono::TimeDelta::seconds(5));
     send(&address, "d-2", &body.to_string());
     let begun = Instant::now();
     while serve.text().matches("a task was made").count() < 2 {
@@ -86,12 +87,12 @@ fn an_installation_from_its_first_start_to_its_end() {
     assert!(!serve.text().contains("sandbox-mona-token"), "no token in the log");
     sandbox.signal("TERM");
     assert!(sandbox.ended(Duration::from_secs(5)).success());
-    assert_eq!(processes_with(&folder.path().to_string_lossy()), Vec::<String>::new());
+    assert_eq!(processes_with(folder.path()), Vec::<String>::new());
 }
 
 #[expect(clippy::disallowed_methods, reason = "the process under test has the real clock")]
-fn micros() -> i64 {
-    chrono::Utc::now().timestamp_micros()
+fn now() -> chrono::DateTime<chrono::Utc> {
+    chrono::Utc::now()
 }
 
 /// All of them beside the running service.

@@ -2,10 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
+mod architecture;
+mod canary;
 mod cli_demo;
 mod cli_errors;
 mod cli_help;
 mod cli_serve;
+mod config;
+mod crash_kill;
+mod docs_commands;
+mod docs_pages;
+mod docs_set_up;
 mod embedded_postgres;
 mod github_app;
 mod github_calls;
@@ -17,12 +24,6 @@ mod github_setup;
 mod github_tasks;
 mod github_tls;
 mod github_wire;
-mod story_explain;
-mod story_label;
-mod support;
-mod test_database;
-
-mod config;
 mod sandbox_control;
 mod sandbox_docs;
 mod sandbox_faults;
@@ -31,3 +32,10 @@ mod sandbox_shapes;
 mod sandbox_tasks;
 mod sandbox_threads;
 mod sandbox_world;
+mod story_explain;
+mod story_label;
+mod story_start;
+mod story_sweep;
+mod story_uncertain;
+mod support;
+mod test_database;

@@ -1,5 +1,7 @@
 //! What the stories stand on.
 
+pub(crate) mod canary;
 pub(crate) mod postgres;
 pub(crate) mod program;
+pub(crate) mod stories;
 pub(crate) mod world;

@@ -176,9 +176,10 @@ fn read(stream: impl Read + Send + 'static, text: &Arc<Mutex<String>>) -> std::t
     })
 }
 
-/// Processes of this machine whose command line holds `part`.
-pub(crate) fn processes_with(part: &str) -> Vec<String> {
+/// Processes of this machine whose command line names something in `folder`.
+pub(crate) fn processes_with(folder: &Path) -> Vec<String> {
+    let part = format!("{}/", folder.display());
     let listed = Command::new("ps").args(["-eo", "pid,stat,args"]).output().unwrap();
     let text = String::from_utf8_lossy(&listed.stdout).into_owned();
-    text.lines().filter(|line| line.contains(part)).map(str::to_owned).collect()
+    text.lines().filter(|line| line.contains(&part)).map(str::to_owned).collect()
 }
