@@ -4,6 +4,10 @@
 
 mod architecture;
 mod canary;
+mod cli_demo;
+mod cli_errors;
+mod cli_help;
+mod cli_serve;
 mod config;
 mod conformance;
 mod crash_kill;
