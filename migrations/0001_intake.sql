@@ -37,6 +37,8 @@ CREATE TABLE deliveries (
     CONSTRAINT deliveries_once UNIQUE (sender_id, source, hook_id)
 ) WITH (fillfactor = 80);
 CREATE INDEX deliveries_waiting ON deliveries (due_at, id) WHERE state = 'received';
+-- Few rows fail, and those are what people look for.
+CREATE INDEX deliveries_failed ON deliveries (id) WHERE state = 'failed';
 CREATE INDEX deliveries_same_body ON deliveries (body_hash, source);
 COMMENT ON TABLE deliveries IS 'One row a received webhook, written before it is acknowledged.';
 COMMENT ON COLUMN deliveries.id IS 'Time-ordered id (UUIDv7).';

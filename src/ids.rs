@@ -13,6 +13,12 @@ pub fn uuid_v7(ground: &Ground) -> Uuid {
     uuid_v7_at(ground.now(), &ground.bytes())
 }
 
+/// The smallest id of a moment: whatever was made before it, to the millisecond, is smaller.
+#[must_use]
+pub fn uuid_floor(at: DateTime<Utc>) -> Uuid {
+    uuid_v7_at(at, &[0; 10])
+}
+
 fn uuid_v7_at(now: DateTime<Utc>, random: &[u8; 10]) -> Uuid {
     let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
     uuid::Builder::from_unix_timestamp_millis(millis, random).into_uuid()

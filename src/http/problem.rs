@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::pipeline::steer::SteerError;
 use crate::store::StoreError;
 
 /// A failure as the caller sees it.
@@ -24,12 +25,18 @@ pub struct Problem {
     /// A page where it can be done, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
+    /// The parameter that is wrong, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
     /// The tasks in the way, if there are any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<String>,
     /// After how many seconds to try again.
     #[serde(skip)]
     pub retry_after_s: Option<u32>,
+    /// How to prove who asks, for `WWW-Authenticate`.
+    #[serde(skip)]
+    pub challenge: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -47,8 +54,10 @@ impl Problem {
             status,
             detail: detail.into(),
             link: None,
+            parameter: None,
             tasks: Vec::new(),
             retry_after_s: None,
+            challenge: None,
         }
     }
 
@@ -57,6 +66,12 @@ impl Problem {
     pub fn unavailable(detail: &str, retry_after_s: u32) -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now", detail);
         Self { retry_after_s: Some(retry_after_s), ..problem }
+    }
+
+    /// 404 for a thing, not for an address.
+    #[must_use]
+    pub fn not_found(detail: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
     }
 
     /// 500; the log has the rest.
@@ -78,12 +93,38 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<SteerError> for Problem {
+    fn from(error: SteerError) -> Self {
+        match error {
+            SteerError::NotFound => Self::not_found("There is none with this id here (any more)."),
+            SteerError::Conflict { message, link, tasks } => {
+                let problem = Self::new(StatusCode::CONFLICT, "conflict", "Not possible now", sentence(&message));
+                Self { link, tasks: tasks.iter().map(ToString::to_string).collect(), ..problem }
+            }
+            SteerError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// The pipeline's words as a sentence.
+fn sentence(words: &str) -> String {
+    let mut rest = words.chars();
+    let first: String = rest.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    format!("{first}{}.", rest.as_str())
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, retry) = (self.status, self.retry_after_s);
+        let challenge = self.challenge.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(challenge) = challenge {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
         if let Some(seconds) = retry {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -1,1 +1,286 @@
-//! (being built)
+//! Why a delivery became what it became, rule by rule: from what was stored when it was decided, or, for a
+//! payload that never came, as a dry run that asks nobody.
+
+mod dry;
+mod silent;
+mod words;
+
+use serde::Serialize;
+
+use super::match_rules::sort::{self, Said};
+use super::{Bridge, StepError};
+use crate::domain::event::Event;
+use crate::domain::task::State;
+use crate::ids::{DeliveryId, TaskId};
+use crate::pipeline::Live;
+use crate::sources::{Envelope, Reading};
+use crate::store::Moment;
+use crate::store::decisions::{Decision, Verdict};
+use crate::store::deliveries::{Delivery, DeliveryState};
+use silent::{Heard, Written};
+
+pub use dry::of_payload;
+
+/// What came, what became of it, and what each rule said.
+#[derive(Debug, Clone, Serialize)]
+pub struct Explanation {
+    /// The delivery; absent for a dry run.
+    pub delivery: Option<DeliveryId>,
+    /// The configured source.
+    pub source: String,
+    /// The sender's name of what happened, such as `issues.labeled`.
+    pub event: String,
+    /// Who did it.
+    pub actor: Option<String>,
+    /// `owner/name`.
+    pub repo: Option<String>,
+    /// The page of the issue or pull request.
+    pub subject_url: Option<String>,
+    /// The label that was put on; unknown once the body is forgotten.
+    pub label: Option<String>,
+    /// What was written after the command prefix, its first word; empty for free text.
+    pub command: Option<String>,
+    /// When it came; absent for a dry run.
+    pub received_at: Option<Moment>,
+    /// Where it stands; absent for a dry run.
+    pub state: Option<DeliveryState>,
+    /// What became of it, in one sentence.
+    pub outcome: String,
+    /// The version of the rules that looked at it.
+    pub rule_version: Option<String>,
+    /// Each rule in order.
+    pub rules: Vec<RuleTold>,
+    /// What this explanation could not look at.
+    pub notes: Vec<String>,
+}
+
+/// What one rule said.
+#[derive(Debug, Clone, Serialize)]
+pub struct RuleTold {
+    /// Its name.
+    pub rule: String,
+    /// What it said.
+    pub answer: Answer,
+    /// Why, in words.
+    pub why: String,
+    /// The values it saw; empty when there is nothing to see.
+    pub saw: String,
+    /// The task it became.
+    pub task: Option<TaskTold>,
+    /// For a dry run: the prompt it would send.
+    pub prompt: Option<String>,
+}
+
+/// The answers that a rule can give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It became a task.
+    Matched,
+    /// Its condition is false.
+    NotMatched,
+    /// A guard said no.
+    Refused,
+    /// The rule itself failed.
+    Failed,
+    /// It listens to something else.
+    NotListening,
+    /// It was not asked: a rule above had the delivery, or nothing was decided.
+    NotReached,
+    /// In a dry run: it is selected, as far as can be said without asking GitHub.
+    Selected,
+}
+
+/// The task that a rule made.
+#[derive(Debug, Clone, Serialize)]
+pub struct TaskTold {
+    /// The task.
+    pub id: TaskId,
+    /// Where it stands now; absent when it was forgotten.
+    pub state: Option<State>,
+    /// Why it stands there.
+    pub reason: String,
+    /// Whose token it runs with.
+    pub person: String,
+    /// Its page at GitHub.
+    pub url: Option<String>,
+}
+
+/// Explains a recorded delivery; `None` when there is none of this id.
+///
+/// # Errors
+/// [`StepError`]: retry.
+pub async fn of_delivery(bridge: &Bridge, id: DeliveryId) -> Result<Option<Explanation>, StepError> {
+    let Some(delivery) = bridge.store.delivery(id).await? else { return Ok(None) };
+    let decisions = bridge.store.decisions(id).await?;
+    let event = read_again(bridge, id).await?;
+    let live = bridge.live();
+    let mut told = Explanation {
+        delivery: Some(id),
+        source: delivery.source.clone(),
+        event: full_name(&delivery),
+        actor: some(delivery.actor_login.as_ref()),
+        repo: some(delivery.repo_name.as_ref()),
+        subject_url: some(delivery.subject_url.as_ref()),
+        label: None,
+        command: None,
+        received_at: Some(delivery.received_at),
+        state: Some(delivery.state),
+        outcome: outcome(&delivery, &decisions),
+        rule_version: some(delivery.rule_version.as_ref()),
+        rules: Vec::new(),
+        notes: Vec::new(),
+    };
+    match &event {
+        Some(event) => add_facts(&mut told, event, &live),
+        None => told.notes.push(
+            "its body is no longer kept (or is not readable), so labels and commands in it cannot be looked at again"
+                .to_owned(),
+        ),
+    }
+    let written = match &told.rule_version {
+        Some(version) => bridge.store.rule_version(version).await?.map(|rules| silent::written(&rules)),
+        None => None,
+    };
+    let mut rules = Vec::new();
+    match written {
+        Some(written) => {
+            for (position, rule) in written.iter().enumerate() {
+                let found = decisions.iter().find(|d| usize::try_from(d.position) == Ok(position));
+                let answer = match found {
+                    Some(decision) => decided(bridge, decision).await?,
+                    None => undecided(&told, event.is_some(), &written, rule, position, &decisions),
+                };
+                rules.push(answer);
+            }
+        }
+        None => {
+            if !decisions.is_empty() {
+                told.notes.push("the rules of that time are no longer kept; only decisions are shown".to_owned());
+            }
+            for decision in &decisions {
+                rules.push(decided(bridge, decision).await?);
+            }
+        }
+    }
+    told.rules = rules;
+    Ok(Some(told))
+}
+
+/// The event of a delivery, while its body is kept and its source is configured.
+async fn read_again(bridge: &Bridge, id: DeliveryId) -> Result<Option<Event>, StepError> {
+    let Some(kept) = bridge.store.delivery_with_body(id).await? else { return Ok(None) };
+    let live = bridge.live();
+    let (Some(body), Some(source)) = (&kept.body, live.sources.get(&kept.source)) else { return Ok(None) };
+    let envelope = Envelope {
+        sender_id: kept.sender_id.clone(),
+        hook_id: kept.hook_id.clone(),
+        event_name: kept.event_name.clone(),
+        content_type: kept.content_type.clone(),
+    };
+    Ok(match source.source.read(&kept.source, &envelope, body) {
+        Ok(Reading::Event(event)) => Some(*event),
+        Ok(Reading::Ping) | Err(_) => None,
+    })
+}
+
+/// What is in the event, as it reads today.
+fn add_facts(told: &mut Explanation, event: &Event, live: &Live) {
+    told.event = event.full_name();
+    told.actor = event.actor.as_ref().map(|actor| actor.login.clone());
+    told.repo = event.repo.as_ref().map(crate::domain::event::Repo::full_name);
+    told.subject_url = event.subject.as_ref().map(|subject| subject.url.clone()).filter(|url| !url.is_empty());
+    told.label = sort::put_on(event).map(str::to_owned);
+    if let Some(source) = live.sources.get(&event.source)
+        && let Said::Command(command) = sort::said(event, source)
+    {
+        told.command = Some(command.name);
+    }
+}
+
+fn full_name(delivery: &Delivery) -> String {
+    match delivery.action.as_deref() {
+        Some(action) if !action.is_empty() => format!("{}.{action}", delivery.event_name),
+        _ => delivery.event_name.clone(),
+    }
+}
+
+fn some(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).cloned()
+}
+
+fn outcome(delivery: &Delivery, decisions: &[Decision]) -> String {
+    let reason = delivery.reason.clone().unwrap_or_default();
+    let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    match delivery.state {
+        DeliveryState::Received if delivery.tries > 0 => format!("it waits to be matched again{because}"),
+        DeliveryState::Received => "it waits to be matched against the rules".to_owned(),
+        DeliveryState::Ignored => format!("nothing was started{because}"),
+        DeliveryState::Failed => format!("it failed{because}"),
+        DeliveryState::Duplicate => match delivery.duplicate_of {
+            Some(first) if reason.is_empty() => format!("it repeats delivery {first}"),
+            _ => format!("it is a duplicate{because}"),
+        },
+        DeliveryState::Processed => {
+            let tasks = decisions.iter().filter(|decision| decision.task_id.is_some()).count();
+            match tasks {
+                0 if decisions.is_empty() => format!("nothing was started{because}"),
+                0 => "rules looked at it, and none started a task".to_owned(),
+                1 => "it became a task".to_owned(),
+                more => format!("it became {more} tasks"),
+            }
+        }
+    }
+}
+
+async fn decided(bridge: &Bridge, decision: &Decision) -> Result<RuleTold, StepError> {
+    let task = match decision.task_id {
+        None => None,
+        Some(id) => Some(match bridge.store.task(id).await? {
+            Some(task) => TaskTold {
+                id,
+                state: Some(task.state),
+                reason: task.reason,
+                person: task.person_login,
+                url: task.remote_url,
+            },
+            None => TaskTold { id, state: None, reason: "no longer kept".to_owned(), person: String::new(), url: None },
+        }),
+    };
+    Ok(RuleTold {
+        rule: decision.rule.clone(),
+        answer: match decision.verdict {
+            Verdict::Matched => Answer::Matched,
+            Verdict::NotMatched => Answer::NotMatched,
+            Verdict::Refused => Answer::Refused,
+            Verdict::Failed => Answer::Failed,
+        },
+        why: decision.cause.clone(),
+        saw: decision.saw.clone(),
+        task,
+        prompt: None,
+    })
+}
+
+/// Why a rule has no decision: it listens to something else, or its turn did not come.
+fn undecided(
+    told: &Explanation,
+    body_known: bool,
+    all: &[Written],
+    rule: &Written,
+    position: usize,
+    decisions: &[Decision],
+) -> RuleTold {
+    let (answer, why) = if let Some(why) = silent::why(rule, all, Heard::of(told), body_known) {
+        (Answer::NotListening, why)
+    } else if let Some(above) = decisions
+        .iter()
+        .filter(|decision| decision.verdict != Verdict::NotMatched)
+        .rfind(|decision| usize::try_from(decision.position).is_ok_and(|above| above < position))
+    {
+        (Answer::NotReached, format!("not asked: `{}` above had the delivery, and does not say `continue`", above.rule))
+    } else {
+        (Answer::NotReached, format!("not asked: {}", told.outcome))
+    };
+    RuleTold { rule: rule.name.clone(), answer, why, saw: String::new(), task: None, prompt: None }
+}

@@ -4,6 +4,8 @@
 //!
 //! Doors and workers call these functions; the functions never call a door.
 
+/// Keys of the admin API.
+pub mod api_keys;
 /// The parts that every step needs, and the configuration in force.
 pub mod bridge;
 /// One transaction from a selected rule to a task.

@@ -55,7 +55,39 @@ pub async fn render_prompt(
     command: Option<&Command>,
     payload: Option<serde_json::Value>,
 ) -> Result<Prompt, NoPrompt> {
-    let (texts, untrusted) = texts(bridge, rule, event).await;
+    let trusted = match shown_author(rule, event) {
+        Some(author) => trusts(bridge, rule, event, author).await,
+        None => true,
+    };
+    let mut prompt = fill(rule, event, command, payload, trusted)?;
+    if works_on_pull(rule, event, &prompt) {
+        if command.is_some_and(|command| command.base.is_some()) {
+            return Err(NoPrompt::Refused(
+                "on a pull request the agent works on its branch, so `--base` cannot be used here".to_owned(),
+            ));
+        }
+        let (base, head) = pull_branches(bridge, event).await?;
+        prompt.base_ref = Some(base);
+        prompt.head_ref = Some(head);
+        // The pull request is there already.
+        prompt.create_pull_request = false;
+    }
+    Ok(prompt)
+}
+
+/// What needs nobody to be asked: the templates, with the texts of the subject quoted unless its author is
+/// trusted. The branches of a pull request are not looked up.
+///
+/// # Errors
+/// [`NoPrompt::Failed`].
+pub(super) fn fill(
+    rule: &Rule,
+    event: &Event,
+    command: Option<&Command>,
+    payload: Option<serde_json::Value>,
+    author_is_trusted: bool,
+) -> Result<Prompt, NoPrompt> {
+    let (texts, untrusted) = texts(rule, event, author_is_trusted);
     let view = View::new(event, command, payload, texts);
     let render = |template: &crate::domain::prompt::Template| {
         template.render(&view).map_err(|error| NoPrompt::Failed(error.message))
@@ -70,7 +102,7 @@ pub async fn render_prompt(
     let once_key = rule.once_per.as_ref().map(|once| render(&once.key)).transpose()?.map(|r| r.text);
     let once_key = once_key.map(|key| key.trim().chars().take(512).collect::<String>());
     let option = |pick: fn(&Command) -> Option<String>| command.and_then(pick);
-    let mut prompt = Prompt {
+    Ok(Prompt {
         text: rendered.text,
         cut: rendered.cut,
         base_ref: option(|c| c.base.clone()).or(branch(&rule.task.base_ref)?),
@@ -80,23 +112,11 @@ pub async fn render_prompt(
         create_pull_request: command.and_then(|c| c.create_pull_request).unwrap_or(rule.task.create_pull_request),
         once_key,
         needs_approval: untrusted && rule.untrusted == Untrusted::Hold,
-    };
-    if works_on_pull(rule, event, &prompt) {
-        if option(|c| c.base.clone()).is_some() {
-            return Err(NoPrompt::Refused(
-                "on a pull request the agent works on its branch, so `--base` cannot be used here".to_owned(),
-            ));
-        }
-        let (base, head) = pull_branches(bridge, event).await?;
-        prompt.base_ref = Some(base);
-        prompt.head_ref = Some(head);
-        // The pull request is there already.
-        prompt.create_pull_request = false;
-    }
-    Ok(prompt)
+    })
 }
 
-fn works_on_pull(rule: &Rule, event: &Event, prompt: &Prompt) -> bool {
+/// Whether the agent is to work on the pull request that the event is about.
+pub(super) fn works_on_pull(rule: &Rule, event: &Event, prompt: &Prompt) -> bool {
     let is_pull = event.subject.as_ref().is_some_and(|subject| subject.kind == SubjectKind::PullRequest);
     is_pull && rule.task.repo.is_none() && rule.task.base_ref.is_none() && prompt.head_ref.is_none()
 }
@@ -137,14 +157,11 @@ async fn pull_branches(bridge: &Bridge, event: &Event) -> Result<(String, String
 }
 
 /// How the texts of an event are shown, and whether any of those that the rule uses is untrusted.
-async fn texts(bridge: &Bridge, rule: &Rule, event: &Event) -> (Texts, bool) {
+fn texts(rule: &Rule, event: &Event, author_is_trusted: bool) -> (Texts, bool) {
     let mut texts = Texts::plain();
     let mut untrusted = false;
-    let uses = |names: &[&str]| names.iter().any(|name| rule.task.prompt.uses(name));
-    let author = event.subject.as_ref().and_then(|subject| subject.author.as_ref());
-    if uses(&["subject", "issue", "pull_request", "event"])
-        && let Some(author) = author
-        && !trusts(bridge, rule, event, author).await
+    if let Some(author) = shown_author(rule, event)
+        && !author_is_trusted
     {
         let shown = Shown::untrusted(rule.untrusted, &author.login);
         texts.title = shown.clone();
@@ -152,13 +169,20 @@ async fn texts(bridge: &Bridge, rule: &Rule, event: &Event) -> (Texts, bool) {
         untrusted = true;
     }
     // The comment is the actor's own, who has passed `allow`.
-    if uses(&["payload"]) {
+    if rule.task.prompt.uses("payload") {
         // A raw payload holds texts of anybody.
+        let author = event.subject.as_ref().and_then(|subject| subject.author.as_ref());
         let who = author.or(event.actor.as_ref()).map_or("the sender", |account| account.login.as_str());
         texts.payload = Shown::untrusted(rule.untrusted, who);
         untrusted = true;
     }
     (texts, untrusted)
+}
+
+/// Who wrote the subject, if the prompt shows its texts.
+fn shown_author<'a>(rule: &Rule, event: &'a Event) -> Option<&'a Account> {
+    let shows = ["subject", "issue", "pull_request", "event"].iter().any(|name| rule.task.prompt.uses(name));
+    event.subject.as_ref()?.author.as_ref().filter(|_| shows)
 }
 
 async fn trusts(bridge: &Bridge, rule: &Rule, event: &Event, author: &Account) -> bool {

@@ -18,6 +18,18 @@ pub enum Scope {
     Admin,
 }
 
+impl Scope {
+    /// The word used in tables, answers and docs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Operate => "operate",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// A key as stored.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the columns are described in the migration")]

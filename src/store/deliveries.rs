@@ -3,11 +3,11 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Lease, Moment, Page, Store, StoreError};
+use super::{Lease, Moment, Page, Store, StoreError, first_id_since};
 use crate::ids::DeliveryId;
 
 /// Where a delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum DeliveryState {
@@ -317,9 +317,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: retry.
     pub async fn deliveries(&self, filter: &DeliveryFilter, page: Page) -> Result<Vec<Delivery>, StoreError> {
-        Ok(sqlx::query_as!(
+        let mut tx = self.begin_looking().await?;
+        let deliveries = sqlx::query_as!(
             Delivery,
-            "/* deliveries */
+            "/* deliveries: planned anew for the filters given */
             SELECT id, source, hook_id, sender_id, event_name, content_type, received_at, state, reason, action,
                    actor_login, repo_name, subject_url, rule_version, duplicate_of, processed_at, tries
             FROM deliveries
@@ -328,16 +329,20 @@ impl Store {
               AND ($3::text IS NULL OR state = $3)
               AND ($4::text IS NULL OR event_name = $4)
               AND ($5::timestamptz IS NULL OR received_at >= $5)
-            ORDER BY id DESC LIMIT $6",
+              AND ($6::uuid IS NULL OR id >= $6)
+            ORDER BY id DESC LIMIT $7",
             page.before,
             filter.source,
             filter.state as Option<DeliveryState>,
             filter.event,
             filter.since,
+            filter.since.map(first_id_since),
             page.limit,
         )
-        .fetch_all(&self.work)
-        .await?)
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(deliveries)
     }
 
     /// Lets the match step see a delivery again. The caller has made sure that it has no tasks.

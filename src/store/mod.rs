@@ -72,5 +72,14 @@ pub struct Page {
     pub limit: i64,
 }
 
+/// No row's own time is further than this from the time in its id, which the same process took a little
+/// earlier; in seconds, and generous.
+const ID_SLACK_S: i64 = 3600;
+
+/// The smallest id that a row of `since` or later can have: narrows a list by time to a part of its primary key.
+pub(crate) fn first_id_since(since: Moment) -> uuid::Uuid {
+    crate::ids::uuid_floor(since - chrono::TimeDelta::seconds(ID_SLACK_S))
+}
+
 /// A moment, as every table keeps it.
 pub type Moment = DateTime<Utc>;

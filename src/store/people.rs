@@ -144,6 +144,21 @@ impl Store {
             .await?)
     }
 
+    /// The rules that each of these people has agreed to.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn consents_of(&self, people: &[PersonId]) -> Result<Vec<(PersonId, String)>, StoreError> {
+        let ids: Vec<i64> = people.iter().map(|id| id.0).collect();
+        let rows = sqlx::query!(
+            "/* consents_of */ SELECT person_id, rule FROM consents WHERE person_id = ANY($1) ORDER BY person_id, rule",
+            &ids
+        )
+        .fetch_all(&self.work)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.person_id, row.rule)).collect())
+    }
+
     /// The stored proof of the sealing key; the first caller's is kept.
     ///
     /// # Errors
@@ -166,6 +181,22 @@ impl Store {
 }
 
 impl Tx {
+    /// Whether a person has a token that GitHub has not refused and that has not ended.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn has_usable_token(&mut self, id: PersonId, now: Moment) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* has_usable_token */
+            SELECT EXISTS (SELECT FROM people WHERE id = $1 AND token IS NOT NULL AND token_state = 'ok'
+                             AND (token_expires_at IS NULL OR token_expires_at > $2)) AS "usable!""#,
+            id.0,
+            now
+        )
+        .fetch_one(self.connection())
+        .await?)
+    }
+
     /// Marks a token as refused by GitHub, unless a newer one was put since.
     ///
     /// # Errors

@@ -72,6 +72,16 @@ impl Tx {
 }
 
 impl Store {
+    /// When the next round for a person is due.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn next_round(&self, person: PersonId) -> Result<Option<Moment>, StoreError> {
+        Ok(sqlx::query_scalar!("/* next_round */ SELECT due_at FROM sweeps WHERE person_id = $1", person.0)
+            .fetch_optional(&self.work)
+            .await?)
+    }
+
     /// A hint: asks for a round as soon as possible.
     ///
     /// # Errors

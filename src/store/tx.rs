@@ -18,6 +18,18 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Opens a transaction for statements with optional filters. Each is planned for the filters that it has
+    /// got: one plan for all of them, which PostgreSQL makes after a few calls, would have to read everything.
+    pub(super) async fn begin_looking(&self) -> Result<Tx, StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query!("/* begin_looking */ SELECT set_config('plan_cache_mode', 'force_custom_plan', true) AS mode")
+            .fetch_one(tx.connection())
+            .await?;
+        Ok(tx)
+    }
+}
+
 impl Tx {
     pub(super) fn connection(&mut self) -> &mut PgConnection {
         &mut self.0

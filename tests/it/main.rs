@@ -5,6 +5,9 @@
 mod docs_commands;
 mod docs_pages;
 mod docs_set_up;
+mod architecture;
+mod canary;
+mod crash_kill;
 mod embedded_postgres;
 mod github_app;
 mod github_calls;
@@ -16,7 +19,11 @@ mod github_setup;
 mod github_tasks;
 mod github_tls;
 mod github_wire;
+mod story_explain;
 mod story_label;
+mod story_start;
+mod story_sweep;
+mod story_uncertain;
 mod support;
 mod test_database;
 

@@ -1,10 +1,104 @@
-//! Admin REST v1 (being built).
+//! Admin REST v1, a verb a file: what operators may see and steer. Every handler calls the same functions of the
+//! pipeline as the command line does, and the OpenAPI document is made from the handlers themselves.
+
+/// Who calls.
+pub mod caller;
+/// Failures, for the description.
+pub mod faults;
+/// Pages of a list.
+pub mod paging;
+/// Query parameters.
+pub mod query;
+/// Path and body.
+pub mod said;
+/// How records look from outside.
+pub mod views;
+
+mod approve_task;
+mod cancel_task;
+mod list_deliveries;
+mod list_pauses;
+mod list_people;
+mod list_tasks;
+mod replay_delivery;
+mod retry_task;
+mod set_pause;
+mod show_delivery;
+mod show_status;
+mod show_task;
+mod sum_usage;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::get;
+use bytes::Bytes;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi as _};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::problem::Problem;
 use super::state::AppState;
+
+/// The description without the operations, which the handlers bring.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "taskbridge admin API", description = "See and steer what taskbridge does."),
+    components(schemas(Problem)),
+    modifiers(&Key)
+)]
+struct Description;
+
+/// How a caller shows who they are.
+struct Key;
+
+impl Modify for Key {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let text = "A key of the admin API, `tb_…`. Its scope is `read`, `operate` (and read) or `admin` (everything); \
+                    the scope that an operation needs stands with it.";
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text)).build();
+        openapi.components.get_or_insert_default().add_security_scheme("key", SecurityScheme::Http(scheme));
+    }
+}
 
 /// All routes of the admin API.
 pub fn routes() -> Router<AppState> {
-    Router::new()
+    let (router, document) = described().split_for_parts();
+    // Made once: it is the same for every caller.
+    let document = Bytes::from(document.to_json().unwrap_or_default());
+    let serve = move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], document));
+    router.route("/openapi.json", get(serve)).layer(DefaultBodyLimit::max(said::BODY_MAX)).layer(map_response(guarded))
+}
+
+/// The OpenAPI 3.1 document of the admin API.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    described().into_openapi()
+}
+
+fn described() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(list_tasks::list_tasks))
+        .routes(routes!(show_task::show_task))
+        .routes(routes!(cancel_task::cancel_task))
+        .routes(routes!(retry_task::retry_task))
+        .routes(routes!(approve_task::approve_task))
+        .routes(routes!(list_deliveries::list_deliveries))
+        .routes(routes!(show_delivery::show_delivery))
+        .routes(routes!(replay_delivery::replay_delivery))
+        .routes(routes!(list_people::list_people))
+        .routes(routes!(sum_usage::sum_usage))
+        .routes(routes!(list_pauses::list_pauses, set_pause::set_pause))
+        .routes(routes!(show_status::show_status))
+}
+
+/// Answers are for the caller alone and are what they say they are.
+async fn guarded(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }

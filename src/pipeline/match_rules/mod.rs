@@ -2,8 +2,8 @@
 //! is ended with one transaction for all; what may concern one is weighed by itself, since it asks GitHub.
 
 mod plan;
-mod sort;
-mod weigh;
+pub(super) mod sort;
+pub(super) mod weigh;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;

@@ -32,7 +32,7 @@ pub(super) struct Concern {
 }
 
 /// What a comment says to us.
-pub(super) enum Said {
+pub(in crate::pipeline) enum Said {
     Nothing,
     Command(Command),
     /// Help was asked for, or the command is wrong: what to answer.
@@ -76,7 +76,7 @@ pub(super) fn sort(bridge: &Bridge, live: &Live, delivery: &ClaimedDelivery, rep
         );
         return Sorted::Ended(Box::new(finished));
     }
-    let label = event.label.as_ref().filter(|_| is_thread_event(&event, "labeled")).map(|label| label.name.as_str());
+    let label = put_on(&event);
     let said = said(&event, source);
     let name = match &said {
         Said::Command(command) => Some(command.name.as_str()),
@@ -93,19 +93,25 @@ pub(super) fn sort(bridge: &Bridge, live: &Live, delivery: &ClaimedDelivery, rep
 }
 
 /// The words for an event that no rule listens to.
-pub(super) fn nobody_listens(event: &Event, label: Option<&str>) -> String {
+pub(in crate::pipeline) fn nobody_listens(event: &Event, label: Option<&str>) -> String {
     match label {
         Some(label) => format!("no rule listens to the label `{label}` on the source {}", event.source),
         None => format!("no rule listens to {} on the source {}", event.full_name(), event.source),
     }
 }
 
+/// The label that an event put on an issue or pull request.
+pub(in crate::pipeline) fn put_on(event: &Event) -> Option<&str> {
+    event.label.as_ref().filter(|_| is_thread_event(event, "labeled")).map(|label| label.name.as_str())
+}
+
 /// Labels start and cancel on issues and pull requests.
-pub(super) fn is_thread_event(event: &Event, action: &str) -> bool {
+pub(in crate::pipeline) fn is_thread_event(event: &Event, action: &str) -> bool {
     event.action == action && matches!(event.name.as_str(), "issues" | "pull_request")
 }
 
-fn said(event: &Event, source: &crate::pipeline::bridge::LiveSource) -> Said {
+/// What the comment of an event says to us.
+pub(in crate::pipeline) fn said(event: &Event, source: &crate::pipeline::bridge::LiveSource) -> Said {
     let writes =
         event.action == "created" && matches!(event.name.as_str(), "issue_comment" | "pull_request_review_comment");
     let Some(comment) = event.comment.as_ref().filter(|_| writes) else { return Said::Nothing };

@@ -5,6 +5,7 @@
 use super::is_last_try;
 use super::plan::{self, Gate};
 use super::sort::{Concern, Said, describe, is_thread_event, nobody_listens};
+use crate::domain::command::Command;
 use crate::domain::event::{Account, Event};
 use crate::domain::rule::{Allow, Rule};
 use crate::domain::view::{Texts, View};
@@ -13,6 +14,7 @@ use crate::ids::{PersonId, ReportId};
 use crate::pipeline::decide::{Notice, Settled, notice_key, refusal_text};
 use crate::pipeline::guard::{May, may, own_action};
 use crate::pipeline::{Bridge, Live, StepError, steer};
+use crate::sources::{Envelope, Source};
 use crate::store::decisions::{NewDecision, Verdict};
 use crate::store::deliveries::DeliveryState;
 use crate::store::reports::{NewReport, ReportKind};
@@ -104,30 +106,22 @@ async fn consider(
         Said::Command(command) => Some(command),
         _ => None,
     };
-    let payload = match payload(live, concern, rule) {
+    let payload = match concern.delivery.body.as_deref().zip(live.sources.get(&concern.delivery.source)) {
+        Some((body, source)) => payload(&source.source, &concern.envelope, body, rule),
+        None => Ok(None),
+    };
+    let payload = match payload {
         Ok(payload) => payload,
         Err(why) => return Ok(Considered::Refused(decision(position, rule, Verdict::Failed, why, ""), false)),
     };
-    if let Some(when) = &rule.when {
-        let view = View::new(&concern.event, command, payload.clone(), Texts::plain());
-        match when.evaluate(&view) {
-            Ok(outcome) if outcome.holds => {}
-            Ok(outcome) => {
-                let saw = outcome.saw.iter().map(|(path, value)| format!("{path} = {value}")).collect::<Vec<_>>();
-                let cause = format!("when is false: {}", when.source().trim());
-                return Ok(Considered::NotMatched(decision(
-                    position,
-                    rule,
-                    Verdict::NotMatched,
-                    cause,
-                    &saw.join(", "),
-                )));
-            }
-            // An error refuses; it does not fall through to a rule below.
-            Err(error) => {
-                let cause = format!("when could not be evaluated: {}", error.message);
-                return Ok(Considered::Refused(decision(position, rule, Verdict::Failed, cause, when.source()), false));
-            }
+    match when(rule, &concern.event, command, payload.as_ref()) {
+        When::Holds => {}
+        When::False { cause, saw } => {
+            return Ok(Considered::NotMatched(decision(position, rule, Verdict::NotMatched, cause, &saw)));
+        }
+        // An error refuses; it does not fall through to a rule below.
+        When::Broken { cause, saw } => {
+            return Ok(Considered::Refused(decision(position, rule, Verdict::Failed, cause, &saw), false));
         }
     }
     Ok(match plan::plan(bridge, live, concern, rule, position, command, payload).await? {
@@ -143,8 +137,41 @@ async fn consider(
     })
 }
 
+/// What the condition of a rule says.
+pub(in crate::pipeline) enum When {
+    Holds,
+    False { cause: String, saw: String },
+    Broken { cause: String, saw: String },
+}
+
+/// Evaluates `when`; a rule without one holds.
+pub(in crate::pipeline) fn when(
+    rule: &Rule,
+    event: &Event,
+    command: Option<&Command>,
+    payload: Option<&serde_json::Value>,
+) -> When {
+    let Some(when) = &rule.when else { return When::Holds };
+    match when.evaluate(&View::new(event, command, payload.cloned(), Texts::plain())) {
+        Ok(outcome) if outcome.holds => When::Holds,
+        Ok(outcome) => {
+            let saw = outcome.saw.iter().map(|(path, value)| format!("{path} = {value}")).collect::<Vec<_>>();
+            When::False { cause: format!("when is false: {}", when.source().trim()), saw: saw.join(", ") }
+        }
+        Err(error) => When::Broken {
+            cause: format!("when could not be evaluated: {}", error.message),
+            saw: when.source().to_owned(),
+        },
+    }
+}
+
 /// The raw payload, if the rule mentions it.
-fn payload(live: &Live, concern: &Concern, rule: &Rule) -> Result<Option<serde_json::Value>, String> {
+pub(in crate::pipeline) fn payload(
+    source: &Source,
+    envelope: &Envelope,
+    body: &[u8],
+    rule: &Rule,
+) -> Result<Option<serde_json::Value>, String> {
     let templates = [
         Some(&rule.task.prompt),
         rule.task.base_ref.as_ref(),
@@ -153,12 +180,10 @@ fn payload(live: &Live, concern: &Concern, rule: &Rule) -> Result<Option<serde_j
     ];
     let used = rule.when.as_ref().is_some_and(|when| when.uses("payload"))
         || templates.into_iter().flatten().any(|template| template.uses("payload"));
-    let (true, Some(source), Some(body)) =
-        (used, live.sources.get(&concern.delivery.source), concern.delivery.body.as_deref())
-    else {
+    if !used {
         return Ok(None);
-    };
-    source.source.payload(&concern.envelope, body).map(Some).map_err(|unreadable| unreadable.to_string())
+    }
+    source.payload(envelope, body).map(Some).map_err(|unreadable| unreadable.to_string())
 }
 
 /// What an event means for tasks that exist: a label taken off cancels, news of a task's own branch is a hint.

@@ -3,7 +3,7 @@
 use super::Task;
 use crate::domain::task::State;
 use crate::ids::{DeliveryId, PersonId, TaskId};
-use crate::store::{Moment, Page, Store, StoreError, Tx};
+use crate::store::{Moment, Page, Store, StoreError, Tx, first_id_since};
 
 /// Filters of the list.
 #[derive(Debug, Clone, Default)]
@@ -73,9 +73,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: retry.
     pub async fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<Task>, StoreError> {
-        Ok(sqlx::query_as!(
+        let mut tx = self.begin_looking().await?;
+        let tasks = sqlx::query_as!(
             Task,
-            "/* tasks */
+            "/* tasks: planned anew for the filters given, each has an index that ends in id */
             SELECT * FROM tasks
             WHERE ($1::uuid IS NULL OR id < $1)
               AND ($2::text IS NULL OR state = $2)
@@ -83,17 +84,21 @@ impl Store {
               AND ($4::text IS NULL OR rule = $4)
               AND ($5::text IS NULL OR lower(person_login) = lower($5))
               AND ($6::timestamptz IS NULL OR created_at >= $6)
-            ORDER BY id DESC LIMIT $7",
+              AND ($7::uuid IS NULL OR id >= $7)
+            ORDER BY id DESC LIMIT $8",
             page.before,
             filter.state as Option<State>,
             filter.repo,
             filter.rule,
             filter.person,
             filter.since,
+            filter.since.map(first_id_since),
             page.limit,
         )
-        .fetch_all(&self.work)
-        .await?)
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(tasks)
     }
 
     /// The tasks that a delivery became.
@@ -144,24 +149,39 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: retry.
     pub async fn usage(&self, of: UsageOf<'_>) -> Result<Vec<UsageSum>, StoreError> {
-        let (task, rule, repo, person) = match of {
-            UsageOf::Task(task) => (Some(task.0), None, None, None),
-            UsageOf::Rule(rule) => (None, Some(rule), None, None),
-            UsageOf::Repo(repo) => (None, None, Some(repo), None),
-            UsageOf::Person(person) => (None, None, None, Some(person.0)),
+        let (rule, repo, person) = match of {
+            UsageOf::Task(task) => return self.usage_of_task(task).await,
+            UsageOf::Rule(rule) => (Some(rule), None, None),
+            UsageOf::Repo(repo) => (None, Some(repo), None),
+            UsageOf::Person(person) => (None, None, Some(person.0)),
         };
-        Ok(sqlx::query_as!(
+        let mut tx = self.begin_looking().await?;
+        let sums = sqlx::query_as!(
             UsageSum,
-            r#"/* usage */
+            r#"/* usage: planned anew for the key given */
             SELECT s.usage_kind AS "kind!", sum(s.usage_nano)::bigint AS "nano!"
             FROM sessions s JOIN tasks t ON t.id = s.task_id
-            WHERE s.usage_kind IS NOT NULL AND ($1::uuid IS NULL OR t.id = $1) AND ($2::text IS NULL OR t.rule = $2)
-              AND ($3::bigint IS NULL OR t.repo_id = $3) AND ($4::bigint IS NULL OR t.person_id = $4)
+            WHERE s.usage_kind IS NOT NULL AND s.usage_nano IS NOT NULL AND ($1::text IS NULL OR t.rule = $1)
+              AND ($2::bigint IS NULL OR t.repo_id = $2) AND ($3::bigint IS NULL OR t.person_id = $3)
             GROUP BY s.usage_kind ORDER BY s.usage_kind"#,
-            task,
             rule,
             repo,
             person
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(sums)
+    }
+
+    async fn usage_of_task(&self, task: TaskId) -> Result<Vec<UsageSum>, StoreError> {
+        Ok(sqlx::query_as!(
+            UsageSum,
+            r#"/* usage_of_task */
+            SELECT usage_kind AS "kind!", sum(usage_nano)::bigint AS "nano!" FROM sessions
+            WHERE task_id = $1 AND usage_kind IS NOT NULL AND usage_nano IS NOT NULL
+            GROUP BY usage_kind ORDER BY usage_kind"#,
+            task.0
         )
         .fetch_all(&self.work)
         .await?)

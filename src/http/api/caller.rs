@@ -1,0 +1,85 @@
+//! Who calls. A handler gets at nothing of the API's without naming the scope that it needs in its own
+//! arguments, so that none can forget to ask for a key.
+
+use std::marker::PhantomData;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+
+use crate::http::problem::Problem;
+use crate::pipeline::{Bridge, api_keys};
+use crate::store::api_keys::Scope;
+
+/// A caller whose key has at least the scope `S`. Put it first among a handler's arguments: they are read in
+/// order, and a stranger is told nothing but that a key is needed.
+#[derive(Debug)]
+pub struct Caller<S> {
+    /// The key's name, which is noted with what it does.
+    pub name: String,
+    scope: PhantomData<S>,
+}
+
+/// A scope as a type.
+pub trait Needs {
+    /// The scope.
+    const SCOPE: Scope;
+}
+
+/// May see.
+#[derive(Debug)]
+pub struct Read;
+
+/// May steer.
+#[derive(Debug)]
+pub struct Operate;
+
+impl Needs for Read {
+    const SCOPE: Scope = Scope::Read;
+}
+
+impl Needs for Operate {
+    const SCOPE: Scope = Scope::Operate;
+}
+
+impl<S, N> FromRequestParts<S> for Caller<N>
+where
+    S: Send + Sync,
+    Bridge: FromRef<S>,
+    N: Needs,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let bridge = Bridge::from_ref(state);
+        let presented = bearer(&parts.headers)
+            .ok_or_else(|| no_key("Send a key of this installation: `Authorization: Bearer tb_…`."))?;
+        let key = api_keys::find(&bridge.store, &bridge.ground, presented)
+            .await?
+            .ok_or_else(|| no_key("This key is not known here, or it was revoked."))?;
+        if key.scope < N::SCOPE {
+            return Err(too_narrow(key.scope, N::SCOPE));
+        }
+        Ok(Self { name: key.name, scope: PhantomData })
+    }
+}
+
+/// The presented key, if there is exactly one `Authorization: Bearer`.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (scheme, key) = values.next()?.to_str().ok()?.split_once(' ')?;
+    (values.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| key.trim())
+}
+
+fn no_key(detail: &str) -> Problem {
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, "no-key", "Key needed", detail);
+    Problem { challenge: Some("Bearer".to_owned()), ..problem }
+}
+
+fn too_narrow(has: Scope, needs: Scope) -> Problem {
+    let (has, needs) = (has.as_str(), needs.as_str());
+    let detail = format!("This needs a key with the scope `{needs}`; this key has `{has}`.");
+    let problem = Problem::new(StatusCode::FORBIDDEN, "scope", "Not allowed with this key", detail);
+    // RFC 6750, section 3.1.
+    Problem { challenge: Some(format!("Bearer error=\"insufficient_scope\", scope=\"{needs}\"")), ..problem }
+}

@@ -1,0 +1,77 @@
+//! `GET /api/v1/status`
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::TimeDelta;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::caller::{Caller, Read};
+use super::faults::Usual;
+use super::query::{Nothing, Query};
+use crate::http::problem::Problem;
+use crate::pipeline::Bridge;
+
+/// How it stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Status {
+    /// The version of taskbridge.
+    version: &'static str,
+    /// The rules in force.
+    rules: Rules,
+    /// The configured sources.
+    sources: Vec<String>,
+    /// Deliveries that wait for the rules.
+    waiting_deliveries: i64,
+    /// Webhooks turned away in the last 24 hours (to the hour).
+    refused_24h: Vec<Refused>,
+    /// Whether anything is paused.
+    paused: bool,
+}
+
+/// The rules in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Rules {
+    /// Hash of what they say.
+    version: String,
+    /// How many there are.
+    count: usize,
+}
+
+/// Webhooks turned away.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Refused {
+    /// The source; empty when none of the name is configured.
+    source: String,
+    /// Why, in one word.
+    reason: String,
+    /// How many.
+    count: i64,
+}
+
+/// How taskbridge stands.
+#[utoipa::path(
+    get, path = "/api/v1/status", tag = "status", security(("key" = ["read"])),
+    responses((status = 200, description = "How it stands.", body = Status), Usual)
+)]
+pub(super) async fn show_status(
+    _caller: Caller<Read>,
+    State(bridge): State<Bridge>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Json<Status>, Problem> {
+    let live = bridge.live();
+    let mut refused: BTreeMap<(String, String), i64> = BTreeMap::new();
+    for hour in bridge.store.refusals(bridge.ground.now() - TimeDelta::hours(24)).await? {
+        *refused.entry((hour.source, hour.reason)).or_default() += hour.count;
+    }
+    Ok(Json(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        rules: Rules { version: live.rules.version.clone(), count: live.rules.rules.len() },
+        sources: live.sources.keys().cloned().collect(),
+        waiting_deliveries: bridge.store.waiting_deliveries().await?,
+        refused_24h: refused.into_iter().map(|((source, reason), count)| Refused { source, reason, count }).collect(),
+        paused: !bridge.store.pauses().await?.is_empty(),
+    }))
+}

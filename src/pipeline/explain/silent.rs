@@ -1,0 +1,184 @@
+//! Why a rule was never asked: what it listens to, against what came. Rules are read from the stored version
+//! as plain JSON and leniently, since an older program may have written it.
+
+use serde_json::Value;
+
+use super::Explanation;
+
+/// The part of a stored rule that says what it listens to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Written {
+    pub name: String,
+    sources: Vec<String>,
+    labels: Vec<String>,
+    commands: Vec<String>,
+    events: Vec<String>,
+}
+
+/// What an event offers to the index.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard<'a> {
+    source: &'a str,
+    event: &'a str,
+    label: Option<&'a str>,
+    command: Option<&'a str>,
+}
+
+impl<'a> Heard<'a> {
+    pub(super) fn of(told: &'a Explanation) -> Self {
+        Self {
+            source: &told.source,
+            event: &told.event,
+            label: told.label.as_deref(),
+            command: told.command.as_deref(),
+        }
+    }
+}
+
+/// The stored rules, in order.
+pub(super) fn written(rules: &Value) -> Vec<Written> {
+    rules.as_array().map(|rules| rules.iter().map(one).collect()).unwrap_or_default()
+}
+
+fn one(rule: &Value) -> Written {
+    let on = &rule["on"];
+    Written {
+        name: rule["name"].as_str().unwrap_or_default().to_owned(),
+        sources: texts(&rule["sources"]),
+        labels: texts(&on["label"]),
+        commands: texts(&on["command"]),
+        events: texts(&on["event"]),
+    }
+}
+
+/// One text, or a list of them.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Why `rule` does not listen to this; `None` when it does. With `body_known` false nothing is known of
+/// labels and commands, only that the index did not lead to the rule.
+pub(super) fn why(rule: &Written, all: &[Written], heard: Heard<'_>, body_known: bool) -> Option<String> {
+    if !rule.hears_source(heard.source) {
+        return Some(format!("listens to {} only, and this came from `{}`", quoted(&rule.sources), heard.source));
+    }
+    if !rule.events.is_empty() {
+        return rule.misses_event(heard.event);
+    }
+    let about_labels = matches!(heard.event, "issues.labeled" | "pull_request.labeled");
+    if !rule.labels.is_empty() {
+        let wants = format!("listens to the label {}", quoted(&rule.labels));
+        return match heard.label {
+            Some(label) if rule.labels.iter().any(|wanted| wanted.to_lowercase() == label.to_lowercase()) => None,
+            Some(label) => Some(format!("{wants}, and this one was `{label}`")),
+            None if about_labels && !body_known => Some(format!("{wants}, and this was another")),
+            None => Some(format!("{wants}, and `{}` puts none on", heard.event)),
+        };
+    }
+    rule.misses_command(all, heard, body_known)
+}
+
+impl Written {
+    fn hears_source(&self, source: &str) -> bool {
+        self.sources.is_empty() || self.sources.iter().any(|wanted| wanted == source)
+    }
+
+    fn misses_event(&self, event: &str) -> Option<String> {
+        let name = event.split('.').next().unwrap_or(event);
+        let hears = self.events.iter().any(|wanted| wanted == event || wanted == name);
+        (!hears).then(|| format!("listens to {}, and this was `{event}`", quoted(&self.events)))
+    }
+
+    fn misses_command(&self, all: &[Self], heard: Heard<'_>, body_known: bool) -> Option<String> {
+        let free = self.commands.iter().any(|wanted| wanted == "*");
+        let wants = if free {
+            "listens to commands".to_owned()
+        } else {
+            format!("listens to the command {}", quoted(&self.commands))
+        };
+        let comments = matches!(heard.event, "issue_comment.created" | "pull_request_review_comment.created");
+        let Some(word) = heard.command else {
+            return Some(match comments {
+                true if body_known => format!("{wants}, and this comment holds none that can be done"),
+                true => format!("{wants}, and this comment held another or none"),
+                false => format!("{wants}, and `{}` is no new comment", heard.event),
+            });
+        };
+        let is = |wanted: &String| !word.is_empty() && wanted.eq_ignore_ascii_case(word);
+        if self.commands.iter().any(is) {
+            return None;
+        }
+        if !free {
+            let this = if word.is_empty() { "this was free text".to_owned() } else { format!("this was `{word}`") };
+            return Some(format!("{wants}, and {this}"));
+        }
+        let taken = all.iter().find(|rule| rule.hears_source(heard.source) && rule.commands.iter().any(is));
+        taken.map(|rule| format!("listens to free text, and `{word}` is a command of `{}`", rule.name))
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Heard, why, written};
+
+    fn answers(event: &str, label: Option<&str>, command: Option<&str>, body_known: bool) -> Vec<String> {
+        let rules = written(&json!([
+            { "name": "labels", "on": { "label": ["Fix", "repair"] } },
+            { "name": "tests", "on": { "command": "tests" } },
+            { "name": "free", "on": { "command": ["*"] } },
+            { "name": "other", "sources": ["gitlab"], "on": { "label": "fix" } },
+            { "name": "opened", "on": { "event": ["issues.opened", "push"] } }
+        ]));
+        let heard = Heard { source: "github", event, label, command };
+        rules.iter().map(|rule| why(rule, &rules, heard, body_known).unwrap_or_else(|| "listens".to_owned())).collect()
+    }
+
+    #[test]
+    fn a_label_is_held_against_what_each_rule_listens_to() {
+        assert_eq!(
+            answers("issues.labeled", Some("fix"), None, true),
+            [
+                "listens",
+                "listens to the command `tests`, and `issues.labeled` is no new comment",
+                "listens to commands, and `issues.labeled` is no new comment",
+                "listens to `gitlab` only, and this came from `github`",
+                "listens to `issues.opened` or `push`, and this was `issues.labeled`",
+            ]
+        );
+        assert_eq!(
+            answers("issues.labeled", Some("docs"), None, true)[0],
+            "listens to the label `Fix` or `repair`, and this one was `docs`"
+        );
+        assert_eq!(
+            answers("issues.labeled", None, None, false)[0],
+            "listens to the label `Fix` or `repair`, and this was another"
+        );
+    }
+
+    #[test]
+    fn a_word_that_a_rule_has_taken_is_no_free_text() {
+        let said = answers("issue_comment.created", None, Some("tests"), true);
+        assert_eq!(said[1], "listens");
+        assert_eq!(said[2], "listens to free text, and `tests` is a command of `tests`");
+        let said = answers("issue_comment.created", None, Some(""), true);
+        assert_eq!(
+            (said[1].as_str(), said[2].as_str()),
+            ("listens to the command `tests`, and this was free text", "listens")
+        );
+    }
+
+    #[test]
+    fn an_event_without_action_is_heard_by_its_name() {
+        assert_eq!(answers("push", None, None, true)[4], "listens");
+    }
+}
