@@ -2,12 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
-mod docs_commands;
-mod docs_pages;
-mod docs_set_up;
 mod architecture;
 mod canary;
 mod crash_kill;
+mod docs_commands;
+mod docs_pages;
+mod docs_set_up;
 mod embedded_postgres;
 mod github_app;
 mod github_calls;
