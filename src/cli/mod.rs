@@ -42,8 +42,6 @@ enum Command {
     Serve(serve::Serve),
     /// Check the configuration and say every fault with its place.
     Check(check::Check),
-    /// Ask the running service whether it is ready: exit code 0 if it is.
-    Health(health::Health),
     /// Tell why a delivery became what it became, rule by rule, or try a payload against the rules.
     Explain(explain::Explain),
     /// Add, list and remove the people with whose tokens tasks run.
@@ -58,6 +56,8 @@ enum Command {
     Resume(pause::ResumeCommand),
     /// Run a simulated GitHub, to try taskbridge without a seat or a bill.
     Sandbox(sandbox::SandboxCommand),
+    /// Ask the running service whether it is ready: exit code 0 if it is.
+    Health(health::Health),
     /// Print the JSON Schema of the configuration file, for editors.
     Schema(schema::Schema),
 }
@@ -93,7 +93,6 @@ impl Command {
         match self {
             Self::Serve(serve) => serve.run(config).await,
             Self::Check(check) => check.run(config),
-            Self::Health(health) => health.run(config).await,
             Self::Explain(explain) => explain.run(config).await,
             Self::People(people) => people.run(config).await,
             Self::ApiKeys(api_keys) => api_keys.run(config).await,
@@ -101,6 +100,7 @@ impl Command {
             Self::Pause(pause) => pause.run(config).await,
             Self::Resume(resume) => resume.run(config).await,
             Self::Sandbox(sandbox) => sandbox.run().await,
+            Self::Health(health) => health.run(config).await,
             Self::Schema(schema) => schema.run(),
         }
     }

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod canary;
+mod config;
 mod crash_kill;
 mod docs_commands;
 mod docs_pages;
@@ -19,15 +20,6 @@ mod github_setup;
 mod github_tasks;
 mod github_tls;
 mod github_wire;
-mod story_explain;
-mod story_label;
-mod story_start;
-mod story_sweep;
-mod story_uncertain;
-mod support;
-mod test_database;
-
-mod config;
 mod sandbox_control;
 mod sandbox_docs;
 mod sandbox_faults;
@@ -36,3 +28,10 @@ mod sandbox_shapes;
 mod sandbox_tasks;
 mod sandbox_threads;
 mod sandbox_world;
+mod story_explain;
+mod story_label;
+mod story_start;
+mod story_sweep;
+mod story_uncertain;
+mod support;
+mod test_database;
