@@ -22,6 +22,9 @@ pub enum CliError {
     /// A call to the database.
     #[error("taskbridge: {0}")]
     Store(#[from] StoreError),
+    /// A key of the admin API.
+    #[error("taskbridge: {0}")]
+    ApiKey(#[from] crate::pipeline::api_keys::CreateError),
     /// The address to listen on.
     #[error("taskbridge: {0}")]
     Bind(#[from] BindError),

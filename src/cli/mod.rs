@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod check;
+mod demo;
 mod error;
 mod explain;
 mod health;
@@ -9,6 +10,7 @@ mod keys;
 mod live;
 mod log;
 mod open;
+mod openapi;
 mod pause;
 mod people;
 mod sandbox;
@@ -40,6 +42,8 @@ struct Cli {
 enum Command {
     /// Run the service.
     Serve(serve::Serve),
+    /// Show one webhook on its whole way, with nothing configured.
+    Demo(demo::Demo),
     /// Check the configuration and say every fault with its place.
     Check(check::Check),
     /// Tell why a delivery became what it became, rule by rule, or try a payload against the rules.
@@ -60,6 +64,8 @@ enum Command {
     Health(health::Health),
     /// Print the JSON Schema of the configuration file, for editors.
     Schema(schema::Schema),
+    /// Print the OpenAPI description of the admin API.
+    Openapi(openapi::Openapi),
 }
 
 /// Runs the command line of this process.
@@ -92,6 +98,7 @@ impl Command {
     async fn run(self, config: &std::path::Path) -> Result<(), CliError> {
         match self {
             Self::Serve(serve) => serve.run(config).await,
+            Self::Demo(demo) => demo.run().await,
             Self::Check(check) => check.run(config),
             Self::Explain(explain) => explain.run(config).await,
             Self::People(people) => people.run(config).await,
@@ -102,6 +109,7 @@ impl Command {
             Self::Sandbox(sandbox) => sandbox.run().await,
             Self::Health(health) => health.run(config).await,
             Self::Schema(schema) => schema.run(),
+            Self::Openapi(openapi) => openapi.run(),
         }
     }
 }

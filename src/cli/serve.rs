@@ -47,12 +47,7 @@ impl Serve {
             None => *loaded.config.server.listen,
         };
         // Before the database: a second instance must say so at once, without touching anything.
-        let server = Server::bind(ServerSettings {
-            listen,
-            header_timeout: loaded.config.server.header_timeout.into(),
-            max_connections: usize::try_from(loaded.config.server.max_connections).unwrap_or(usize::MAX),
-        })
-        .await?;
+        let server = bind(&loaded, listen).await?;
         let opened = open(&loaded, Ground::system(), Owning::Service, &stop, |text| tracing::info!("{text}")).await?;
         let running = Running::start(&loaded, &opened, server);
         tracing::info!(
@@ -72,6 +67,17 @@ impl Serve {
         tracing::info!("stopped");
         outcome
     }
+}
+
+/// Listens at an address, with the bounds of the configuration.
+pub(super) async fn bind(loaded: &Loaded, listen: std::net::SocketAddr) -> Result<Server, CliError> {
+    let config = &loaded.config.server;
+    Ok(Server::bind(ServerSettings {
+        listen,
+        header_timeout: config.header_timeout.into(),
+        max_connections: usize::try_from(config.max_connections).unwrap_or(usize::MAX),
+    })
+    .await?)
 }
 
 /// The server, the writer, the workers and small chores of a process.
