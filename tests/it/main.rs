@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
+mod api_document;
+mod api_doors;
+mod api_kit;
+mod api_lists;
 mod embedded_postgres;
 mod github_app;
 mod github_calls;
