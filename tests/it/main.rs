@@ -6,6 +6,7 @@ mod api_document;
 mod api_doors;
 mod api_kit;
 mod api_lists;
+mod api_steer;
 mod embedded_postgres;
 mod github_app;
 mod github_calls;
