@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
+mod api_document;
+mod api_doors;
+mod api_kit;
+mod api_lists;
+mod api_steer;
 mod architecture;
 mod canary;
 mod cli_demo;
