@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The rooms from the ground up; `main` is the door on the roof. Rooms in one line do not know each other.
 const FLOORS: [&[&str]; 13] = [

@@ -104,7 +104,8 @@ async fn two_replicas_that_migrate_at_once_both_go_on() {
     let database = TestDatabase::create_empty().await;
     let (one, two) = (open_store(&database.url).await, open_store(&database.url).await);
     let (first, second) = tokio::join!(one.migrate(), two.migrate());
-    (first.unwrap(), second.unwrap());
+    first.unwrap();
+    second.unwrap();
     one.migrate().await.unwrap();
     let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
         .fetch_one(&mut connect(&database).await)

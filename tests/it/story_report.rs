@@ -123,7 +123,9 @@ async fn one_token_writes_one_thing_at_a_time_with_a_pause_between() {
             report::report_batch(&other),
             start_task::start_batch(&other)
         );
-        (a.unwrap(), b.unwrap(), c.unwrap());
+        a.unwrap();
+        b.unwrap();
+        c.unwrap();
         world.clock.advance(Duration::from_millis(600));
     }
     let at: Vec<_> = world.writes().into_iter().map(|call| call.at).collect();
