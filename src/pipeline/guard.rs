@@ -1,7 +1,7 @@
 //! Who may, looked up live and by account number; and what is our own doing and must start nothing.
 //! What cannot be looked up is refused, never assumed.
 
-use super::people::{NoReader, NoToken, reader};
+use super::people::{NoReader, NoToken, reader, reader_and_token, refuse};
 use super::{Bridge, StepError};
 use crate::domain::event::{Account, AccountKind, Event};
 use crate::domain::rule::{Allow, Permission};
@@ -35,8 +35,8 @@ pub enum May {
 
 /// Whether `actor` may do what `allow` guards in `repo`.
 pub async fn may(bridge: &Bridge, allow: &Allow, repo: &RepoPath, actor: &Account) -> May {
-    let session = match reader(bridge, repo, PersonId(actor.id)).await {
-        Ok(session) => session,
+    let (session, own) = match reader_and_token(bridge, repo, PersonId(actor.id)).await {
+        Ok(reader) => reader,
         Err(NoReader::Token(NoToken::Store(error))) => return May::Later(error.to_string()),
         Err(NoReader::Token(error)) => return May::NoReader(error.to_string()),
         Err(NoReader::Call(error)) => return May::Later(error.for_person()),
@@ -44,6 +44,11 @@ pub async fn may(bridge: &Bridge, allow: &Allow, repo: &RepoPath, actor: &Accoun
     match ask(bridge, &session, allow, repo, actor).await {
         Ok(answer) => answer,
         Err(error) if error.next() == Next::AskPerson => {
+            if let Some(sealed) = own
+                && let Err(error) = refuse(bridge, PersonId(actor.id), &sealed, &error).await
+            {
+                return May::Later(error.to_string());
+            }
             May::NoReader("GitHub no longer accepts the token that the right would be looked up with".to_owned())
         }
         Err(error) if error.next() == Next::GiveUp => May::No {

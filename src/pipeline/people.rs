@@ -90,14 +90,29 @@ fn token_place(row: &str) -> Place<'_> {
 /// # Errors
 /// [`NoReader`].
 pub async fn reader(bridge: &Bridge, repo: &RepoPath, actor: PersonId) -> Result<Session, NoReader> {
+    reader_and_token(bridge, repo, actor).await.map(|(session, _)| session)
+}
+
+/// The same with the sealed token, if it is the person's own, to mark it if it is refused.
+///
+/// # Errors
+/// [`NoReader`].
+pub(super) async fn reader_and_token(
+    bridge: &Bridge,
+    repo: &RepoPath,
+    actor: PersonId,
+) -> Result<(Session, Option<Vec<u8>>), NoReader> {
     if let Some(app) = bridge.github.app() {
         match app.installation_of(repo).await {
-            Ok(installation) => return app.as_installation(installation).await.map_err(NoReader::Call),
+            Ok(installation) => {
+                let session = app.as_installation(installation).await.map_err(NoReader::Call)?;
+                return Ok((session, None));
+            }
             Err(CallError::NotFound { .. }) => {}
             Err(error) => return Err(NoReader::Call(error)),
         }
     }
-    act_as(bridge, actor).await.map(|acting| acting.session).map_err(NoReader::Token)
+    act_as(bridge, actor).await.map(|acting| (acting.session, Some(acting.sealed))).map_err(NoReader::Token)
 }
 
 /// Why nothing can be looked up.

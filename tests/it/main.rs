@@ -2,8 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
+mod api_document;
+mod api_doors;
+mod api_kit;
+mod api_lists;
+mod api_steer;
 mod architecture;
 mod canary;
+mod cli_demo;
+mod cli_errors;
+mod cli_help;
+mod cli_serve;
 mod config;
 mod conformance;
 mod crash_kill;
@@ -21,6 +30,7 @@ mod github_setup;
 mod github_tasks;
 mod github_tls;
 mod github_wire;
+mod migrations;
 mod sandbox_control;
 mod sandbox_docs;
 mod sandbox_faults;
@@ -32,6 +42,7 @@ mod sandbox_world;
 mod story_commands;
 mod story_database;
 mod story_explain;
+mod story_forget;
 mod story_guards;
 mod story_intake_bodies;
 mod story_intake_signature;
@@ -41,6 +52,7 @@ mod story_limits;
 mod story_own_doings;
 mod story_paused;
 mod story_pulls;
+mod story_report;
 mod story_rules;
 mod story_run_as;
 mod story_start;
