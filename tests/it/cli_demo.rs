@@ -19,10 +19,12 @@ fn the_demo_walks_the_whole_way_and_leaves_nothing_running() {
     assert!(begun.elapsed() < Duration::from_secs(30));
     assert_eq!(processes_with(folder.path()), Vec::<String>::new());
 
-    // Again on the same folder, ended in the middle by Ctrl-C.
-    let mut demo = folder.start(&["demo"], &[]);
-    demo.says("queued");
-    demo.signal("INT");
-    assert_eq!(demo.ended(Duration::from_secs(10)).code(), Some(130), "{}", demo.text());
-    assert_eq!(processes_with(folder.path()), Vec::<String>::new());
+    // Again on the same folder, ended in the middle: by Ctrl-C, and by the terminal that is closed.
+    for (signal, after) in [("INT", "queued"), ("HUP", "One webhook")] {
+        let mut demo = folder.start(&["demo"], &[]);
+        demo.says(after);
+        demo.signal(signal);
+        assert_eq!(demo.ended(Duration::from_secs(10)).code(), Some(130), "{}", demo.text());
+        assert_eq!(processes_with(folder.path()), Vec::<String>::new());
+    }
 }
