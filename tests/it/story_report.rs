@@ -179,7 +179,7 @@ async fn with_an_app_it_speaks_as_the_app_even_of_a_dead_token() {
     let world = World::with(
         LABEL_RULE,
         |_| {},
-        |github| {
+        move |github| {
             github.app = Some(AppSettings { id: 12345, private_key_pem: Secret::new(key) });
         },
     )
