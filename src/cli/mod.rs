@@ -55,8 +55,6 @@ enum Command {
     #[command(name = "openapi")]
     OpenApi(openapi::OpenApi),
     Schema(schema::Schema),
-    /// Print the OpenAPI description of the admin API.
-    Openapi(openapi::Openapi),
 }
 
 /// Runs the command line of this process.
@@ -101,7 +99,6 @@ impl Command {
             Self::Health(health) => health.run(config).await,
             Self::OpenApi(openapi) => openapi.run(),
             Self::Schema(schema) => schema.run(),
-            Self::Openapi(openapi) => openapi.run(),
         }
     }
 }
