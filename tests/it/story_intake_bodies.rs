@@ -114,7 +114,7 @@ async fn an_event_or_action_that_nobody_knows_is_kept_and_says_so() {
     }
 }
 
-fn small() -> Setup {
+fn small() -> Setup<'static> {
     let intake = taskbridge::http::state::Intake::new(4096, Duration::from_millis(300), 4096);
     Setup { intake, ..Setup::new(LABEL_RULE) }
 }

@@ -68,7 +68,7 @@ pub(crate) struct World {
 }
 
 /// How a world is made.
-pub(crate) struct Setup {
+pub(crate) struct Setup<'a> {
     /// What stands in the file after the source `github`; a text with `sources:` stands alone.
     pub(crate) rules: String,
     /// Whether the App is installed.
@@ -76,11 +76,11 @@ pub(crate) struct Setup {
     pub(crate) intake: Intake,
     /// What stands between the service and its database.
     pub(crate) cut: Option<Cut>,
-    pub(crate) adjust: Box<dyn FnOnce(&mut Settings) + Send>,
-    pub(crate) adjust_github: Box<dyn FnOnce(&mut GithubSettings) + Send>,
+    pub(crate) adjust: Box<dyn FnOnce(&mut Settings) + Send + 'a>,
+    pub(crate) adjust_github: Box<dyn FnOnce(&mut GithubSettings) + Send + 'a>,
 }
 
-impl Setup {
+impl Setup<'_> {
     /// The usual world with these rules.
     pub(crate) fn new(rules: &str) -> Self {
         Self {
@@ -110,8 +110,8 @@ impl World {
     /// The same with other settings and another GitHub client.
     pub(crate) async fn with(
         rules: &str,
-        adjust: impl FnOnce(&mut Settings) + Send + 'static,
-        adjust_github: impl FnOnce(&mut GithubSettings) + Send + 'static,
+        adjust: impl FnOnce(&mut Settings) + Send,
+        adjust_github: impl FnOnce(&mut GithubSettings) + Send,
     ) -> Self {
         Self::of(Setup { adjust: Box::new(adjust), adjust_github: Box::new(adjust_github), ..Setup::new(rules) }).await
     }
@@ -122,7 +122,7 @@ impl World {
     }
 
     /// A world as `setup` says.
-    pub(crate) async fn of(setup: Setup) -> Self {
+    pub(crate) async fn of(setup: Setup<'_>) -> Self {
         super::canary::listen(&[HOOK_SECRET, OLD_SECRET, MONA_TOKEN, OTTO_TOKEN, &"0f".repeat(32)]);
         let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let ground = Ground { clock: clock.clone(), chance: Arc::new(SystemChance) };
