@@ -1,12 +1,22 @@
 //! The roof: the command line, the only place where all is put together. A command a file.
 
+mod api_keys;
 mod check;
+mod demo;
 mod error;
+mod explain;
+mod health;
+mod keys;
 mod live;
 mod log;
 mod open;
+mod openapi;
+mod pause;
+mod people;
+mod sandbox;
 mod schema;
 mod serve;
+mod stop;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,10 +42,30 @@ struct Cli {
 enum Command {
     /// Run the service.
     Serve(serve::Serve),
+    /// Show one webhook on its whole way, with nothing configured.
+    Demo(demo::Demo),
     /// Check the configuration and say every fault with its place.
     Check(check::Check),
+    /// Tell why a delivery became what it became, rule by rule, or try a payload against the rules.
+    Explain(explain::Explain),
+    /// Add, list and remove the people with whose tokens tasks run.
+    People(people::People),
+    /// Make, list and revoke keys of the admin API.
+    ApiKeys(api_keys::ApiKeys),
+    /// Make sealing keys, and seal stored tokens anew after a change of keys.
+    Keys(keys::Keys),
+    /// Stop starting tasks, for everything or a part.
+    Pause(pause::PauseCommand),
+    /// Go on starting tasks.
+    Resume(pause::ResumeCommand),
+    /// Run a simulated GitHub, to try taskbridge without a seat or a bill.
+    Sandbox(sandbox::SandboxCommand),
+    /// Ask the running service whether it is ready: exit code 0 if it is.
+    Health(health::Health),
     /// Print the JSON Schema of the configuration file, for editors.
     Schema(schema::Schema),
+    /// Print the OpenAPI description of the admin API.
+    Openapi(openapi::Openapi),
 }
 
 /// Runs the command line of this process.
@@ -68,8 +98,27 @@ impl Command {
     async fn run(self, config: &std::path::Path) -> Result<(), CliError> {
         match self {
             Self::Serve(serve) => serve.run(config).await,
+            Self::Demo(demo) => demo.run().await,
             Self::Check(check) => check.run(config),
+            Self::Explain(explain) => explain.run(config).await,
+            Self::People(people) => people.run(config).await,
+            Self::ApiKeys(api_keys) => api_keys.run(config).await,
+            Self::Keys(keys) => keys.run(config).await,
+            Self::Pause(pause) => pause.run(config).await,
+            Self::Resume(resume) => resume.run(config).await,
+            Self::Sandbox(sandbox) => sandbox.run().await,
+            Self::Health(health) => health.run(config).await,
             Self::Schema(schema) => schema.run(),
+            Self::Openapi(openapi) => openapi.run(),
         }
+    }
+}
+
+/// The sentence for a rule that is not there, with the nearest that is.
+fn no_such_rule(rules: &crate::domain::rule_set::RuleSet, asked: &str) -> String {
+    let nearest = rules.rules.iter().map(|rule| &rule.name).min_by_key(|name| strsim::damerau_levenshtein(name, asked));
+    match nearest {
+        Some(name) => format!("there is no rule `{asked}`; did you mean `{name}`?"),
+        None => format!("there is no rule `{asked}`; there are no rules at all"),
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::CliError;
 use super::live::live_of;
+use super::stop::Stop;
 use crate::clock::Ground;
 use crate::config::{Config, Loaded, OnUncertain, Reader};
 use crate::github::{AppSettings, Github, Settings as GithubSettings};
@@ -41,6 +42,8 @@ pub(super) enum Owning {
     Service,
     /// A short command, which may run beside the service.
     Beside,
+    /// The demo: a private server of its own, whatever the environment says.
+    Demo,
 }
 
 /// Loads the configuration and shows its warnings.
@@ -52,15 +55,62 @@ pub(super) fn load(path: &Path) -> Result<Loaded, CliError> {
     Ok(loaded)
 }
 
+/// Runs a short command, beside a running service or alone, and closes what it opened.
+pub(super) async fn beside<T>(
+    config: &Path,
+    work: impl AsyncFnOnce(&Loaded, &Bridge) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let stop = Stop::listen()?;
+    let loaded = load(config)?;
+    let opened = open(&loaded, Ground::system(), Owning::Beside, &stop, |text| eprintln!("taskbridge: {text}")).await?;
+    let outcome = tokio::select! {
+        outcome = work(&loaded, &opened.bridge) => outcome,
+        () = stop.told() => Err(CliError::Stopped),
+    };
+    opened.close().await?;
+    outcome
+}
+
 /// Puts the parts together.
 pub(super) async fn open(
     loaded: &Loaded,
     ground: Ground,
     owning: Owning,
+    stop: &Stop,
     mut say: impl FnMut(&str),
 ) -> Result<Opened, CliError> {
+    // Not cut short by a signal: a server half started would be left behind. It has its own deadlines.
+    let (url, embedded) = database(&loaded.config, owning, &mut say).await?;
+    let private = embedded.is_some() || owning == Owning::Beside && is_private(&loaded.config);
+    let put = async {
+        if stop.is_told() {
+            return Err(CliError::Stopped);
+        }
+        tokio::select! {
+            bridge = put_together(loaded, ground, owning, url, private, &mut say) => bridge,
+            () = stop.told() => Err(CliError::Stopped),
+        }
+    };
+    match put.await {
+        Ok(bridge) => Ok(Opened { bridge, embedded }),
+        Err(error) => {
+            if let Some(embedded) = embedded {
+                embedded.stop().await?;
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn put_together(
+    loaded: &Loaded,
+    ground: Ground,
+    owning: Owning,
+    url: Secret,
+    private: bool,
+    say: &mut impl FnMut(&str),
+) -> Result<Bridge, CliError> {
     let config = &loaded.config;
-    let (url, embedded, private) = database(config, owning, &mut say).await?;
     let settings = StoreSettings {
         url,
         intake_connections: config.database.intake_connections,
@@ -69,14 +119,13 @@ pub(super) async fn open(
     };
     let store = Store::connect(&settings, |why| say(&format!("waiting for the database: {why}"))).await?;
     store.migrate().await?;
-    let vault = vault(config, private, &ground, &mut say)?;
+    let vault = vault(config, owning, private, &ground, say)?;
     let proof = store.vault_proof(&vault.proof(&ground)).await?;
     vault.verify_proof(&proof).map_err(|error| CliError::Said(error.to_string()))?;
     let github = github(config, &ground)?;
     let live = live_of(loaded, github.host());
     store.keep_rule_version(&live.rules.version, &live.rules.source_json, ground.now()).await?;
-    let bridge = Bridge::new(store, github, vault, ground, settings_of(config), live);
-    Ok(Opened { bridge, embedded })
+    Ok(Bridge::new(store, github, vault, ground, settings_of(config), live))
 }
 
 /// The address of the database: configured, in the environment, or a private server's.
@@ -84,29 +133,47 @@ async fn database(
     config: &Config,
     owning: Owning,
     say: &mut impl FnMut(&str),
-) -> Result<(Secret, Option<EmbeddedPostgres>, bool), CliError> {
-    if let Some(url) = &config.database.url {
-        return Ok((url.value().clone(), None, false));
-    }
-    if let Some(url) = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()) {
-        return Ok((Secret::new(url), None, false));
+) -> Result<(Secret, Option<EmbeddedPostgres>), CliError> {
+    if owning != Owning::Demo {
+        if let Some(url) = &config.database.url {
+            return Ok((url.value().clone(), None));
+        }
+        if let Some(url) = set("DATABASE_URL") {
+            return Ok((Secret::new(url), None));
+        }
     }
     match EmbeddedPostgres::start(&config.data_dir, |text| say(text)).await {
-        Ok(embedded) => Ok((Secret::new(embedded.url()), Some(embedded), true)),
+        Ok(embedded) => Ok((Secret::new(embedded.url()), Some(embedded))),
         // A running service owns it: a short command goes in beside it.
         Err(EmbeddedError::InUse { .. }) if owning == Owning::Beside => {
-            Ok((Secret::new(EmbeddedPostgres::url_beside_owner(&config.data_dir)?), None, true))
+            Ok((Secret::new(EmbeddedPostgres::url_beside_owner(&config.data_dir)?), None))
         }
         Err(error) => Err(error.into()),
     }
 }
 
+/// Whether the configuration and the environment name no database.
+fn is_private(config: &Config) -> bool {
+    config.database.url.is_none() && set("DATABASE_URL").is_none()
+}
+
+/// A variable of the environment that says something.
+fn set(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// The sealing keys: configured, in the environment, or, for a private installation, generated once.
-fn vault(config: &Config, private: bool, ground: &Ground, say: &mut impl FnMut(&str)) -> Result<Vault, CliError> {
+fn vault(
+    config: &Config,
+    owning: Owning,
+    private: bool,
+    ground: &Ground,
+    say: &mut impl FnMut(&str),
+) -> Result<Vault, CliError> {
     let said = |error: &dyn std::fmt::Display| CliError::Said(error.to_string());
     let mut secrets: Vec<Secret> = config.vault.keys.0.iter().map(|key| key.value().clone()).collect();
-    if secrets.is_empty() {
-        secrets.extend(std::env::var("TASKBRIDGE_SEALING_KEY").ok().filter(|key| !key.is_empty()).map(Secret::new));
+    if secrets.is_empty() && owning != Owning::Demo {
+        secrets.extend(set("TASKBRIDGE_SEALING_KEY").map(Secret::new));
     }
     let keys = if secrets.is_empty() {
         vec![key_file(config, private, ground, say)?]
@@ -145,7 +212,8 @@ fn key_file(config: &Config, private: bool, ground: &Ground, say: &mut impl FnMu
     Ok(key)
 }
 
-fn github(config: &Config, ground: &Ground) -> Result<Github, CliError> {
+/// The client, as configured; it asks nothing yet.
+pub(super) fn github(config: &Config, ground: &Ground) -> Result<Github, CliError> {
     let github = &config.github;
     let extra_ca_pem = match &github.extra_ca_file {
         None => None,

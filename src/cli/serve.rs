@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::log::{self, LogForm};
 use super::open::{Opened, Owning, load, open};
+use super::stop::Stop;
 use super::{CliError, live_of};
 use crate::clock::Ground;
 use crate::config::{Loaded, Reader};
@@ -39,19 +40,15 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
         log::start(self.log, "info");
+        let stop = Stop::listen()?;
         let loaded = load(config)?;
         let listen = match self.listen {
             Some(listen) => listen,
             None => *loaded.config.server.listen,
         };
         // Before the database: a second instance must say so at once, without touching anything.
-        let server = Server::bind(ServerSettings {
-            listen,
-            header_timeout: loaded.config.server.header_timeout.into(),
-            max_connections: usize::try_from(loaded.config.server.max_connections).unwrap_or(usize::MAX),
-        })
-        .await?;
-        let opened = open(&loaded, Ground::system(), Owning::Service, |text| tracing::info!("{text}")).await?;
+        let server = bind(&loaded, listen).await?;
+        let opened = open(&loaded, Ground::system(), Owning::Service, &stop, |text| tracing::info!("{text}")).await?;
         let running = Running::start(&loaded, &opened, server);
         tracing::info!(
             address = %running.address,
@@ -59,14 +56,28 @@ impl Serve {
             version = loaded.rules.version,
             "taskbridge serves; webhooks go to /hooks/<source>"
         );
-        let outcome = until_told_to_stop(&opened.bridge, config).await;
+        let outcome = until_told_to_stop(&opened.bridge, config, &stop).await;
         tracing::info!("stopping: no new work is taken, what runs is let end");
         let grace = Duration::from(loaded.config.github.timeout) + Duration::from_secs(5);
-        running.stop(grace).await;
+        tokio::select! {
+            () = running.stop(grace) => {}
+            () = stop.told_again() => tracing::warn!("stopped at once; what was dropped is taken up again when its lease runs out"),
+        }
         opened.close().await?;
         tracing::info!("stopped");
         outcome
     }
+}
+
+/// Listens at an address, with the bounds of the configuration.
+pub(super) async fn bind(loaded: &Loaded, listen: std::net::SocketAddr) -> Result<Server, CliError> {
+    let config = &loaded.config.server;
+    Ok(Server::bind(ServerSettings {
+        listen,
+        header_timeout: config.header_timeout.into(),
+        max_connections: usize::try_from(config.max_connections).unwrap_or(usize::MAX),
+    })
+    .await?)
 }
 
 /// The server, the writer, the workers and small chores of a process.
@@ -123,15 +134,13 @@ async fn flush(bridge: Bridge, intake: Arc<Intake>, stop: CancellationToken) {
 }
 
 /// Waits for a signal to stop; meanwhile reloads on SIGHUP and when a file of the configuration changes.
-async fn until_told_to_stop(bridge: &Bridge, config: &Path) -> Result<(), CliError> {
-    let signals = |kind| signal(kind).map_err(|error| CliError::Said(format!("signals cannot be received: {error}")));
-    let (mut term, mut interrupt, mut hangup) =
-        (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?, signals(SignalKind::hangup())?);
+async fn until_told_to_stop(bridge: &Bridge, config: &Path, stop: &Stop) -> Result<(), CliError> {
+    let mut hangup =
+        signal(SignalKind::hangup()).map_err(|error| CliError::Said(format!("signals cannot be received: {error}")))?;
     let mut seen = fingerprint(config.to_owned()).await;
     loop {
         let asked = tokio::select! {
-            _ = term.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+            () = stop.told() => return Ok(()),
             _ = hangup.recv() => true,
             () = tokio::time::sleep(RELOAD_POLL) => false,
         };

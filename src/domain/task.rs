@@ -248,7 +248,9 @@ pub fn weigh(
     let state = State::from_remote(&observation.raw_state);
     if let (Some(known_at), Some(at)) = (known_at, observation.updated_at) {
         let same_word = known_raw == Some(observation.raw_state.as_str());
-        if at < known_at || (at == known_at && !same_word && known.is_end() && !state.is_end()) {
+        // A lost task that is seen again is news although nothing has changed at GitHub.
+        let ended = known.is_end() && known != State::Lost;
+        if at < known_at || (at == known_at && !same_word && ended && !state.is_end()) {
             return News::Old;
         }
     }

@@ -94,7 +94,7 @@ pub fn living_comment(telling: &Telling) -> String {
 
 fn headline(telling: &Telling) -> String {
     let reason = clean(&telling.reason, 1000).replace('\n', " ");
-    let because = if reason.is_empty() { ".".to_owned() } else { format!(": {reason}.").replace("..", ".") };
+    let because = if reason.is_empty() { ".".to_owned() } else { format!(": {}.", reason.trim_end_matches('.')) };
     match telling.state {
         State::Held => format!("⏸️ **This waits for a person**{because}"),
         State::Pending if telling.ahead > 0 => {

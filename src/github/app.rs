@@ -19,6 +19,8 @@ use crate::secret::Secret;
 
 /// A token is renewed this long before it ends (it lives one hour), so that no call starts with a dying one.
 const RENEW_BEFORE: TimeDelta = TimeDelta::minutes(5);
+/// How long it is remembered which installation covers a repository.
+const REMEMBER: TimeDelta = TimeDelta::minutes(10);
 
 /// The configured GitHub App.
 pub struct App {
@@ -26,6 +28,7 @@ pub struct App {
     signer: Signer,
     core: Arc<Core>,
     tokens: Mutex<HashMap<i64, Arc<Slot>>>,
+    covers: Mutex<HashMap<RepoPath, (i64, DateTime<Utc>)>>,
 }
 
 /// One installation's token. `tries` counts finished refreshes, so that those who waited for one can tell that it
@@ -61,7 +64,13 @@ impl std::fmt::Debug for App {
 
 impl App {
     pub(super) fn new(settings: AppSettings, core: Arc<Core>) -> Result<Self, SetupError> {
-        Ok(Self { id: settings.id, signer: Signer::new(&settings)?, core, tokens: Mutex::default() })
+        Ok(Self {
+            id: settings.id,
+            signer: Signer::new(&settings)?,
+            core,
+            tokens: Mutex::default(),
+            covers: Mutex::default(),
+        })
     }
 
     /// The App's number; things done through it carry this in `performed_via_github_app`.
@@ -77,11 +86,25 @@ impl App {
         Session::new(self.core.clone(), Token { secret, owner: TokenOwner::App(self.id) })
     }
 
-    /// The number of the installation that covers `repo`. Not found: the App is not installed there.
+    /// The number of the installation that covers `repo`, remembered for ten minutes. Not found: the App is not
+    /// installed there.
     ///
     /// # Errors
     /// See [`CallError`].
     pub async fn installation_of(&self, repo: &RepoPath) -> Result<i64, CallError> {
+        let now = self.core.ground.now();
+        let known = self.covers.lock().unwrap_or_else(PoisonError::into_inner).get(repo).copied();
+        if let Some((id, _)) = known.filter(|(_, until)| now < *until) {
+            return Ok(id);
+        }
+        let id = self.ask_installation_of(repo).await?;
+        let mut covers = self.covers.lock().unwrap_or_else(PoisonError::into_inner);
+        covers.retain(|_, (_, until)| now < *until);
+        covers.insert(repo.clone(), (id, now + REMEMBER));
+        Ok(id)
+    }
+
+    async fn ask_installation_of(&self, repo: &RepoPath) -> Result<i64, CallError> {
         let url = self.core.url(&["repos", repo.owner(), repo.name(), "installation"])?;
         let answer = self.as_itself().get(url, ONE).await?;
         Ok(answer.json::<Installation>(StatusCode::OK)?.id)
@@ -97,8 +120,9 @@ impl App {
         Ok(Session::new(self.core.clone(), token))
     }
 
-    /// Drops a token that GitHub no longer accepts, so that the next call fetches another.
+    /// Drops a token that GitHub no longer accepts and what the installation covered, so that both are asked anew.
     pub async fn forget_installation(&self, installation: i64) {
+        self.covers.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, (id, _)| *id != installation);
         self.slot(installation).held.lock().await.token = None;
     }
 

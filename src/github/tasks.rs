@@ -37,7 +37,7 @@ pub struct NewTask {
     pub head_ref: Option<String>,
 }
 
-/// What a list shall hold. Lists run from the least to the most recently changed.
+/// What a list shall hold. Lists run from the least to the most recently changed, unless told otherwise.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TaskQuery<'a> {
     /// Only tasks changed at or after this (cut to whole seconds, so never later than meant).
@@ -46,6 +46,8 @@ pub struct TaskQuery<'a> {
     pub archived: bool,
     /// Only tasks made by this account. Lists over all repositories have no such filter and ignore it.
     pub creator_id: Option<i64>,
+    /// From the oldest to the newest, an order that does not move while pages are read.
+    pub by_creation: bool,
     /// The next page as an earlier [`TaskPage`] named it; everything above is then already in it.
     pub next: Option<&'a str>,
     /// The `ETag` of an earlier answer to the same question; see [`TaskPage::not_modified`].
@@ -128,8 +130,9 @@ impl Session {
             if let Some(creator) = query.creator_id {
                 pairs.append_pair("creator_id", &creator.to_string());
             }
+            let sort = if query.by_creation { "created_at" } else { "updated_at" };
             pairs.append_pair("is_archived", if query.archived { "true" } else { "false" });
-            pairs.append_pair("sort", "updated_at").append_pair("direction", "asc").append_pair("per_page", PER_PAGE);
+            pairs.append_pair("sort", sort).append_pair("direction", "asc").append_pair("per_page", PER_PAGE);
         }
         let answer = self.get_if_changed(url, query.etag).await?;
         let etag = answer.etag();

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::pipeline::StepError;
 use crate::pipeline::steer::SteerError;
 use crate::store::StoreError;
 
@@ -90,6 +91,18 @@ impl From<StoreError> for Problem {
         }
         tracing::error!(%error, "a request failed in the database");
         Self::internal()
+    }
+}
+
+impl From<StepError> for Problem {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Store(error) => error.into(),
+            StepError::Illegal(error) => {
+                tracing::error!(%error, "a request asked for a step that its task does not allow");
+                Self::internal()
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
+use super::people::still_without_token;
 use super::transition::{note, react, take_step, tell};
 use super::{Bridge, StepError};
 use crate::domain::rule::{Bound, Limits, OnceThen};
@@ -126,6 +127,10 @@ async fn make(bridge: &Bridge, tx: &mut Tx, plan: &Plan) -> Result<NewDecision, 
     }
     if let Some((cause, saw)) = over_limit(bridge, tx, plan, now).await? {
         return Ok(decision(Verdict::Refused, cause, &saw, None));
+    }
+    if new.hold == Some(Hold::Token) && !still_without_token(bridge, tx, new.person_id).await? {
+        (new.state, new.hold) = (State::Pending, None);
+        new.reason.clear();
     }
     let task = tx.make_task(&new, now).await?;
     if !tx.claim_intents(task.id, &plan.intents, now).await? {

@@ -9,8 +9,8 @@ use crate::store::Moment;
 
 /// Rows a statement.
 const BATCH: i64 = 500;
-/// Statements a kind and run; the rest waits for the next run.
-const BATCHES: usize = 200;
+/// Statements a kind and run; the rest comes with the next run, at once, so that the guard is held only briefly.
+const BATCHES: usize = 10;
 /// Counts of refusals are kept this long.
 const KEEP_REFUSALS: TimeDelta = TimeDelta::days(30);
 
@@ -25,6 +25,15 @@ pub struct Forgotten {
     pub tasks: u64,
     /// Reports without a task, counts and rule sets.
     pub others: u64,
+}
+
+impl Forgotten {
+    /// Whether a kind was so many that there may be more.
+    #[must_use]
+    pub fn more(&self) -> bool {
+        let full = BATCH.unsigned_abs() * BATCHES as u64;
+        [self.bodies, self.deliveries, self.tasks, self.others].iter().any(|count| *count >= full)
+    }
 }
 
 /// Forgets what is due. Answers nothing if another replica is at it.

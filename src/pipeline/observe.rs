@@ -5,13 +5,15 @@ use chrono::TimeDelta;
 
 use super::transition::{note, take_step, tell};
 use super::{Bridge, StepError};
-use crate::domain::task::{News, Observation, Step, weigh};
+use crate::domain::task::{News, Observation, State, Step, weigh};
 use crate::domain::trust::clean_line;
 use crate::github::{Artifact, CallError, PullInfo, RemoteSession, RemoteTask, RepoPath, Session};
 use crate::ids::TaskId;
 use crate::store::tasks::Task;
 use crate::store::tasks::list::SessionRow;
 
+/// Between looks at a lost task, while ended tasks are watched: its repository may come into reach again.
+const LOST_LOOK: TimeDelta = TimeDelta::hours(6);
 /// First wait before a quiet task is asked for by itself; doubled up to [`QUIET_CAP`].
 const QUIET_FIRST: TimeDelta = TimeDelta::minutes(15);
 const QUIET_CAP: TimeDelta = TimeDelta::hours(1);
@@ -69,7 +71,8 @@ pub async fn take_in(
     task.looked_at = Some(now);
     let was_missing = task.missing_since.take().is_some();
     let details = if news == News::Old { false } else { take_details(&mut task, remote, pull) };
-    let sessions: Vec<SessionRow> = remote.sessions.iter().flatten().map(|session| row(id, session)).collect();
+    let told = remote.sessions.iter().flatten().filter(|_| news != News::Old);
+    let sessions: Vec<SessionRow> = told.map(|session| row(id, session)).collect();
     let used = tx.save_sessions(&sessions).await?;
     let quiet = matches!(news, News::Old | News::Same) && !details && !used;
     task.quiet_looks = if quiet { task.quiet_looks.saturating_add(1) } else { 0 };
@@ -79,13 +82,16 @@ pub async fn take_in(
     );
     match news {
         News::Moved(state) | News::Reopened(state) => {
+            if state.is_end() {
+                // An ended task is watched by its person's rounds, and then left alone.
+                task.look_at = None;
+            }
             let words = moved_words(&task, &news, &remote.state);
             take_step(&mut tx, ground, &mut task, Step::Observe(state), &words).await?;
             tracing::info!(task = %task.id, state = %task.state, raw = remote.state, "GitHub moved a task on");
         }
         News::Old | News::Same => {
-            if task.state.is_end() && task.look_at.is_some() {
-                // An ended task is watched by its person's rounds, and then left alone.
+            if task.state.is_end() {
                 task.look_at = None;
             }
             tx.save_task(&task).await?;
@@ -196,11 +202,14 @@ async fn missing(bridge: &Bridge, id: TaskId) -> Result<(), StepError> {
     let since = *task.missing_since.get_or_insert(now);
     let patience = TimeDelta::from_std(bridge.settings.lost_after).unwrap_or(TimeDelta::MAX);
     task.look_at = Some(now + TimeDelta::minutes(5).min(patience));
+    let watch = TimeDelta::from_std(bridge.settings.settled_watch).unwrap_or(TimeDelta::MAX);
     if task.state.is_end() {
-        task.look_at = None;
+        let watched =
+            task.state == State::Lost && task.ended_at.is_some_and(|at| now.signed_duration_since(at) < watch);
+        task.look_at = watched.then_some(now + LOST_LOOK);
         tx.save_task(&task).await?;
     } else if now.signed_duration_since(since) >= patience {
-        task.look_at = None;
+        task.look_at = Some(now + LOST_LOOK);
         let why = "GitHub has answered `not found` for a long time: it was deleted, or its repository is out of reach";
         take_step(&mut tx, &bridge.ground, &mut task, Step::Forgotten, why).await?;
     } else {

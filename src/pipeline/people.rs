@@ -4,12 +4,12 @@
 use super::{Bridge, StepError};
 use crate::domain::task::{State, Step};
 use crate::github::{CallError, RepoPath, Session, Token, TokenOwner};
-use crate::ids::PersonId;
+use crate::ids::{PersonId, TaskId};
 use crate::pipeline::transition::take_step;
 use crate::secret::Secret;
-use crate::store::StoreError;
 use crate::store::people::Person;
 use crate::store::tasks::Hold;
+use crate::store::{StoreError, Tx};
 use crate::vault::Place;
 
 /// Why there is no token to act with.
@@ -58,6 +58,27 @@ pub async fn act_as(bridge: &Bridge, id: PersonId) -> Result<Acting, NoToken> {
     let row = id.to_string();
     let secret = bridge.vault.open(&token_place(&row), &sealed)?;
     Ok(Acting { session: bridge.github.with_token(Token { secret, owner: TokenOwner::Person(id) }), sealed })
+}
+
+/// Marks a token that GitHub does not accept, whoever finds out, unless a newer one was put since.
+///
+/// # Errors
+/// [`StepError`]: retry.
+pub(super) async fn refuse(bridge: &Bridge, id: PersonId, sealed: &[u8], error: &CallError) -> Result<(), StepError> {
+    let mut tx = bridge.store.begin().await?;
+    tx.refuse_token(id, sealed, &error.for_person()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Whether a task may still be held for a token: none has come meanwhile. The lock is held to the end of the
+/// transaction, so that whoever gives a token finds every task that is held for it.
+///
+/// # Errors
+/// [`StepError`]: retry.
+pub(super) async fn still_without_token(bridge: &Bridge, tx: &mut Tx, id: PersonId) -> Result<bool, StepError> {
+    tx.alone_with(&format!("token:{id}")).await?;
+    Ok(!tx.has_usable_token(id, bridge.ground.now()).await?)
 }
 
 fn token_place(row: &str) -> Place<'_> {
@@ -139,20 +160,38 @@ pub async fn add(bridge: &Bridge, login: &str, token: Secret) -> Result<(PersonI
 /// # Errors
 /// [`StepError`].
 pub async fn release_held(bridge: &Bridge, id: PersonId) -> Result<usize, StepError> {
+    let mut tx = bridge.store.begin().await?;
+    tx.alone_with(&format!("token:{id}")).await?;
+    tx.commit().await?;
     let mut released = 0;
-    for task in bridge.store.tasks_held_for_token(id).await? {
-        let mut tx = bridge.store.begin().await?;
-        let Some(mut task) = tx.lock_task(task).await? else { continue };
-        if task.state != State::Held || task.hold != Some(Hold::Token) {
-            continue;
+    loop {
+        let held = bridge.store.tasks_held_for_token(id).await?;
+        let before = released;
+        for task in held {
+            released += usize::from(release(bridge, task).await?);
         }
-        task.due_at = bridge.ground.now();
-        take_step(&mut tx, &bridge.ground, &mut task, Step::Resume, "a token is there again").await?;
-        tx.commit().await?;
-        released += 1;
+        if released == before {
+            break;
+        }
     }
+    // What GitHub did meanwhile is read at once, not after the long wait of a person without a token.
+    bridge.store.hint_sweep(id, bridge.ground.now()).await?;
+    bridge.wake.sweeps.notify_one();
     bridge.wake.tasks.notify_one();
+    bridge.wake.reports.notify_one();
     Ok(released)
+}
+
+async fn release(bridge: &Bridge, task: TaskId) -> Result<bool, StepError> {
+    let mut tx = bridge.store.begin().await?;
+    let Some(mut task) = tx.lock_task(task).await? else { return Ok(false) };
+    if task.state != State::Held || task.hold != Some(Hold::Token) {
+        return Ok(false);
+    }
+    task.due_at = bridge.ground.now();
+    take_step(&mut tx, &bridge.ground, &mut task, Step::Resume, "a token is there again").await?;
+    tx.commit().await?;
+    Ok(true)
 }
 
 /// Seals every stored token with the first key. Answers how many were sealed anew; a run that was cut

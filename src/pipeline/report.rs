@@ -2,12 +2,13 @@
 //! the person the task runs as, in turn with that token's other writes. A report that cannot be told never
 //! touches the state of its task.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
 use super::guard::FOOTER_KEY;
-use super::people::{NoToken, act_as};
+use super::people::{NoToken, act_as, refuse};
 use super::{Bridge, StepError};
 use crate::domain::backoff::Backoff;
 use crate::domain::task::State;
@@ -49,6 +50,8 @@ struct Speaker {
     writer: String,
     /// The installation, to fetch a new token for if this one is refused.
     installation: Option<i64>,
+    /// The person and the sealed token, to mark if it is refused.
+    person: Option<(PersonId, Vec<u8>)>,
 }
 
 /// Why nobody can tell it.
@@ -75,7 +78,7 @@ async fn tell_one(bridge: &Bridge, lease: Lease, report: Report) -> Result<(), S
         bridge.store.postpone_report(report.id, lease, Some(again), false, "waits for its turn to write").await?;
         return Ok(());
     }
-    let outcome = send(bridge, lease, &speaker.session, &path, &report).await;
+    let outcome = send(bridge, &speaker.session, &path, &report).await;
     let now = bridge.ground.now();
     let spacing = TimeDelta::from_std(bridge.settings.write_spacing).unwrap_or_default();
     let outcome = match outcome {
@@ -105,6 +108,9 @@ async fn tell_one(bridge: &Bridge, lease: Lease, report: Report) -> Result<(), S
                 (&error, speaker.installation, bridge.github.app())
             {
                 app.forget_installation(installation).await;
+            }
+            if let (CallError::Unauthorized { .. }, Some((person, sealed))) = (&error, &speaker.person) {
+                refuse(bridge, *person, sealed, &error).await?;
             }
             failed(bridge, lease, &report, &error).await
         }
@@ -138,9 +144,12 @@ async fn speaker(
         match app.installation_of(path).await {
             Ok(id) => {
                 return Ok(match app.as_installation(id).await {
-                    Ok(session) => {
-                        Ok(Speaker { session, writer: format!("installation:{id}"), installation: Some(id) })
-                    }
+                    Ok(session) => Ok(Speaker {
+                        session,
+                        writer: format!("installation:{id}"),
+                        installation: Some(id),
+                        person: None,
+                    }),
                     Err(error) => Err(Mute::Call(error)),
                 });
             }
@@ -153,9 +162,12 @@ async fn speaker(
         return Ok(Err(Mute::Nobody("no App is installed there and no person is known to tell it".to_owned())));
     };
     match act_as(bridge, person).await {
-        Ok(acting) => {
-            Ok(Ok(Speaker { session: acting.session, writer: format!("person:{person}"), installation: None }))
-        }
+        Ok(acting) => Ok(Ok(Speaker {
+            session: acting.session,
+            writer: format!("person:{person}"),
+            installation: None,
+            person: Some((person, acting.sealed)),
+        })),
         Err(NoToken::Store(error)) => Err(error.into()),
         Err(error) => Ok(Err(Mute::Nobody(format!("no App is installed there, and {error}")))),
     }
@@ -178,18 +190,17 @@ impl From<RemoteComment> for Told {
 
 async fn send(
     bridge: &Bridge,
-    lease: Lease,
     session: &Session,
     path: &RepoPath,
     report: &Report,
 ) -> Result<Result<Told, CallError>, StepError> {
     Ok(match report.kind {
         ReportKind::Reaction => react(session, path, report).await,
-        ReportKind::Notice => comment(bridge, lease, session, path, report, &report.content).await?,
+        ReportKind::Notice => comment(bridge, session, path, report, &report.content).await?,
         ReportKind::Comment => match task_of(bridge, report).await? {
             Some(task) => {
                 let text = tell_of(bridge, &task).await?;
-                comment(bridge, lease, session, path, report, &text).await?
+                comment(bridge, session, path, report, &text).await?
             }
             None => Ok(Told::default()),
         },
@@ -223,7 +234,6 @@ async fn react(session: &Session, path: &RepoPath, report: &Report) -> Result<To
 
 async fn comment(
     bridge: &Bridge,
-    lease: Lease,
     session: &Session,
     path: &RepoPath,
     report: &Report,
@@ -235,8 +245,8 @@ async fn comment(
         return Ok(match session.edit_comment(path, id, &body).await {
             Ok(comment) => Ok(comment.into()),
             Err(CallError::NotFound { .. } | CallError::Gone { .. }) => {
-                // Somebody deleted it: they do not want it, and a notice is not written twice either.
-                bridge.store.report_vanished(report.id, lease).await?;
+                // Somebody deleted it: they do not want it. Its number is kept, so that it is not written again;
+                // if it was only out of reach, the next change is told there.
                 Ok(Told::default())
             }
             Err(error) => Err(error),
@@ -270,6 +280,11 @@ async fn find_own(
         let own = page
             .comments
             .into_iter()
+            .filter(|comment| {
+                // A footer can be copied by whoever reads the comment's source.
+                let by_app = bridge.github.app().is_some_and(|app| comment.via_app == Some(app.id()));
+                by_app || comment.user_id == report.person_id.map(|person| person.0)
+            })
             .find(|comment| keys.iter().any(|key| Footer::verify(key.expose(), &comment.body) == Some(report.id)));
         if own.is_some() || page.next.is_none() {
             return Ok(own);
@@ -320,10 +335,14 @@ async fn set_label(session: &Session, path: &RepoPath, report: &Report, task: &T
         _ => labels.running.as_deref(),
     };
     let there = Some(report.content.as_str()).filter(|label| !label.is_empty());
-    if let Some(old) = there.filter(|old| Some(*old) != wanted) {
+    // An earlier try may have been heard although we did not hear the answer: then any of them may be there.
+    let unsure = report.tries > 1 || report.sent_revision + 1 < report.revision;
+    let all = [&labels.running, &labels.done, &labels.failed].into_iter().filter_map(|label| label.as_deref());
+    let maybe: BTreeSet<&str> = all.filter(|_| unsure).chain(there).filter(|old| Some(*old) != wanted).collect();
+    for old in maybe {
         session.remove_label(path, report.subject_number, old).await?;
     }
-    if let Some(new) = wanted.filter(|new| Some(*new) != there) {
+    if let Some(new) = wanted.filter(|new| Some(*new) != there || unsure) {
         session.add_labels(path, report.subject_number, &[new]).await?;
     }
     Ok(Told { content: Some(wanted.unwrap_or_default().to_owned()), ..Told::default() })

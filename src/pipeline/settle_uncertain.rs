@@ -6,16 +6,16 @@ use std::collections::HashSet;
 
 use chrono::TimeDelta;
 
-use super::people::{NoToken, act_as};
+use super::people::{NoToken, act_as, refuse};
 use super::start_task::adopt;
 use super::transition::{note, take_step, tell};
 use super::{Bridge, StepError};
 use crate::domain::task::{State, Step};
 use crate::domain::trust::find_marker;
-use crate::github::{CallError, RemoteTask, RepoPath, Session, TaskQuery};
-use crate::store::Lease;
-use crate::store::attempts::Outcome;
+use crate::github::{CallError, Next, RemoteTask, RepoPath, Session, TaskQuery};
+use crate::store::attempts::{Attempt, Outcome};
 use crate::store::tasks::Task;
+use crate::store::{Lease, Moment};
 
 /// Between two looks while the grace lasts, and after it.
 const NEXT_LOOK: TimeDelta = TimeDelta::seconds(60);
@@ -76,7 +76,15 @@ enum Look {
 
 async fn settle(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepError> {
     let look = match act_as(bridge, task.person_id).await {
-        Ok(acting) => look(bridge, &acting.session, &task).await?,
+        Ok(acting) => match look(bridge, &acting.session, &task).await? {
+            Ok(look) => look,
+            Err(error) => {
+                if error.next() == Next::AskPerson {
+                    refuse(bridge, task.person_id, &acting.sealed, &error).await?;
+                }
+                Look::Unclear(format!("GitHub could not be read: {}", error.for_person()))
+            }
+        },
         Err(NoToken::Store(error)) => return Err(error.into()),
         Err(error) => Look::Unclear(error.to_string()),
     };
@@ -122,7 +130,7 @@ async fn settle(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepErr
             task.empty_listings = task.empty_listings.saturating_add(1);
             if task.empty_listings < EMPTY_LISTINGS {
                 tx.save_task(&task).await?;
-            } else if bridge.settings.restart_uncertain && task.restarts == 0 {
+            } else if bridge.settings.restart_uncertain && task.restarts == 0 && !task.needs_person {
                 task.restarts += 1;
                 task.uncertain_since = None;
                 task.due_at = now;
@@ -154,70 +162,84 @@ async fn need_person(bridge: &Bridge, tx: &mut crate::store::Tx, task: &mut Task
 
 /// Lists what the person made in the repository since the attempt, archived or not, and asks for each
 /// candidate: lists carry no prompt.
-async fn look(bridge: &Bridge, session: &Session, task: &Task) -> Result<Look, StepError> {
+async fn look(bridge: &Bridge, session: &Session, task: &Task) -> Result<Result<Look, CallError>, StepError> {
+    let unclear = |why: &str| Ok(Ok(Look::Unclear(why.to_owned())));
     let attempts = bridge.store.attempts(task.id).await?;
-    let Some(began_at) = attempts.last().map(|attempt| attempt.began_at) else {
-        return Ok(Look::Unclear("no attempt is recorded".to_owned()));
-    };
+    let Some(began_at) = first_unsettled(&attempts) else { return unclear("no attempt is recorded") };
     let Ok(path) = RepoPath::new(&task.repo_owner, &task.repo_name) else {
-        return Ok(Look::Unclear("the repository's name cannot be used".to_owned()));
+        return unclear("the repository's name cannot be used");
     };
-    let since = began_at - SKEW;
-    let candidates = match candidates(session, &path, task, since).await {
-        Ok(candidates) => candidates,
-        Err(why) => return Ok(Look::Unclear(why)),
+    let candidates = match candidates(session, &path, task, began_at - SKEW).await {
+        Ok(Ok(candidates)) => candidates,
+        Ok(Err(why)) => return unclear(why),
+        Err(error) => return Ok(Err(error)),
     };
     let ids: Vec<String> = candidates.iter().map(|candidate| candidate.id.clone()).collect();
     let known: HashSet<String> =
         bridge.store.tasks_by_remote(&task.host, &ids).await?.into_iter().filter_map(|task| task.remote_id).collect();
+    let candidates: Vec<_> = candidates.into_iter().filter(|candidate| !known.contains(&candidate.id)).collect();
     let mut found: Vec<RemoteTask> = Vec::new();
-    let mut unread = None;
-    for candidate in candidates.into_iter().filter(|candidate| !known.contains(&candidate.id)).take(CANDIDATES) {
+    let mut unread = (candidates.len() > CANDIDATES).then(|| "there are too many candidates".to_owned());
+    for candidate in candidates.iter().take(CANDIDATES) {
         match session.task_in_repo(&path, &candidate.id).await {
-            Ok(remote) if carries_marker(&remote, &task.marker) => found.push(remote),
-            Ok(_) => {}
+            Ok(remote) => match carries_marker(&remote, &task.marker) {
+                Some(true) => found.push(remote),
+                Some(false) => {}
+                None => unread = Some("a candidate does not show its prompt".to_owned()),
+            },
+            Err(error) if error.next() == Next::AskPerson => return Ok(Err(error)),
             Err(error) => unread = Some(format!("a candidate could not be read: {}", error.for_person())),
         }
     }
     found.sort_by_key(|remote| remote.created_at);
     let mut found = found.into_iter();
-    Ok(match (found.next(), unread) {
+    Ok(Ok(match (found.next(), unread) {
         (Some(first), _) => Look::Found(Box::new(first), found.map(|other| other.id).collect()),
         (None, Some(why)) => Look::Unclear(why),
         (None, None) => Look::Absent,
-    })
+    }))
 }
 
-fn carries_marker(remote: &RemoteTask, marker: &str) -> bool {
-    let prompts = remote.sessions.iter().flatten().filter_map(|session| session.prompt.as_deref());
-    prompts.filter_map(find_marker).any(|found| found.text() == marker)
+/// When the first attempt began that may have made a task: what an earlier one made can show up late, and all
+/// attempts carry one marker.
+fn first_unsettled(attempts: &[Attempt]) -> Option<Moment> {
+    let open = |attempt: &&Attempt| matches!(attempt.outcome.as_deref(), None | Some("unknown" | "absent"));
+    attempts.iter().find(open).or(attempts.last()).map(|attempt| attempt.began_at)
 }
 
-/// All tasks of both listings that could be ours: same creator and repository, made after the attempt began.
+/// Whether a prompt of the task carries the marker; nothing when no prompt is shown.
+fn carries_marker(remote: &RemoteTask, marker: &str) -> Option<bool> {
+    let prompts = || remote.sessions.iter().flatten().filter_map(|session| session.prompt.as_deref());
+    prompts().next()?;
+    Some(prompts().filter_map(find_marker).any(|found| found.text() == marker))
+}
+
+/// All tasks of both listings that could be ours: same creator and repository, made after the attempt began. In
+/// the order of their making, which does not move while pages are read. Answers why the list is no whole one.
 async fn candidates(
     session: &Session,
     path: &RepoPath,
     task: &Task,
-    since: chrono::DateTime<chrono::Utc>,
-) -> Result<Vec<RemoteTask>, String> {
-    let unreadable = |error: CallError| format!("the list could not be read: {}", error.for_person());
+    since: Moment,
+) -> Result<Result<Vec<RemoteTask>, &'static str>, CallError> {
     let mut all = Vec::new();
     for archived in [false, true] {
         let mut next: Option<String> = None;
         for page_number in 0.. {
             if page_number == PAGES {
-                return Err("the list has too many pages".to_owned());
+                return Ok(Err("the list has too many pages"));
             }
             let query = TaskQuery {
                 since: Some(since),
                 archived,
                 creator_id: Some(task.person_id.0),
+                by_creation: true,
                 next: next.as_deref(),
                 etag: None,
             };
-            let page = session.list_repo_tasks(path, query).await.map_err(unreadable)?;
+            let page = session.list_repo_tasks(path, query).await?;
             if page.unreadable > 0 {
-                return Err("the list holds entries that cannot be read".to_owned());
+                return Ok(Err("the list holds entries that cannot be read"));
             }
             all.extend(page.tasks);
             next = page.next;
@@ -229,7 +251,7 @@ async fn candidates(
     all.retain(|remote| {
         remote.creator_id.is_none_or(|id| id == task.person_id.0)
             && remote.repository_id.is_none_or(|id| id == task.repo_id)
-            && remote.created_at.is_some_and(|at| at >= since)
+            && remote.created_at.is_none_or(|at| at >= since)
     });
-    Ok(all)
+    Ok(Ok(all))
 }

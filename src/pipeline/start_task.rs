@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use tokio::time::Instant;
 
 use super::guard::{May, may};
-use super::people::{Acting, NoToken, act_as};
+use super::people::{Acting, NoToken, act_as, still_without_token};
 use super::transition::{note, take_step};
 use super::{Bridge, StepError};
 use crate::domain::backoff::Backoff;
@@ -26,9 +26,6 @@ const AGAIN: Backoff =
 
 /// The first look at an uncertain task comes soon: most often the task is there.
 const FIRST_LOOK: TimeDelta = TimeDelta::seconds(15);
-
-/// Moves of a repository that are followed before somebody must look.
-const MOVES: i32 = 3;
 
 /// Takes pending tasks and starts them. Answers how many were taken.
 ///
@@ -66,7 +63,7 @@ async fn take_turns(bridge: &Bridge, now: Moment) -> Result<(), StepError> {
 async fn start_one(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepError> {
     let acting = match act_as(bridge, task.person_id).await {
         Ok(acting) => acting,
-        Err(NoToken::Missing(why)) => return hold(bridge, lease, &task, &why).await,
+        Err(NoToken::Missing(why)) => return hold(bridge, lease, &task, &why, true).await,
         Err(NoToken::Sealed(error)) => {
             tracing::error!(task = %task.id, %error, "a stored token does not open");
             return hold(
@@ -74,6 +71,7 @@ async fn start_one(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), Step
                 lease,
                 &task,
                 "the stored token does not open; an operator must look at the sealing keys",
+                false,
             )
             .await;
         }
@@ -86,22 +84,31 @@ async fn start_one(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), Step
         return Ok(());
     }
     let writer = format!("person:{}", task.person_id);
+    // Read before turn and lease are taken, so that this side never believes in more time than there is.
+    let leased_at = Instant::now();
     if !bridge.store.take_turn(&writer, lease, bridge.ground.now()).await? {
         return put_off(bridge, lease, &task, bridge.ground.now() + TimeDelta::seconds(1), "").await;
     }
-    let outcome = begin_and_send(bridge, lease, &task, &acting).await;
+    let outcome = begin_and_send(bridge, lease, &task, &acting, leased_at).await;
     let spacing = TimeDelta::from_std(bridge.settings.write_spacing).unwrap_or_default();
-    bridge.store.end_turn(&writer, lease, bridge.ground.now() + spacing).await?;
+    let free_at = bridge.ground.now() + spacing;
+    // A pause that GitHub asked for holds for the other replicas too.
+    let free_at = acting.session.paused_until().map_or(free_at, |until| free_at.max(until));
+    bridge.store.end_turn(&writer, lease, free_at).await?;
     outcome
 }
 
-async fn begin_and_send(bridge: &Bridge, lease: Lease, task: &Task, acting: &Acting) -> Result<(), StepError> {
-    // Read before the lease is renewed, so that this side never believes in more time than there is.
-    let renewed_at = Instant::now();
+async fn begin_and_send(
+    bridge: &Bridge,
+    lease: Lease,
+    task: &Task,
+    acting: &Acting,
+    leased_at: Instant,
+) -> Result<(), StepError> {
     if !begin(bridge, lease, task).await? {
         return Ok(());
     }
-    let sent_by = renewed_at + bridge.settings.lease.saturating_sub(bridge.settings.call_timeout);
+    let sent_by = leased_at + bridge.settings.lease.saturating_sub(bridge.settings.call_timeout);
     if Instant::now() >= sent_by {
         // This worker was asleep: another may hold the task before the answer is here. Nothing has left yet.
         return record(
@@ -178,7 +185,7 @@ async fn try_record(
     outcome: &Result<RemoteTask, CallError>,
 ) -> Result<(), StepError> {
     let moved_to = match outcome {
-        Err(CallError::Moved { .. }) => acting.session.repo_by_id(task.repo_id).await.ok().map(|repo| repo.path),
+        Err(CallError::Moved { .. }) => Some(acting.session.repo_by_id(task.repo_id).await.map(|repo| repo.path)),
         _ => None,
     };
     let mut tx = bridge.store.begin().await?;
@@ -236,36 +243,53 @@ async fn turned_down(
     task: &mut Task,
     acting: &Acting,
     error: &CallError,
-    moved_to: Option<RepoPath>,
+    moved_to: Option<Result<RepoPath, CallError>>,
 ) -> Result<(), StepError> {
     let ground = &bridge.ground;
     let now = ground.now();
-    let (words, status) = (error.for_person(), status_of(error));
+    let (mut words, status) = (error.for_person(), status_of(error));
+    let later = || {
+        let wait = AGAIN.after(u32::try_from(task.attempt_count).unwrap_or(1)).unwrap_or(AGAIN.cap);
+        now + ground.jitter(wait)
+    };
     tracing::warn!(task = %task.id, %error, attempt = task.attempt_count, "an attempt did not start a task");
     let (outcome, step) = match error {
         CallError::NotSent { .. } => {
-            let wait = AGAIN.after(u32::try_from(task.attempt_count).unwrap_or(1)).unwrap_or(AGAIN.cap);
-            task.due_at = now + ground.jitter(wait);
+            task.due_at = later();
             (Outcome::Deferred, Step::Defer)
         }
         CallError::Limited { until, .. } => {
             task.due_at = *until;
             (Outcome::Deferred, Step::Defer)
         }
-        CallError::Moved { .. } => match moved_to.filter(|_| task.attempt_count <= MOVES) {
-            Some(path) => {
+        CallError::Moved { .. } => match moved_to {
+            Some(Ok(path)) if !path.to_string().eq_ignore_ascii_case(&task.repo_full_name()) => {
                 note(tx, ground, task, "note", &format!("the repository is {path} now")).await?;
                 path.owner().clone_into(&mut task.repo_owner);
                 path.name().clone_into(&mut task.repo_name);
                 task.due_at = now;
                 (Outcome::Deferred, Step::Defer)
             }
-            None => (Outcome::Refused, Step::Refuse),
+            // Where it is now could not be asked: nothing was made, so it can wait.
+            Some(Err(why)) if matches!(why.next(), Next::Retry | Next::Look) => {
+                task.due_at = later();
+                (Outcome::Deferred, Step::Defer)
+            }
+            _ => {
+                words = "GitHub points elsewhere, and the repository is not found under another name".to_owned();
+                (Outcome::Refused, Step::Refuse)
+            }
         },
         CallError::Unauthorized { .. } => {
             tx.refuse_token(task.person_id, &acting.sealed, &words).await?;
-            task.hold = Some(Hold::Token);
-            (Outcome::Unauthorized, Step::Hold)
+            if still_without_token(bridge, tx, task.person_id).await? {
+                task.hold = Some(Hold::Token);
+                (Outcome::Unauthorized, Step::Hold)
+            } else {
+                // A newer token came while the old one was being refused.
+                task.due_at = now;
+                (Outcome::Unauthorized, Step::Defer)
+            }
         }
         error if error.next() == Next::Look => {
             task.uncertain_since = Some(now);
@@ -327,10 +351,17 @@ async fn allowed_now(bridge: &Bridge, lease: Lease, task: &Task) -> Result<bool,
     Ok(false)
 }
 
-async fn hold(bridge: &Bridge, lease: Lease, task: &Task, why: &str) -> Result<(), StepError> {
+/// Holds a task for a token; with `unless_given` only if none has come meanwhile.
+async fn hold(bridge: &Bridge, lease: Lease, task: &Task, why: &str, unless_given: bool) -> Result<(), StepError> {
     let mut tx = bridge.store.begin().await?;
+    let without = still_without_token(bridge, &mut tx, task.person_id).await?;
     let Some(mut task) = tx.lock_leased_task(task.id, lease).await? else { return Ok(()) };
     task.release();
+    if unless_given && !without {
+        tx.save_task(&task).await?;
+        tx.commit().await?;
+        return Ok(());
+    }
     task.hold = Some(Hold::Token);
     take_step(&mut tx, &bridge.ground, &mut task, Step::Hold, why).await?;
     tx.commit().await?;

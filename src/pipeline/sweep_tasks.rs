@@ -7,8 +7,9 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::observe::look_at;
-use super::people::{NoToken, act_as};
+use super::people::{NoToken, act_as, refuse};
 use super::{Bridge, StepError};
+use crate::domain::task::State;
 use crate::github::{CallError, Next, RemoteTask, Session, TaskQuery};
 use crate::ids::PersonId;
 use crate::store::sweeps::{RoundEnd, Sweep, Watched};
@@ -72,9 +73,7 @@ async fn look_alone(bridge: &Bridge, task: &Task) -> Result<(), StepError> {
 /// A token that GitHub does not accept is marked at once, whoever finds out.
 async fn refuse_if_dead(bridge: &Bridge, person: PersonId, sealed: &[u8], error: &CallError) -> Result<(), StepError> {
     if error.next() == Next::AskPerson {
-        let mut tx = bridge.store.begin().await?;
-        tx.refuse_token(person, sealed, &error.for_person()).await?;
-        tx.commit().await?;
+        refuse(bridge, person, sealed, error).await?;
     }
     Ok(())
 }
@@ -205,7 +204,8 @@ async fn take_page(
         .collect();
     for remote in page {
         let Some(task) = ours.get(&remote.id) else { continue };
-        let moved = remote.updated_at.is_none_or(|at| task.remote_updated_at.is_none_or(|known| at > known))
+        let moved = task.state == State::Lost
+            || remote.updated_at.is_none_or(|at| task.remote_updated_at.is_none_or(|known| at > known))
             || task.remote_state.as_deref() != Some(remote.state.as_str())
                 && remote.updated_at >= task.remote_updated_at;
         if !moved {

@@ -181,6 +181,22 @@ impl Store {
 }
 
 impl Tx {
+    /// Whether a person has a token that GitHub has not refused and that has not ended.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn has_usable_token(&mut self, id: PersonId, now: Moment) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* has_usable_token */
+            SELECT EXISTS (SELECT FROM people WHERE id = $1 AND token IS NOT NULL AND token_state = 'ok'
+                             AND (token_expires_at IS NULL OR token_expires_at > $2)) AS "usable!""#,
+            id.0,
+            now
+        )
+        .fetch_one(self.connection())
+        .await?)
+    }
+
     /// Marks a token as refused by GitHub, unless a newer one was put since.
     ///
     /// # Errors

@@ -106,19 +106,24 @@ impl Tx {
 }
 
 impl Store {
-    /// Takes reports that are due.
+    /// Takes reports that are due, at most one for those who would tell it (a person, or the App in an account):
+    /// they write one thing at a time.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
     pub async fn claim_reports(&self, lease: Lease, now: Moment, limit: i64) -> Result<Vec<Report>, StoreError> {
         Ok(sqlx::query_as!(
             Report,
-            "/* claim_reports: counts the try before the work */
-            WITH due AS MATERIALIZED (
-                SELECT id FROM reports
+            "/* claim_reports: picks first, then locks; counts the try before the work */
+            WITH next AS MATERIALIZED (
+                SELECT DISTINCT ON (person_id, lower(repo_owner)) id, due_at FROM reports
                 WHERE state = 'pending' AND due_at <= $1
                   AND (lease_until IS NULL OR lease_until < clock_timestamp())
-                ORDER BY due_at, id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED
+                ORDER BY person_id, lower(repo_owner), due_at, id
+            ), due AS MATERIALIZED (
+                SELECT r.id FROM reports r JOIN next USING (id)
+                WHERE r.state = 'pending' AND (r.lease_until IS NULL OR r.lease_until < clock_timestamp())
+                ORDER BY next.due_at, r.id LIMIT $2 FOR NO KEY UPDATE OF r SKIP LOCKED
             )
             UPDATE reports r
             SET lease = $3, lease_until = clock_timestamp() + $4 * interval '1 millisecond', tries = tries + 1
@@ -191,21 +196,6 @@ impl Store {
             due_at,
             super::decisions::bounded(trouble),
             count,
-        )
-        .execute(&self.work)
-        .await?;
-        Ok(())
-    }
-
-    /// Forgets where a report was told, so that it is told anew: its comment was deleted.
-    ///
-    /// # Errors
-    /// [`StoreError`]: retry.
-    pub async fn report_vanished(&self, report: ReportId, lease: Lease) -> Result<(), StoreError> {
-        sqlx::query!(
-            "/* report_vanished */ UPDATE reports SET external_id = NULL, external_url = NULL WHERE id = $1 AND lease = $2",
-            report.0,
-            lease.token
         )
         .execute(&self.work)
         .await?;

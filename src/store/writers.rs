@@ -14,8 +14,7 @@ impl Store {
             INSERT INTO writers (owner, lease, lease_until, free_at)
             VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond', $4)
             ON CONFLICT (owner) DO UPDATE SET lease = excluded.lease, lease_until = excluded.lease_until
-            WHERE writers.free_at <= $4
-              AND (writers.lease IS NULL OR writers.lease = excluded.lease OR writers.lease_until < clock_timestamp())",
+            WHERE writers.free_at <= $4 AND (writers.lease IS NULL OR writers.lease_until < clock_timestamp())",
             owner,
             lease.token,
             lease.millis as f64,

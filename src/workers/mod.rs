@@ -91,7 +91,8 @@ async fn report_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepErro
     report::report_batch(&bridge).await
 }
 
-/// Forgetting does in one go what it may do; it is never urgent.
+/// Goes on at once only while there is more than one run may delete.
 async fn forget_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
-    forget::forget(&bridge).await.map(|_| 0)
+    let forgotten = forget::forget(&bridge).await?;
+    Ok(usize::from(forgotten.is_some_and(|forgotten| forgotten.more())))
 }

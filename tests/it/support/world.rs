@@ -74,6 +74,7 @@ impl World {
         adjust: impl FnOnce(&mut Settings),
         adjust_github: impl FnOnce(&mut GithubSettings),
     ) -> Self {
+        super::canary::listen(&[HOOK_SECRET, MONA_TOKEN, OTTO_TOKEN, &"0f".repeat(32)]);
         let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let ground = Ground { clock: clock.clone(), chance: Arc::new(SystemChance) };
         let mut config = SandboxConfig::new(ground.clone());
@@ -196,6 +197,12 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.writer.abort();
+        let markers = self.control().creations_by_last_line().into_keys();
+        let markers: Vec<String> = markers.map(|line| line.replace("Taskbridge-Ref: ", "")).collect();
+        super::canary::listen(&markers.iter().map(String::as_str).filter(|text| text.len() == 26).collect::<Vec<_>>());
+        if !std::thread::panicking() {
+            assert_eq!(super::canary::leak(), None);
+        }
     }
 }
 

@@ -1,0 +1,97 @@
+//! `taskbridge explain`: why a delivery became what it became, or what the rules would say to a payload.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::Value;
+
+use super::open::{beside, github, load};
+use super::{CliError, live_of, settings_of};
+use crate::clock::Ground;
+use crate::ids::DeliveryId;
+use crate::pipeline::explain::{Explanation, of_delivery, of_payload};
+
+/// Largest payload read, in bytes: what GitHub sends at most.
+const PAYLOAD_BYTES: u64 = 26_214_400;
+
+/// Tell why a delivery became what it became, rule by rule, or try a payload against the rules.
+///
+/// With the id of a delivery it tells what was decided. With a file it is a dry run: nothing is recorded,
+/// started or asked of GitHub.
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The id of a recorded delivery, or a file with a payload.
+    #[arg(value_name = "DELIVERY|FILE")]
+    what: String,
+    /// For a file: the kind of event, as in the header `X-GitHub-Event`. Guessed from the payload when absent.
+    #[arg(long)]
+    event: Option<String>,
+    /// For a file: the source that it would come from.
+    #[arg(long, default_value = "github")]
+    source: String,
+    /// Print JSON instead of words.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Explain {
+    pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
+        let told = match self.what.parse::<DeliveryId>() {
+            Ok(id) => {
+                let found = beside(config, async |_, bridge| of_delivery(bridge, id).await.map_err(CliError::said));
+                found.await?.ok_or_else(|| {
+                    CliError::Said(format!("there is no delivery {id}; it may have been forgotten after its time"))
+                })?
+            }
+            Err(_) => self.dry_run(config)?,
+        };
+        if self.json {
+            println!("{:#}", serde_json::to_value(&told).map_err(CliError::said)?);
+        } else {
+            print!("{}", told.text());
+        }
+        Ok(())
+    }
+
+    fn dry_run(&self, config: &Path) -> Result<Explanation, CliError> {
+        let path = PathBuf::from(&self.what);
+        let unreadable = |why: &dyn std::fmt::Display| {
+            CliError::Said(format!("`{}` is no id of a delivery, and no file that can be read: {why}", self.what))
+        };
+        let size = std::fs::metadata(&path).map_err(|error| unreadable(&error))?.len();
+        if size > PAYLOAD_BYTES {
+            return Err(unreadable(&"it is larger than any webhook"));
+        }
+        let body = std::fs::read(&path).map_err(|error| unreadable(&error))?;
+        let form = body.starts_with(b"payload=");
+        let content_type = if form { "application/x-www-form-urlencoded" } else { "application/json" };
+        let event = match &self.event {
+            Some(event) => event.clone(),
+            None => guess(&body).ok_or_else(|| {
+                CliError::Said("the kind of event cannot be told from the payload: say it with `--event issues`".into())
+            })?,
+        };
+        let loaded = load(config)?;
+        let github = github(&loaded.config, &Ground::system())?;
+        let live = live_of(&loaded, github.host());
+        Ok(of_payload(&live, &settings_of(&loaded.config), &self.source, &event, content_type, &body))
+    }
+}
+
+/// The kind of event, by what the payload is about.
+fn guess(body: &[u8]) -> Option<String> {
+    let payload: Value = serde_json::from_slice(body).ok()?;
+    let has = |key: &str| payload.get(key).is_some_and(|value| !value.is_null());
+    let event = match () {
+        () if has("issue") && has("comment") => "issue_comment",
+        () if has("issue") => "issues",
+        () if has("pull_request") && has("comment") => "pull_request_review_comment",
+        () if has("pull_request") && has("review") => "pull_request_review",
+        () if has("pull_request") => "pull_request",
+        () if has("workflow_run") => "workflow_run",
+        () if has("check_run") => "check_run",
+        () if has("commits") && has("ref") => "push",
+        () => return None,
+    };
+    Some(event.to_owned())
+}

@@ -1,0 +1,177 @@
+//! `taskbridge people`: with whose tokens tasks run.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+
+use super::CliError;
+use super::open::beside;
+use crate::config::Loaded;
+use crate::ids::PersonId;
+use crate::pipeline::{Bridge, people};
+use crate::secret::Secret;
+use crate::store::people::Person;
+
+/// Longest token read, in bytes; GitHub's have under 300.
+const TOKEN_BYTES: u64 = 4096;
+
+/// Add, list and remove the people with whose tokens tasks run.
+#[derive(Debug, Args)]
+pub(super) struct People {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Store a person's token, after asking GitHub whose it is; tasks that waited for it go on.
+    ///
+    /// The token comes on standard input: `taskbridge people add mona --token-stdin < token.txt`
+    Add {
+        /// Whose token it is: a GitHub login.
+        login: String,
+        /// Read the token from standard input.
+        #[arg(long)]
+        token_stdin: bool,
+        /// Only here to be refused.
+        #[arg(long, hide = true)]
+        token: Option<String>,
+    },
+    /// List all people, the state of their tokens and the rules they have agreed to.
+    List,
+    /// Remove a person with the token and all consents.
+    Remove {
+        /// A GitHub login or an account number.
+        person: String,
+    },
+    /// Record that a person agrees that a rule runs with their token (`run_as: person:LOGIN`).
+    Consent {
+        /// A GitHub login.
+        login: String,
+        /// The rule.
+        #[arg(long)]
+        rule: String,
+    },
+}
+
+impl People {
+    pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
+        match self.command {
+            Command::Add { login, token_stdin, token } => {
+                let token = token_of(token_stdin, token)?;
+                beside(config, async |_, bridge| add(bridge, &login, token).await).await
+            }
+            Command::List => beside(config, async |_, bridge| list(bridge).await).await,
+            Command::Remove { person } => beside(config, async |_, bridge| remove(bridge, &person).await).await,
+            Command::Consent { login, rule } => {
+                beside(config, async |loaded, bridge| consent(loaded, bridge, &login, &rule).await).await
+            }
+        }
+    }
+}
+
+fn token_of(stdin: bool, given: Option<String>) -> Result<Secret, CliError> {
+    if given.is_some() || !stdin {
+        return Err(CliError::Said(
+            "give the token on standard input, with `--token-stdin`: on the command line every user of this machine, and \
+             the history of the shell, would see it"
+                .to_owned(),
+        ));
+    }
+    if std::io::stdin().is_terminal() {
+        eprintln!("Paste the token, then press Enter and Ctrl-D:");
+    }
+    let mut text = zeroize::Zeroizing::new(String::new());
+    std::io::stdin()
+        .take(TOKEN_BYTES)
+        .read_to_string(&mut text)
+        .map_err(|error| CliError::Said(format!("the token could not be read from standard input: {error}")))?;
+    let token = text.trim();
+    if token.is_empty() {
+        return Err(CliError::Said("there was no token on standard input".to_owned()));
+    }
+    if token.contains(char::is_whitespace) || !token.is_ascii() {
+        return Err(CliError::Said("what came on standard input is not one token".to_owned()));
+    }
+    Ok(Secret::new(token))
+}
+
+async fn add(bridge: &Bridge, login: &str, token: Secret) -> Result<(), CliError> {
+    let login = login.trim_start_matches('@');
+    let (id, released) = people::add(bridge, login, token).await.map_err(CliError::said)?;
+    println!("The token is that of @{login} (account {id}); it is stored sealed.");
+    match released {
+        0 => println!("No task waited for it."),
+        1 => println!("One task that waited for it goes on."),
+        more => println!("{more} tasks that waited for it go on."),
+    }
+    Ok(())
+}
+
+async fn list(bridge: &Bridge) -> Result<(), CliError> {
+    let now = bridge.ground.now();
+    let mut after = None;
+    loop {
+        let page = bridge.store.people(after, 100).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id.0);
+        for person in page {
+            let rules = bridge.store.consents(person.id).await?;
+            let agreed = if rules.is_empty() { String::new() } else { format!(", agreed to {}", rules.join(", ")) };
+            println!("@{} (account {}): {}{agreed}", person.login, person.id, token_state(&person, now));
+        }
+    }
+    if after.is_none() {
+        println!("There is nobody. Add a person with `taskbridge people add LOGIN --token-stdin`.");
+    }
+    Ok(())
+}
+
+fn token_state(person: &Person, now: crate::store::Moment) -> String {
+    let reason = person.token_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    match (person.usable_token(now), person.token_expires_at) {
+        (Some(_), Some(end)) => format!("token good until {}", end.format("%Y-%m-%d %H:%M UTC")),
+        (Some(_), None) => "token good".to_owned(),
+        (None, _) if person.token.is_none() => "no token".to_owned(),
+        (None, _) => format!("token not usable any more{reason}"),
+    }
+}
+
+async fn remove(bridge: &Bridge, person: &str) -> Result<(), CliError> {
+    let found = match person.parse() {
+        Ok(id) => bridge.store.person(PersonId(id)).await?.into_iter().collect(),
+        Err(_) => bridge.store.people_by_login(person.trim_start_matches('@')).await?,
+    };
+    let one = only(found, person)?;
+    bridge.store.remove_person(one.id).await?;
+    println!("@{} (account {}) was removed, with the token and all consents.", one.login, one.id);
+    Ok(())
+}
+
+async fn consent(loaded: &Loaded, bridge: &Bridge, login: &str, rule: &str) -> Result<(), CliError> {
+    if loaded.rules.by_name(rule).is_none() {
+        return Err(CliError::Said(super::no_such_rule(&loaded.rules, rule)));
+    }
+    let one = only(bridge.store.people_by_login(login.trim_start_matches('@')).await?, login)?;
+    bridge.store.give_consent(one.id, rule, bridge.ground.now()).await?;
+    println!("Recorded: @{} (account {}) agrees that the rule `{rule}` runs with their token.", one.login, one.id);
+    Ok(())
+}
+
+fn only(mut found: Vec<Person>, asked: &str) -> Result<Person, CliError> {
+    match (found.pop(), found.is_empty()) {
+        (Some(one), true) => Ok(one),
+        (None, _) => Err(CliError::Said(format!(
+            "there is nobody called `{asked}` here; `taskbridge people list` shows who there is"
+        ))),
+        (Some(last), false) => {
+            found.push(last);
+            let ids: Vec<String> = found.iter().map(|person| person.id.to_string()).collect();
+            Err(CliError::Said(format!(
+                "several accounts were called `{asked}`: remove those that are gone by their number ({})",
+                ids.join(", ")
+            )))
+        }
+    }
+}
