@@ -4,10 +4,13 @@ FROM docker.io/library/rust:1-slim-bookworm AS builder
 WORKDIR /build
 
 # The dependencies alone, with stand-ins for our own code: this layer lives until Cargo.toml or Cargo.lock changes.
+# Cargo wants a file for each bench that is named, so the names are taken from there.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src benches \
-    && echo 'fn main() {}' | tee src/main.rs benches/ingest.rs benches/rules.rs benches/sweep.rs > build.rs \
     && touch src/lib.rs \
+    && for main in src/main.rs build.rs $(sed -n '/^\[\[bench\]\]$/ { n; s|^name = "\(.*\)"$|benches/\1.rs|p }' Cargo.toml); do \
+         echo 'fn main() {}' > "$main"; \
+       done \
     && cargo build --release --locked \
     && rm -r src benches build.rs
 

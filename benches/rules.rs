@@ -155,11 +155,11 @@ fn candidates(live: &Live, event: &Event) -> Vec<usize> {
 
 /// The first of the candidates whose condition holds.
 fn selected(live: &Live, event: &Event, candidates: &[usize]) -> Option<usize> {
-    // As the match step does it: one plain view for all conditions that do not look at the raw payload.
-    let view = View::new(event, None, None, Texts::plain());
+    // As the match step does it: a view for each condition.
     candidates.iter().copied().find(|at| {
         let when = live.rules.rules[*at].when.as_ref();
-        when.is_none_or(|when| when.evaluate(&view).expect("the event has all that is asked for").holds)
+        let view = || View::new(event, None, None, Texts::plain());
+        when.is_none_or(|when| when.evaluate(&view()).expect("the event has all that is asked for").holds)
     })
 }
 

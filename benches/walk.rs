@@ -34,9 +34,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use taskbridge::clock::Ground;
+use taskbridge::domain::rule::Limits;
 use taskbridge::pipeline::record::recorder;
 use taskbridge::pipeline::{Bridge, people};
-use taskbridge::sandbox::{IssueSpec, Pace, RepoSpec, Role, Sandbox, SandboxConfig, UserSpec};
+use taskbridge::sandbox::{Pace, RepoSpec, Role, Sandbox, SandboxConfig, UserSpec};
 use taskbridge::secret::Secret;
 use taskbridge::store::Store;
 use taskbridge::workers::Workers;
@@ -59,8 +60,6 @@ use service::Service;
 const WANTED_OF: u64 = 100;
 /// People who put labels on; each starts one task at a time.
 const PEOPLE: i64 = 40;
-/// Issues there are; the numbers in the payloads beyond them are unknown to the simulated GitHub.
-const ISSUES: i64 = 50;
 /// While more than this wait, the load is held back: so the pace that is found is one that can be kept up.
 const HOLD_ABOVE: i64 = 1_000;
 /// How often the queue is looked at.
@@ -105,9 +104,9 @@ fn main() {
     let mut last = None;
     for _ in 0..4 {
         drain(&server, &bridge.store);
-        let tasks_before = server.block_on(tasks(&sandbox));
+        let tasks_before = sandbox.control().creations().len();
         let walked = walk(&server, &bridge, &Load { rate: Some(rate), lasting, ..load.clone() }, false);
-        let made = server.block_on(tasks(&sandbox)) - tasks_before;
+        let made = sandbox.control().creations().len() - tasks_before;
         report.say(&format!(
             "at {rate:.0}/s offered: {:.0}/s acknowledged, p50 {:.2} ms, p99 {:.2} ms, {made} tasks started, waiting: {:?}",
             walked.outcome.per_s,
@@ -167,15 +166,12 @@ async fn world(database_url: &str) -> (Sandbox, Bridge) {
         control.add_user(UserSpec::person(id, &login, &format!("token-of-{login}"))).expect("nobody is there");
         control.grant("acme/widgets", &login, Role::Write).expect("both are there");
     }
-    for number in 1..=ISSUES {
-        let author = people_here().next().map(|(_, login)| login).unwrap_or_default();
-        let title = "The pool hands out dead connections".to_owned();
-        let issue =
-            IssueSpec { repo: "acme/widgets".to_owned(), number: Some(number), author, title, ..IssueSpec::default() };
-        control.add_issue(issue).expect("the repository is there");
-    }
-    let spacing = |settings: &mut taskbridge::pipeline::Settings| settings.write_spacing = Duration::ZERO;
-    let bridge = bridge(database_url, sandbox.url(), ground, RULES, spacing).await;
+    let unbounded = |settings: &mut taskbridge::pipeline::Settings| {
+        settings.write_spacing = Duration::ZERO;
+        // All of it happens in one repository, which usually may start thirty tasks an hour.
+        settings.limits = Limits::default();
+    };
+    let bridge = bridge(database_url, sandbox.url(), ground, RULES, unbounded).await;
     for (_, login) in people_here() {
         let token = Secret::new(format!("token-of-{login}"));
         people::add(&bridge, &login, token).await.expect("the simulated GitHub knows the token");
@@ -198,10 +194,6 @@ fn load_of(bridge: &Bridge, lasting: Duration) -> Load {
         rate: None,
         hold: Arc::new(AtomicBool::new(false)),
     }
-}
-
-async fn tasks(sandbox: &Sandbox) -> usize {
-    sandbox.control().creations().len()
 }
 
 /// A walk, and how many deliveries waited for the match step meanwhile.

@@ -66,7 +66,7 @@ async fn create(bridge: &Bridge, name: &str, scope: ScopeArg) -> Result<(), CliE
         ScopeArg::Operate => Scope::Operate,
         ScopeArg::Admin => Scope::Admin,
     };
-    let (id, key) = api_keys::create(&bridge.store, &bridge.ground, name, scope).await?;
+    let (id, key) = api_keys::create(&bridge.store, &bridge.ground, name, scope).await.map_err(CliError::said)?;
     println!("{}", key.expose());
     eprintln!(
         "Made the key `{}` ({}), id {id}. Keep it now: it is not shown again.",

@@ -72,6 +72,14 @@ impl Explain {
             })?,
         };
         let loaded = load(config)?;
+        if !loaded.config.sources.contains_key(&self.source) {
+            let known: Vec<String> = loaded.config.sources.keys().map(|name| format!("`{name}`")).collect();
+            return Err(CliError::Said(format!(
+                "there is no source `{}`; configured: {}",
+                self.source,
+                known.join(", ")
+            )));
+        }
         let github = github(&loaded.config, &Ground::system())?;
         let live = live_of(&loaded, github.host());
         Ok(of_payload(&live, &settings_of(&loaded.config), &self.source, &event, content_type, &body))

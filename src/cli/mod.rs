@@ -38,34 +38,23 @@ struct Cli {
     command: Command,
 }
 
+// The help of a command stands with its arguments: a comment here would take the place of all of it.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the service.
     Serve(serve::Serve),
-    /// Show one webhook on its whole way, with nothing configured.
     Demo(demo::Demo),
-    /// Check the configuration and say every fault with its place.
     Check(check::Check),
-    /// Tell why a delivery became what it became, rule by rule, or try a payload against the rules.
     Explain(explain::Explain),
-    /// Add, list and remove the people with whose tokens tasks run.
     People(people::People),
-    /// Make, list and revoke keys of the admin API.
     ApiKeys(api_keys::ApiKeys),
-    /// Make sealing keys, and seal stored tokens anew after a change of keys.
     Keys(keys::Keys),
-    /// Stop starting tasks, for everything or a part.
     Pause(pause::PauseCommand),
-    /// Go on starting tasks.
     Resume(pause::ResumeCommand),
-    /// Run a simulated GitHub, to try taskbridge without a seat or a bill.
     Sandbox(sandbox::SandboxCommand),
-    /// Ask the running service whether it is ready: exit code 0 if it is.
     Health(health::Health),
-    /// Print the JSON Schema of the configuration file, for editors.
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApi),
     Schema(schema::Schema),
-    /// Print the OpenAPI description of the admin API.
-    Openapi(openapi::Openapi),
 }
 
 /// Runs the command line of this process.
@@ -108,8 +97,8 @@ impl Command {
             Self::Resume(resume) => resume.run(config).await,
             Self::Sandbox(sandbox) => sandbox.run().await,
             Self::Health(health) => health.run(config).await,
+            Self::OpenApi(openapi) => openapi.run(),
             Self::Schema(schema) => schema.run(),
-            Self::Openapi(openapi) => openapi.run(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::CliError;
 use super::live::live_of;
-use super::stop::Stop;
+use super::stop::{Hangup, Stop};
 use crate::clock::Ground;
 use crate::config::{Config, Loaded, OnUncertain, Reader};
 use crate::github::{AppSettings, Github, Settings as GithubSettings};
@@ -60,7 +60,7 @@ pub(super) async fn beside<T>(
     config: &Path,
     work: impl AsyncFnOnce(&Loaded, &Bridge) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let stop = Stop::listen()?;
+    let stop = Stop::listen(Hangup::Stops)?;
     let loaded = load(config)?;
     let opened = open(&loaded, Ground::system(), Owning::Beside, &stop, |text| eprintln!("taskbridge: {text}")).await?;
     let outcome = tokio::select! {

@@ -1,17 +1,16 @@
-//! `taskbridge openapi`: the description of the admin API, made from the code that serves it.
+//! `taskbridge openapi`: the description of the admin API, as the service serves it.
 
 use clap::Args;
 
 use super::CliError;
 
-/// Print the OpenAPI 3.1 description of the admin API, as JSON.
+/// Print the OpenAPI description of the admin API.
 #[derive(Debug, Args)]
-pub(super) struct Openapi {}
+pub(super) struct OpenApi {}
 
-impl Openapi {
+impl OpenApi {
     pub(super) fn run(self) -> Result<(), CliError> {
-        let text = crate::http::api::openapi().to_pretty_json();
-        println!("{}", text.map_err(|error| CliError::Said(format!("the description cannot be written: {error}")))?);
+        println!("{}", crate::http::api::openapi().to_pretty_json().map_err(CliError::said)?);
         Ok(())
     }
 }

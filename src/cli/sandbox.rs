@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::CliError;
-use super::stop::Stop;
+use super::stop::{Hangup, Stop};
 use crate::clock::Ground;
 use crate::sandbox::{self, SandboxConfig};
 
@@ -24,7 +24,7 @@ pub(super) struct SandboxCommand {
 
 impl SandboxCommand {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        let stop = Stop::listen()?;
+        let stop = Stop::listen(Hangup::Stops)?;
         let mut config = SandboxConfig::new(Ground::system());
         config.listen = self.listen;
         let sandbox = sandbox::Sandbox::start(config).await.map_err(CliError::said)?;

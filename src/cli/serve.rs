@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::log::{self, LogForm};
 use super::open::{Opened, Owning, load, open};
-use super::stop::Stop;
+use super::stop::{Hangup, Stop};
 use super::{CliError, live_of};
 use crate::clock::Ground;
 use crate::config::{Loaded, Reader};
@@ -40,7 +40,10 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
         log::start(self.log, "info");
-        let stop = Stop::listen()?;
+        let stop = Stop::listen(Hangup::IsNotForUs)?;
+        // From the first moment on, as without a listener it would end the process.
+        let hangup = signal(SignalKind::hangup())
+            .map_err(|error| CliError::Said(format!("signals cannot be received: {error}")))?;
         let loaded = load(config)?;
         let listen = match self.listen {
             Some(listen) => listen,
@@ -56,7 +59,7 @@ impl Serve {
             version = loaded.rules.version,
             "taskbridge serves; webhooks go to /hooks/<source>"
         );
-        let outcome = until_told_to_stop(&opened.bridge, config, &stop).await;
+        let outcome = until_told_to_stop(&opened.bridge, config, &stop, hangup).await;
         tracing::info!("stopping: no new work is taken, what runs is let end");
         let grace = Duration::from(loaded.config.github.timeout) + Duration::from_secs(5);
         tokio::select! {
@@ -134,9 +137,12 @@ async fn flush(bridge: Bridge, intake: Arc<Intake>, stop: CancellationToken) {
 }
 
 /// Waits for a signal to stop; meanwhile reloads on SIGHUP and when a file of the configuration changes.
-async fn until_told_to_stop(bridge: &Bridge, config: &Path, stop: &Stop) -> Result<(), CliError> {
-    let mut hangup =
-        signal(SignalKind::hangup()).map_err(|error| CliError::Said(format!("signals cannot be received: {error}")))?;
+async fn until_told_to_stop(
+    bridge: &Bridge,
+    config: &Path,
+    stop: &Stop,
+    mut hangup: tokio::signal::unix::Signal,
+) -> Result<(), CliError> {
     let mut seen = fingerprint(config.to_owned()).await;
     loop {
         let asked = tokio::select! {

@@ -7,6 +7,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::CliError;
 
+/// What SIGHUP means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hangup {
+    /// The terminal was closed.
+    Stops,
+    /// Somebody else listens to it.
+    IsNotForUs,
+}
+
 /// The wish to stop, in two beats.
 #[derive(Debug)]
 pub(super) struct Stop {
@@ -16,10 +25,15 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// Listens from now on; the signals no longer end the process by themselves.
-    pub(super) fn listen() -> Result<Self, CliError> {
+    /// Listens from now on; the signals no longer end the process by themselves. A closed terminal (SIGHUP) is a
+    /// wish to stop too, but for the service, which reloads on it.
+    pub(super) fn listen(hangup: Hangup) -> Result<Self, CliError> {
         let catch = |kind| signal(kind).map_err(|error| CliError::Said(format!("signals cannot be received: {error}")));
         let (mut term, mut interrupt) = (catch(SignalKind::terminate())?, catch(SignalKind::interrupt())?);
+        let mut closed = match hangup {
+            Hangup::Stops => Some(catch(SignalKind::hangup())?),
+            Hangup::IsNotForUs => None,
+        };
         let (first, second) = (CancellationToken::new(), CancellationToken::new());
         let mut listener = JoinSet::new();
         let beats = [first.clone(), second.clone()];
@@ -28,6 +42,7 @@ impl Stop {
                 tokio::select! {
                     _ = term.recv() => {}
                     _ = interrupt.recv() => {}
+                    Some(_) = async { closed.as_mut()?.recv().await } => {}
                 }
                 beat.cancel();
             }

@@ -10,9 +10,10 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 
 use super::answer::ONE;
-use super::client::{Core, Session, Token, TokenOwner};
+use super::client::{Core, Session, Token};
 use super::error::{CallError, SetupError};
 use super::jwt::Signer;
+use super::limits::TokenOwner;
 use super::paths::RepoPath;
 use super::settings::AppSettings;
 use crate::secret::Secret;

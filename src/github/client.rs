@@ -14,11 +14,10 @@ use zeroize::Zeroizing;
 use super::answer::{self, Answer, Refusal};
 use super::app::App;
 use super::error::{CallError, SetupError};
-use super::limits::{Limits, Pause, RateView};
+use super::limits::{Limits, Pause, RateView, TokenOwner};
 use super::paths;
 use super::settings::{Settings, address, http_client};
 use crate::clock::Ground;
-use crate::ids::PersonId;
 use crate::secret::Secret;
 
 /// Redirects that a read follows (a renamed repository needs one).
@@ -87,19 +86,6 @@ impl Github {
     pub fn requests_sent(&self) -> u64 {
         self.0.core.sent.load(Ordering::Relaxed)
     }
-}
-
-/// Whose rate limit a token counts against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TokenOwner {
-    /// A person's own token, of whatever kind.
-    Person(PersonId),
-    /// An installation of the App.
-    Installation(i64),
-    /// The App itself.
-    App(i64),
-    /// Not known yet (right after a sign-in): no pause is remembered.
-    Unbound,
 }
 
 /// A token in use.

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
-use super::client::TokenOwner;
+use crate::ids::PersonId;
 
 /// Shortest pause: what a `retry-after` of zero or less becomes.
 pub const MIN_PAUSE: Duration = Duration::from_secs(1);
@@ -19,6 +19,19 @@ pub const MAX_PAUSE: Duration = Duration::from_secs(3600);
 pub const SECONDARY_PAUSE: Duration = Duration::from_secs(60);
 /// Owners remembered before those without a standing pause are dropped.
 const MAX_OWNERS: usize = 10_000;
+
+/// Whose rate limit a token counts against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenOwner {
+    /// A person's own token, of whatever kind.
+    Person(PersonId),
+    /// An installation of the App.
+    Installation(i64),
+    /// The App itself.
+    App(i64),
+    /// Not known yet (right after a sign-in): no pause is remembered.
+    Unbound,
+}
 
 /// What was last seen of one token's limits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -24,11 +24,11 @@ mod settings;
 mod tasks;
 
 pub use app::App;
-pub use client::{Github, Session, Token, TokenOwner};
+pub use client::{Github, Session, Token};
 pub use comments::{CommentPage, CommentQuery, RemoteComment};
 pub use error::{CallError, Next, SetupError};
 pub use issues::IssueInfo;
-pub use limits::{MAX_PAUSE, MIN_PAUSE, RateView, SECONDARY_PAUSE};
+pub use limits::{MAX_PAUSE, MIN_PAUSE, RateView, SECONDARY_PAUSE, TokenOwner};
 pub use paths::{BadRepoPath, RepoPath};
 pub use permissions::{Me, PermissionAnswer};
 pub use pulls::PullInfo;

@@ -70,6 +70,18 @@ impl Session {
         }
     }
 
+    /// The number of the account that has the name `login` today; none if nobody has it.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn user_id(&self, login: &str) -> Result<Option<i64>, CallError> {
+        match self.get(self.url(&["users", login])?, ONE).await {
+            Ok(answer) => Ok(Some(answer.json::<User>(StatusCode::OK)?.id)),
+            Err(CallError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether `login` is a member of an organization, as far as this token may see.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::transition::{note, react, take_step, tell};
 use super::{Bridge, StepError};
 use crate::domain::rule::{Bound, Limits, OnceThen};
 use crate::domain::task::{State, Step};
-use crate::ids::{DeliveryId, ReportId};
+use crate::ids::ReportId;
 use crate::store::decisions::{Finished, NewDecision, Verdict};
 use crate::store::reports::{NewReport, ReportKind};
 use crate::store::tasks::Hold;
@@ -24,7 +24,7 @@ pub struct Plan {
     pub position: usize,
     /// The task.
     pub task: NewTask,
-    /// The wishes that it fulfils.
+    /// The wishes that it fulfils; the first is made of signed fields only.
     pub intents: Vec<[u8; 32]>,
     /// What a second wish with its `once_per` key does.
     pub once_then: Option<OnceThen>,
@@ -244,13 +244,13 @@ fn words(duration: std::time::Duration) -> String {
 
 async fn tell_refusal(bridge: &Bridge, tx: &mut Tx, plan: &Plan, cause: &str) -> Result<(), StepError> {
     let task = &plan.task;
-    let Some(number) = task.subject_number else { return Ok(()) };
+    let (Some(number), Some(wish)) = (task.subject_number, plan.intents.first()) else { return Ok(()) };
     let report = NewReport {
         id: ReportId::new(&bridge.ground),
         task_id: None,
         delivery_id: Some(task.delivery_id),
         kind: ReportKind::Notice,
-        dedupe: notice_key(task.delivery_id, &task.rule),
+        dedupe: notice_key(wish),
         repo_id: task.origin_repo_id,
         repo_owner: task.origin_owner.clone(),
         repo_name: task.origin_name.clone(),
@@ -270,9 +270,8 @@ pub fn refusal_text(actor: &str, rule: &str, cause: &str) -> String {
     format!("@{actor}, the rule `{rule}` did not start a task: {cause}.")
 }
 
-/// One notice a rule and delivery.
+/// One notice a wish: a comment that two hooks tell of is answered once.
 #[must_use]
-pub fn notice_key(delivery: DeliveryId, rule: &str) -> String {
-    let rule: String = rule.chars().take(128).collect();
-    format!("notice:{delivery}:{rule}")
+pub fn notice_key(wish: &[u8; 32]) -> String {
+    format!("notice:{}", hex::encode(wish))
 }

@@ -1,7 +1,7 @@
 //! Who may, looked up live and by account number; and what is our own doing and must start nothing.
 //! What cannot be looked up is refused, never assumed.
 
-use super::people::{NoReader, NoToken, reader};
+use super::people::{NoReader, NoToken, reader, reader_and_token, refuse};
 use super::{Bridge, StepError};
 use crate::domain::event::{Account, AccountKind, Event};
 use crate::domain::rule::{Allow, Permission};
@@ -35,8 +35,8 @@ pub enum May {
 
 /// Whether `actor` may do what `allow` guards in `repo`.
 pub async fn may(bridge: &Bridge, allow: &Allow, repo: &RepoPath, actor: &Account) -> May {
-    let session = match reader(bridge, repo, PersonId(actor.id)).await {
-        Ok(session) => session,
+    let (session, own) = match reader_and_token(bridge, repo, PersonId(actor.id)).await {
+        Ok(reader) => reader,
         Err(NoReader::Token(NoToken::Store(error))) => return May::Later(error.to_string()),
         Err(NoReader::Token(error)) => return May::NoReader(error.to_string()),
         Err(NoReader::Call(error)) => return May::Later(error.for_person()),
@@ -44,6 +44,11 @@ pub async fn may(bridge: &Bridge, allow: &Allow, repo: &RepoPath, actor: &Accoun
     match ask(bridge, &session, allow, repo, actor).await {
         Ok(answer) => answer,
         Err(error) if error.next() == Next::AskPerson => {
+            if let Some(sealed) = own
+                && let Err(error) = refuse(bridge, PersonId(actor.id), &sealed, &error).await
+            {
+                return May::Later(error.to_string());
+            }
             May::NoReader("GitHub no longer accepts the token that the right would be looked up with".to_owned())
         }
         Err(error) if error.next() == Next::GiveUp => May::No {
@@ -74,11 +79,14 @@ async fn ask(
     }
     let mut saw = Vec::new();
     let mut insider = false;
+    // Everything below is looked up by login: it must still be the actor's.
+    let mut same_account = None;
     if allow.permission.is_some() || (allow.teams.is_empty() && allow.people.is_empty()) {
         let needed = allow.permission.unwrap_or(Permission::Write);
         let answer = session.permission(repo, &actor.login).await?;
-        if answer.user_id.is_some_and(|id| id != actor.id) {
-            saw.push(format!("the login @{} now belongs to another account", actor.login));
+        same_account = answer.user_id.map(|id| id == actor.id);
+        if same_account == Some(false) {
+            saw.push(someone_else(actor));
         } else if answer.permission >= needed {
             return Ok(May::Yes(format!("@{} has {} on {repo}", actor.login, word(answer.permission))));
         } else {
@@ -86,7 +94,13 @@ async fn ask(
             saw.push(format!("@{} has {} on {repo}", actor.login, word(answer.permission)));
         }
     }
-    for team in &allow.teams {
+    if same_account.is_none() && !allow.teams.is_empty() {
+        same_account = Some(session.user_id(&actor.login).await? == Some(actor.id));
+        if same_account == Some(false) {
+            saw.push(someone_else(actor));
+        }
+    }
+    for team in allow.teams.iter().filter(|_| same_account != Some(false)) {
         let Some((org, slug)) = team.split_once('/') else { continue };
         if session.team_member(org, slug, &actor.login).await? {
             return Ok(May::Yes(format!("@{} is in the team {team}", actor.login)));
@@ -97,6 +111,10 @@ async fn ask(
         saw.push(format!("@{} is not named", actor.login));
     }
     Ok(May::No { needs: needs(allow), saw: saw.join("; "), insider })
+}
+
+fn someone_else(actor: &Account) -> String {
+    format!("the login @{} now belongs to another account", actor.login)
 }
 
 fn needs(allow: &Allow) -> String {

@@ -2,10 +2,10 @@
 //! when GitHub refuses them.
 
 use super::{Bridge, StepError};
-use crate::domain::task::{State, Step};
+use crate::domain::task::State;
 use crate::github::{CallError, RepoPath, Session, Token, TokenOwner};
 use crate::ids::{PersonId, TaskId};
-use crate::pipeline::transition::take_step;
+use crate::pipeline::transition::resume;
 use crate::secret::Secret;
 use crate::store::people::Person;
 use crate::store::tasks::Hold;
@@ -90,14 +90,29 @@ fn token_place(row: &str) -> Place<'_> {
 /// # Errors
 /// [`NoReader`].
 pub async fn reader(bridge: &Bridge, repo: &RepoPath, actor: PersonId) -> Result<Session, NoReader> {
+    reader_and_token(bridge, repo, actor).await.map(|(session, _)| session)
+}
+
+/// The same with the sealed token, if it is the person's own, to mark it if it is refused.
+///
+/// # Errors
+/// [`NoReader`].
+pub(super) async fn reader_and_token(
+    bridge: &Bridge,
+    repo: &RepoPath,
+    actor: PersonId,
+) -> Result<(Session, Option<Vec<u8>>), NoReader> {
     if let Some(app) = bridge.github.app() {
         match app.installation_of(repo).await {
-            Ok(installation) => return app.as_installation(installation).await.map_err(NoReader::Call),
+            Ok(installation) => {
+                let session = app.as_installation(installation).await.map_err(NoReader::Call)?;
+                return Ok((session, None));
+            }
             Err(CallError::NotFound { .. }) => {}
             Err(error) => return Err(NoReader::Call(error)),
         }
     }
-    act_as(bridge, actor).await.map(|acting| acting.session).map_err(NoReader::Token)
+    act_as(bridge, actor).await.map(|acting| (acting.session, Some(acting.sealed))).map_err(NoReader::Token)
 }
 
 /// Why nothing can be looked up.
@@ -188,8 +203,7 @@ async fn release(bridge: &Bridge, task: TaskId) -> Result<bool, StepError> {
     if task.state != State::Held || task.hold != Some(Hold::Token) {
         return Ok(false);
     }
-    task.due_at = bridge.ground.now();
-    take_step(&mut tx, &bridge.ground, &mut task, Step::Resume, "a token is there again").await?;
+    resume(&mut tx, &bridge.ground, &mut task, "a token is there again").await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -2,6 +2,7 @@
 //! and one commit; two batches are in flight, so that one is built while the other is being synced.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -18,6 +19,8 @@ const BATCH: usize = 128;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Batches being written at once.
 const IN_FLIGHT: usize = 2;
+/// How long a sender is kept waiting: it gives up by itself after about ten seconds, and learns less from that.
+const PATIENCE: Duration = Duration::from_secs(9);
 /// Requests that may wait for the writer; more are told to come again.
 const QUEUE: usize = 4096;
 
@@ -88,7 +91,10 @@ impl Recorder {
         };
         let (answer, outcome) = oneshot::channel();
         self.queue.try_send(Waiting { delivery, answer }).map_err(|_| NotRecorded::Overloaded)?;
-        outcome.await.map_err(|_| NotRecorded::Unavailable)?
+        match tokio::time::timeout(PATIENCE, outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => Err(NotRecorded::Unavailable),
+        }
     }
 }
 

@@ -96,6 +96,9 @@ async fn tell_one(bridge: &Bridge, lease: Lease, report: Report) -> Result<(), S
     match outcome {
         Ok(told) => {
             let content = told.content.as_deref();
+            let mut report = report;
+            // What is half told is told on from there in the next turn.
+            report.revision -= i32::from(told.more);
             bridge.store.report_sent(&report, lease, told.id, told.url.as_deref(), content, now).await?;
             tracing::info!(report = %report.id, kind = ?report.kind, repo = %path, number = report.subject_number, "a report was told");
             Ok(())
@@ -180,11 +183,13 @@ struct Told {
     url: Option<String>,
     /// New content of the row, for those that remember what they did.
     content: Option<String>,
+    /// There is more to write for this revision.
+    more: bool,
 }
 
 impl From<RemoteComment> for Told {
     fn from(comment: RemoteComment) -> Self {
-        Self { id: Some(comment.id), url: comment.html_url, content: None }
+        Self { id: Some(comment.id), url: comment.html_url, ..Self::default() }
     }
 }
 
@@ -325,7 +330,8 @@ pub async fn tell_of(bridge: &Bridge, task: &Task) -> Result<String, StepError> 
     }))
 }
 
-/// Puts the one label that shows the state and takes off the one that was put before.
+/// Puts the one label that shows the state and takes off those put before: one write at a time, so a change of
+/// label takes two turns. The report remembers, a line each, what may be there.
 async fn set_label(session: &Session, path: &RepoPath, report: &Report, task: &Task) -> Result<Told, CallError> {
     let labels = &task.report.labels;
     let wanted = match task.state {
@@ -334,15 +340,21 @@ async fn set_label(session: &Session, path: &RepoPath, report: &Report, task: &T
         State::Held | State::Pending | State::Cancelled => None,
         _ => labels.running.as_deref(),
     };
-    let there = Some(report.content.as_str()).filter(|label| !label.is_empty());
     // An earlier try may have been heard although we did not hear the answer: then any of them may be there.
     let unsure = report.tries > 1 || report.sent_revision + 1 < report.revision;
     let all = [&labels.running, &labels.done, &labels.failed].into_iter().filter_map(|label| label.as_deref());
-    let maybe: BTreeSet<&str> = all.filter(|_| unsure).chain(there).filter(|old| Some(*old) != wanted).collect();
-    for old in maybe {
-        session.remove_label(path, report.subject_number, old).await?;
+    let there = report.content.lines().filter(|label| !label.is_empty());
+    let mut old: BTreeSet<&str> = all.filter(|_| unsure).chain(there.clone()).collect();
+    let missing = wanted.filter(|new| unsure || !there.clone().any(|label| label == *new));
+    wanted.map(|new| old.remove(new));
+    let kept = wanted.filter(|_| missing.is_none());
+    if let Some(first) = old.pop_first() {
+        session.remove_label(path, report.subject_number, first).await?;
+        let content = old.iter().copied().chain(kept).collect::<Vec<_>>().join("\n");
+        let more = !old.is_empty() || missing.is_some();
+        return Ok(Told { content: Some(content), more, ..Told::default() });
     }
-    if let Some(new) = wanted.filter(|new| Some(*new) != there || unsure) {
+    if let Some(new) = missing {
         session.add_labels(path, report.subject_number, &[new]).await?;
     }
     Ok(Told { content: Some(wanted.unwrap_or_default().to_owned()), ..Told::default() })

@@ -342,7 +342,10 @@ async fn allowed_now(bridge: &Bridge, lease: Lease, task: &Task) -> Result<bool,
         }
         May::Later(why) | May::NoReader(why) => {
             task.release();
-            task.due_at = bridge.ground.now() + bridge.ground.jitter(Duration::from_secs(60));
+            // The longer it has waited, the longer until the next try: somebody must do something first.
+            let age = bridge.ground.now().signed_duration_since(task.created_at).to_std().unwrap_or_default();
+            let wait = age.clamp(Duration::from_secs(60), Duration::from_secs(3600));
+            task.due_at = bridge.ground.now() + bridge.ground.jitter(wait);
             tx.save_task(&task).await?;
             note(&mut tx, &bridge.ground, &task, "note", &format!("the right could not be looked up: {why}")).await?;
         }

@@ -1,6 +1,6 @@
 //! What operators and people may do to a task or delivery. It is the same for every door.
 
-use super::transition::take_step;
+use super::transition::{resume, take_step};
 use super::{Bridge, StepError};
 use crate::domain::task::{IllegalStep, State, Step};
 use crate::domain::trust::Marker;
@@ -171,8 +171,7 @@ pub async fn approve(bridge: &Bridge, id: TaskId, by: &str) -> Result<Task, Stee
     if task.state != State::Held || task.hold != Some(Hold::Approval) {
         return Err(conflict(format!("the task is {} and does not wait for approval", task.state), task.remote_url));
     }
-    task.due_at = bridge.ground.now();
-    take_step(&mut tx, &bridge.ground, &mut task, Step::Resume, &format!("approved by {by}")).await?;
+    resume(&mut tx, &bridge.ground, &mut task, &format!("approved by {by}")).await?;
     tx.commit().await?;
     bridge.wake.tasks.notify_one();
     bridge.wake.reports.notify_one();

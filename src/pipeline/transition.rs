@@ -7,8 +7,8 @@ use crate::domain::task::{State, Step};
 use crate::ids::ReportId;
 use crate::store::Tx;
 use crate::store::reports::{NewReport, ReportKind};
-use crate::store::tasks::Task;
 use crate::store::tasks::list::TimelineEntry;
+use crate::store::tasks::{Hold, Task};
 
 /// Takes a step with a locked task, for a reason told in words, and saves it with whatever else the caller
 /// has changed of it.
@@ -45,6 +45,27 @@ pub async fn take_step(
         text: reason.to_owned(),
     };
     tx.add_to_timeline(crate::ids::uuid_v7(ground), task.id, &entry).await?;
+    tell(tx, ground, task).await
+}
+
+/// Lets a held task go on, unless an older live task with its `once_per` key is still in front of it: then it
+/// waits for its turn.
+///
+/// # Errors
+/// As [`take_step`].
+pub async fn resume(tx: &mut Tx, ground: &Ground, task: &mut Task, reason: &str) -> Result<(), StepError> {
+    let now = ground.now();
+    task.due_at = now;
+    let in_front = match &task.once_key {
+        Some(key) => tx.tasks_with_key(&task.rule, key, now).await?.into_iter().find(|other| other.id < task.id),
+        None => None,
+    };
+    let Some(first) = in_front else { return take_step(tx, ground, task, Step::Resume, reason).await };
+    task.hold = Some(Hold::Turn);
+    task.reason = format!("waits until task {} has ended", first.id);
+    task.changed_at = now;
+    tx.save_task(task).await?;
+    note(tx, ground, task, "note", &format!("{reason}; {}", task.reason)).await?;
     tell(tx, ground, task).await
 }
 

@@ -24,6 +24,9 @@ pub struct StoreSettings {
     pub connect_wait: Duration,
 }
 
+/// How long one try to connect may take.
+const ANSWER: Duration = Duration::from_millis(2500);
+
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -72,7 +75,7 @@ impl Store {
         let pool = |connections: u32| {
             PgPoolOptions::new()
                 .max_connections(connections.max(1))
-                .acquire_timeout(Duration::from_millis(2500))
+                .acquire_timeout(ANSWER)
                 .connect_lazy_with(options.clone())
         };
         let store = Self { intake: pool(settings.intake_connections), work: pool(settings.work_connections) };
@@ -84,7 +87,7 @@ impl Store {
         let started = tokio::time::Instant::now();
         let mut waiting = Some(waiting);
         loop {
-            match self.ping().await {
+            match self.knock().await {
                 Ok(()) => return Ok(()),
                 Err(source) if started.elapsed() >= limit => {
                     return Err(ConnectError::NoAnswer { waited_s: limit.as_secs(), source });
@@ -97,6 +100,14 @@ impl Store {
                 }
             }
         }
+    }
+
+    /// One try to connect. A pool would try again by itself until its time-out, and then hide the reason.
+    async fn knock(&self) -> Result<(), sqlx::Error> {
+        let options = self.work.connect_options();
+        let connect = <sqlx::PgConnection as sqlx::Connection>::connect_with(&options);
+        let connected = tokio::time::timeout(ANSWER, connect).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+        sqlx::Connection::close(connected).await
     }
 
     async fn ping(&self) -> Result<(), sqlx::Error> {

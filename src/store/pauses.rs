@@ -41,7 +41,7 @@ impl Store {
             INSERT INTO pauses (scope, name, reason, paused_by, paused_at) VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (scope, name) DO UPDATE SET reason = $3, paused_by = $4, paused_at = $5",
             pause.scope as PauseScope,
-            pause.name,
+            stored_name(pause.scope, &pause.name),
             super::decisions::bounded(&pause.reason),
             pause.paused_by,
             pause.paused_at
@@ -56,10 +56,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: nothing is changed.
     pub async fn resume(&self, scope: PauseScope, name: &str) -> Result<bool, StoreError> {
-        Ok(sqlx::query!("/* resume */ DELETE FROM pauses WHERE scope = $1 AND name = $2", scope as PauseScope, name)
-            .execute(&self.work)
-            .await?
-            .rows_affected()
+        Ok(sqlx::query!(
+            "/* resume */ DELETE FROM pauses WHERE scope = $1 AND name = $2",
+            scope as PauseScope,
+            stored_name(scope, name)
+        )
+        .execute(&self.work)
+        .await?
+        .rows_affected()
             == 1)
     }
 
@@ -72,4 +76,9 @@ impl Store {
             .fetch_all(&self.work)
             .await?)
     }
+}
+
+/// GitHub compares the names of repositories without case, and so does the query that takes up tasks.
+fn stored_name(scope: PauseScope, name: &str) -> String {
+    if scope == PauseScope::Repo { name.to_lowercase() } else { name.to_owned() }
 }

@@ -1,3 +1,5 @@
+//! What must hold of sealing, shown from outside and against tampering.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;

@@ -94,16 +94,16 @@ fn every_variable_of_the_environment_example_is_read_by_something() {
 }
 
 #[test]
-fn the_image_asks_the_port_that_it_listens_on_and_knows_every_bench() {
+fn the_image_asks_the_port_that_it_listens_on_and_finds_every_bench() {
     let dockerfile = read("Dockerfile");
     assert!(dockerfile.contains("EXPOSE 8080"));
     assert!(dockerfile.contains(r#"CMD ["serve", "--listen", "0.0.0.0:8080""#));
     assert!(dockerfile.contains(r#"CMD ["taskbridge", "health", "--url", "http://127.0.0.1:8080"]"#));
     assert!(dockerfile.contains("\nUSER taskbridge\n"));
-    // A bench without a stand-in would break the layer of the dependencies.
-    for bench in read("Cargo.toml").split("[[bench]]\nname = \"").skip(1).filter_map(|rest| rest.split('"').next()) {
-        assert!(dockerfile.contains(&format!("benches/{bench}.rs")), "{bench} has no stand-in");
-    }
+    // The stand-ins of the benches are named by reading this, line by line.
+    let manifest = read("Cargo.toml");
+    assert_eq!(manifest.matches("[[bench]]").count(), manifest.matches("\n[[bench]]\nname = \"").count());
+    assert!(dockerfile.contains(r"/^\[\[bench\]\]$/ { n;"));
 }
 
 /// A service that gives one answer, and the request that it saw.

@@ -215,7 +215,8 @@ async fn two_replicas_start_each_task_once_and_one_at_a_time_for_a_person() {
     world.wish(OTTO, 3).await;
     for _ in 0..40 {
         let (here, there) = tokio::join!(start_task::start_batch(&world.bridge), start_task::start_batch(&other));
-        (here.unwrap(), there.unwrap());
+        here.unwrap();
+        there.unwrap();
         world.clock.advance(Duration::from_millis(500));
     }
     world.assert_nothing_twice().await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
+use taskbridge::domain::rule::Limits;
 use taskbridge::domain::task::State;
 use taskbridge::ids::PersonId;
 use taskbridge::pipeline::{observe, people};
@@ -87,7 +88,7 @@ async fn a_whole_life_costs_a_handful_of_calls_and_a_settled_task_next_to_none()
 
 #[tokio::test]
 async fn pages_over_a_moving_order_skip_nothing() {
-    let world = World::new(LABEL_RULE).await;
+    let world = World::with(LABEL_RULE, |settings| settings.limits = Limits::default(), |_| {}).await;
     world.control().script_usual(Outcome::Stuck);
     world.wish(MONA, 250).await;
     while world.start().await > 0 {}
@@ -162,11 +163,17 @@ async fn every_way_of_going_on_is_shown_in_the_comment() {
 async fn a_reopened_task_is_followed_again_and_its_usage_adds_up_exactly() {
     let world = World::new(LABEL_RULE).await;
     world.control().set_usage(Usage::AiCredits(1_234_567_891));
-    let task = started(&world, Outcome::Reopened).await;
+    let task = started(&world, Outcome::Completed).await;
     let other = started(&world, Outcome::Completed).await;
     world.live_for(60).await;
     assert_eq!(world.state(task.id).await, State::Completed);
-    world.live_in_steps(25, 60).await;
+    let remote = task.remote_id.as_ref().unwrap();
+    world.control().reopen(remote).unwrap();
+    world.live_in_steps(20, 60).await;
+    assert_eq!(world.state(task.id).await, State::Queued);
+    assert_eq!(world.task_now(task.id).await.ended_at, None);
+    world.control().script(remote, &Outcome::Completed).unwrap();
+    world.live_in_steps(3, 60).await;
     assert!(world.story(task.id).await.contains("a new session"), "{}", world.story(task.id).await);
     assert_eq!(world.state(task.id).await, State::Completed);
     let sum = |count: i64| vec![UsageSum { kind: "ai_credits".to_owned(), nano: count * 1_234_567_891 }];

@@ -1,6 +1,8 @@
 //! Uncertainty: nobody knows whether GitHub made the task. It is settled by looking, and absence is believed only
 //! when it was shown.
 
+use std::time::Duration;
+
 use taskbridge::domain::task::State;
 use taskbridge::sandbox::{Fault, FaultKind, Role, UserSpec};
 
@@ -187,6 +189,7 @@ async fn absence_is_not_concluded_from_a_part_of_many_candidates() {
     world.start().await;
     for nth in 0..205 {
         start_by_hand(&world, MONA_TOKEN, &format!("Something else {nth}")).await;
+        world.clock.advance(Duration::from_millis(20));
     }
     // What the lost request made comes last of all.
     start_by_hand(&world, MONA_TOKEN, &format!("Late\n\nTaskbridge-Ref: {}", task.marker)).await;

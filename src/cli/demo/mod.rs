@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::CliError;
 use super::log::{self, LogForm};
-use super::stop::Stop;
+use super::stop::{Hangup, Stop};
 use crate::clock::Ground;
 use screen::Screen;
 use stage::Stage;
@@ -33,7 +33,7 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) async fn run(self) -> Result<(), CliError> {
         log::start(LogForm::Text, "warn");
-        let stop = Stop::listen()?;
+        let stop = Stop::listen(Hangup::Stops)?;
         let screen = Screen::new();
         let ground = Ground::system();
         screen.title("taskbridge demo");

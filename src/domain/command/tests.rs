@@ -1,3 +1,5 @@
+//! Commands as people write them, and as they should not be understood.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What a condition says, and what it must refuse to become.
+
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 

@@ -1,3 +1,5 @@
+//! Prompts: what is filled in, what stays literal, what is refused.
+
 use std::time::{Duration, Instant};
 
 use super::super::event::SubjectKind;

@@ -1,3 +1,5 @@
+//! The words that people read, in every state.
+
 use super::*;
 
 fn telling(state: State) -> Telling {

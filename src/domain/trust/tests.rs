@@ -1,3 +1,5 @@
+//! Text of strangers: what is stripped, fenced and never taken for ours.
+
 use proptest::prelude::*;
 use uuid::Uuid;
 

@@ -1,3 +1,5 @@
+//! What conditions and prompts may see of an event.
+
 use super::super::event::{Account, AccountKind, Branches, Comment, Event, Label, Repo, Subject, SubjectKind};
 use super::super::prompt::Template;
 use super::*;

@@ -7,6 +7,7 @@ use super::plan::{self, Gate};
 use super::sort::{Concern, Said, describe, is_thread_event, nobody_listens};
 use crate::domain::command::Command;
 use crate::domain::event::{Account, Event};
+use crate::domain::intent;
 use crate::domain::rule::{Allow, Rule};
 use crate::domain::view::{Texts, View};
 use crate::github::RepoPath;
@@ -76,8 +77,9 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
     }
     if settled.finished.decisions.is_empty() && settled.plans.is_empty() {
         settled.finished.state = DeliveryState::Ignored;
+        let put_on = event.label.as_ref().filter(|_| is_thread_event(event, "labeled"));
         settled.finished.reason =
-            touched.unwrap_or_else(|| nobody_listens(event, event.label.as_ref().map(|label| label.name.as_str())));
+            touched.unwrap_or_else(|| nobody_listens(event, put_on.map(|label| label.name.as_str())));
     }
     Ok(Weighed::Settled(Box::new(settled)))
 }
@@ -244,13 +246,14 @@ pub(super) fn actor_and_repo(event: &Event) -> Option<(&Account, RepoPath)> {
 fn notice(bridge: &Bridge, concern: &Concern, what: &str, content: String) -> Option<Notice> {
     let event = &concern.event;
     let (repo, number) = (event.repo.as_ref()?, event.subject.as_ref()?.number?);
+    let [wish, _] = intent::keys(what, event, &concern.delivery.sender_id);
     Some(Notice {
         place: NewReport {
             id: ReportId::new(&bridge.ground),
             task_id: None,
             delivery_id: Some(concern.delivery.id),
             kind: ReportKind::Notice,
-            dedupe: notice_key(concern.delivery.id, what),
+            dedupe: notice_key(&wish),
             repo_id: repo.id,
             repo_owner: repo.owner.clone(),
             repo_name: repo.name.clone(),

@@ -5,6 +5,15 @@
 const DEPTH_LIMIT: usize = 64;
 
 pub(super) fn check(json: &[u8]) -> Result<(), &'static str> {
+    if json.iter().all(u8::is_ascii_whitespace) {
+        return Err("it is empty");
+    }
+    if json.starts_with(b"\xef\xbb\xbf") {
+        return Err("it begins with a byte order mark, which JSON does not allow");
+    }
+    if std::str::from_utf8(json).is_err() {
+        return Err("it is not UTF-8");
+    }
     let mut depth = 0usize;
     let mut in_text = false;
     let mut bytes = json.iter().enumerate();
@@ -41,6 +50,7 @@ mod tests {
         assert!(check(br#"{"a":"\\\u0000"}"#).is_err());
         assert!(check("[".repeat(65).as_bytes()).is_err());
         assert!(check("[]".repeat(1000).as_bytes()).is_ok());
+        assert!(check(b" \n").is_err() && check(b"\xef\xbb\xbf{}").is_err() && check(b"\"caf\xe9\"").is_err());
         assert!(check(b"\"\\").is_ok(), "cut in the middle of an escape");
     }
 }

@@ -1,6 +1,9 @@
 //! What the stories stand on.
 
 pub(crate) mod canary;
+pub(crate) mod cut;
+pub(crate) mod payloads;
 pub(crate) mod postgres;
+pub(crate) mod program;
 pub(crate) mod stories;
 pub(crate) mod world;

@@ -8,31 +8,40 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http_body_util::BodyExt as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::Sha256;
 use taskbridge::cli::{live_of, settings_of};
 use taskbridge::clock::{Ground, ManualClock, SystemChance};
 use taskbridge::config::{Loaded, Reader, load};
-use taskbridge::github::{Github, Settings as GithubSettings};
+use taskbridge::github::{AppSettings, Github, Settings as GithubSettings};
 use taskbridge::http::state::Intake;
 use taskbridge::http::{AppState, router};
 use taskbridge::pipeline::record::recorder;
 use taskbridge::pipeline::{Bridge, Settings, match_rules, people, report, settle_uncertain, start_task, sweep_tasks};
-use taskbridge::sandbox::{Control, Pace, Sandbox, SandboxConfig, UserSpec};
+use taskbridge::sandbox::{AppSpec, Control, Pace, Role, Sandbox, SandboxConfig, UserSpec};
 use taskbridge::secret::Secret;
+use taskbridge::store::decisions::Decision;
+use taskbridge::store::deliveries::{Delivery, DeliveryFilter};
 use taskbridge::store::tasks::Task;
 use taskbridge::store::tasks::list::TaskFilter;
 use taskbridge::store::{Page, Store, StoreSettings};
 use taskbridge::vault::{Key, Vault};
 use tower::ServiceExt as _;
 
+use super::cut::Cut;
+pub(crate) use super::payloads::{commented, labelled};
 use super::postgres::TestDatabase;
 
 /// The secret that the stories' webhooks are signed with.
 pub(crate) const HOOK_SECRET: &str = "a secret for stories only, canary-hook-1c";
+/// The one before it, during a rotation.
+pub(crate) const OLD_SECRET: &str = "the secret before this one, canary-hook-0c";
+/// The App that [`World::with_app`] installs.
+pub(crate) const APP_ID: i64 = 12345;
+const APP_KEY: &str = include_str!("../../fixtures/test-only-github-app-pkcs8.pem");
 /// Tokens end with a canary that no log line may hold.
 pub(crate) const MONA_TOKEN: &str = "sandbox-mona-token";
 pub(crate) const OTTO_TOKEN: &str = "sandbox-otto-token";
@@ -51,8 +60,38 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) bridge: Bridge,
     pub(crate) router: Router,
+    pub(crate) intake: Arc<Intake>,
     pub(crate) database: TestDatabase,
     writer: tokio::task::JoinHandle<()>,
+    /// Held for as long as the database is to be reached through it.
+    _cut: Option<Cut>,
+}
+
+/// How a world is made.
+pub(crate) struct Setup {
+    /// What stands in the file after the source `github`; a text with `sources:` stands alone.
+    pub(crate) rules: String,
+    /// Whether the App is installed.
+    pub(crate) app: bool,
+    pub(crate) intake: Intake,
+    /// What stands between the service and its database.
+    pub(crate) cut: Option<Cut>,
+    pub(crate) adjust: Box<dyn FnOnce(&mut Settings) + Send>,
+    pub(crate) adjust_github: Box<dyn FnOnce(&mut GithubSettings) + Send>,
+}
+
+impl Setup {
+    /// The usual world with these rules.
+    pub(crate) fn new(rules: &str) -> Self {
+        Self {
+            rules: rules.to_owned(),
+            app: false,
+            intake: Intake::new(26_214_400, Duration::from_secs(5), 64 * 1024 * 1024),
+            cut: None,
+            adjust: Box::new(|_| {}),
+            adjust_github: Box::new(|_| {}),
+        }
+    }
 }
 
 /// The answer of a door.
@@ -71,23 +110,36 @@ impl World {
     /// The same with other settings and another GitHub client.
     pub(crate) async fn with(
         rules: &str,
-        adjust: impl FnOnce(&mut Settings),
-        adjust_github: impl FnOnce(&mut GithubSettings),
+        adjust: impl FnOnce(&mut Settings) + Send + 'static,
+        adjust_github: impl FnOnce(&mut GithubSettings) + Send + 'static,
     ) -> Self {
-        super::canary::listen(&[HOOK_SECRET, MONA_TOKEN, OTTO_TOKEN, &"0f".repeat(32)]);
+        Self::of(Setup { adjust: Box::new(adjust), adjust_github: Box::new(adjust_github), ..Setup::new(rules) }).await
+    }
+
+    /// A world where the App is installed: it looks up everybody's rights and tells everybody.
+    pub(crate) async fn with_app(rules: &str) -> Self {
+        Self::of(Setup { app: true, ..Setup::new(rules) }).await
+    }
+
+    /// A world as `setup` says.
+    pub(crate) async fn of(setup: Setup) -> Self {
+        super::canary::listen(&[HOOK_SECRET, OLD_SECRET, MONA_TOKEN, OTTO_TOKEN, &"0f".repeat(32)]);
         let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let ground = Ground { clock: clock.clone(), chance: Arc::new(SystemChance) };
         let mut config = SandboxConfig::new(ground.clone());
         config.pace = Pace::new(Duration::from_secs(10), Duration::from_secs(40));
         let sandbox = Sandbox::start(config).await.unwrap();
-        sandbox.control().seed_demo().unwrap();
-        sandbox.control().add_user(UserSpec::person(1002, "otto", OTTO_TOKEN)).unwrap();
+        let control = sandbox.control();
+        control.seed_demo().unwrap();
+        control.add_user(UserSpec::person(1002, "otto", OTTO_TOKEN)).unwrap();
+        control.grant("acme/widgets", "otto", Role::Read).unwrap();
         let database = TestDatabase::create().await;
-        let store = open_store(&database.url).await;
-        let loaded = configuration(rules);
+        let through = setup.cut.as_ref().map(|cut| cut.url(&database.url));
+        let store = open_store(through.as_ref().unwrap_or(&database.url)).await;
+        let loaded = configuration(&setup.rules);
         let mut settings = settings_of(&loaded.config);
         settings.write_spacing = Duration::ZERO;
-        adjust(&mut settings);
+        (setup.adjust)(&mut settings);
         let mut github = GithubSettings {
             api_url: sandbox.url().to_owned(),
             web_url: sandbox.url().to_owned(),
@@ -95,17 +147,22 @@ impl World {
             connect_timeout: Duration::from_secs(2),
             ..GithubSettings::default()
         };
-        adjust_github(&mut github);
+        if setup.app {
+            let (slug, client_id) = ("taskbridge".to_owned(), String::new());
+            control.set_app(AppSpec { id: APP_ID, slug, client_id, public_key: None }).unwrap();
+            github.app = Some(AppSettings { id: APP_ID, private_key_pem: Secret::new(APP_KEY) });
+        }
+        (setup.adjust_github)(&mut github);
         let github = Github::new(github, ground.clone()).unwrap();
         let live = live_of(&loaded, github.host());
         let vault = Vault::new(vec![Key::parse(&Secret::new("0f".repeat(32))).unwrap()]).unwrap();
         let bridge = Bridge::new(store, github, vault, ground.clone(), settings, live);
         let (recorder, writer) = recorder(bridge.store.clone(), ground);
-        let intake = Arc::new(Intake::new(26_214_400, Duration::from_secs(5), 64 * 1024 * 1024));
-        let router = router(AppState { bridge: bridge.clone(), recorder, intake });
+        let intake = Arc::new(setup.intake);
+        let router = router(AppState { bridge: bridge.clone(), recorder, intake: Arc::clone(&intake) });
         #[expect(clippy::disallowed_methods, reason = "the writer lives as long as the world, which aborts it")]
         let writer = tokio::spawn(writer.run());
-        let world = Self { sandbox, clock, bridge, router, database, writer };
+        let world = Self { sandbox, clock, bridge, router, intake, database, writer, _cut: setup.cut };
         world.add_person("mona", MONA_TOKEN).await;
         world
     }
@@ -188,6 +245,58 @@ impl World {
         tasks.into_iter().next().unwrap()
     }
 
+    /// The end of the delivery that the sender calls so.
+    pub(crate) async fn delivery(&self, sender_id: &str) -> Delivery {
+        let page = Page { before: None, limit: 1000 };
+        let all = self.bridge.store.deliveries(&DeliveryFilter::default(), page).await.unwrap();
+        let mut own = all.into_iter().filter(|delivery| delivery.sender_id == sender_id);
+        let delivery = own.next().expect("the delivery is recorded");
+        assert!(own.next().is_none(), "the delivery is recorded once");
+        delivery
+    }
+
+    /// How many deliveries are recorded.
+    pub(crate) async fn delivery_count(&self) -> usize {
+        let page = Page { before: None, limit: 1000 };
+        self.bridge.store.deliveries(&DeliveryFilter::default(), page).await.unwrap().len()
+    }
+
+    /// What the rules said to a delivery.
+    pub(crate) async fn decisions(&self, sender_id: &str) -> Vec<Decision> {
+        self.bridge.store.decisions(self.delivery(sender_id).await.id).await.unwrap()
+    }
+
+    /// What the only candidate rule said to a delivery.
+    pub(crate) async fn decision(&self, sender_id: &str) -> Decision {
+        let decisions = self.decisions(sender_id).await;
+        assert_eq!(decisions.len(), 1, "one decision: {decisions:#?}");
+        decisions.into_iter().next().unwrap()
+    }
+
+    /// Requests turned away, by reason, of all sources.
+    pub(crate) async fn refusals(&self) -> Vec<(String, i64)> {
+        self.intake.refused.flush(&self.bridge).await.unwrap();
+        let since = self.bridge.ground.now() - chrono::TimeDelta::hours(2);
+        let counts = self.bridge.store.refusals(since).await.unwrap();
+        counts.into_iter().map(|count| (count.reason, count.count)).collect()
+    }
+
+    /// Sends a label by mona and lets the workers settle it.
+    pub(crate) async fn label(&self, label: &str, delivery: &str) {
+        let now = self.bridge.ground.now();
+        let answer = self.hook("issues", delivery, &labelled(label, (1001, "mona"), now)).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+        self.settle().await;
+    }
+
+    /// Sends a comment and lets the workers settle it.
+    pub(crate) async fn say(&self, id: i64, text: &str, actor: (i64, &str), delivery: &str) {
+        let now = self.bridge.ground.now();
+        let answer = self.hook("issue_comment", delivery, &commented(id, text, actor, now)).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+        self.settle().await;
+    }
+
     /// The comments on issue 42.
     pub(crate) fn comments(&self) -> Vec<String> {
         self.control().comments("acme/widgets", 42).unwrap().into_iter().map(|comment| comment.body).collect()
@@ -216,11 +325,13 @@ pub(crate) async fn open_store(url: &str) -> Store {
     Store::connect(&settings, |_| {}).await.unwrap()
 }
 
-/// A loaded configuration with one GitHub source and these rules.
+/// A loaded configuration with one GitHub source and these rules; a text that has its own sources stands alone.
 pub(crate) fn configuration(rules: &str) -> Loaded {
-    let text = format!("sources:\n  github: {{ type: github, secrets: \"${{HOOK_SECRET}}\" }}\n{rules}");
-    let reader = Reader::fixed(&[("HOOK_SECRET", HOOK_SECRET)], &[("/etc/taskbridge.yaml", &text)]);
-    load(std::path::Path::new("/etc/taskbridge.yaml"), &reader).unwrap()
+    let source = "sources:\n  github: { type: github, secrets: \"${HOOK_SECRET}\" }\n";
+    let text = if rules.contains("sources:\n") { rules.to_owned() } else { format!("{source}{rules}") };
+    let env = [("HOOK_SECRET", HOOK_SECRET), ("OLD_SECRET", OLD_SECRET)];
+    let reader = Reader::fixed(&env, &[("/etc/taskbridge.yaml", &text)]);
+    load(std::path::Path::new("/etc/taskbridge.yaml"), &reader).unwrap_or_else(|faults| panic!("{faults}\n{text}"))
 }
 
 /// A request as GitHub makes it.
@@ -240,44 +351,4 @@ pub(crate) fn signature(secret: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body);
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
-}
-
-fn account(id: i64, login: &str) -> Value {
-    json!({ "id": id, "login": login, "type": "User" })
-}
-
-fn repository() -> Value {
-    json!({
-        "id": 5001, "name": "widgets", "full_name": "acme/widgets", "private": true, "fork": false,
-        "default_branch": "main", "owner": { "id": 9001, "login": "acme", "type": "Organization" }
-    })
-}
-
-fn issue(updated_at: DateTime<Utc>) -> Value {
-    json!({
-        "id": 4200, "number": 42, "title": "It leaks", "body": "Under load.", "state": "open",
-        "html_url": "https://github.com/acme/widgets/issues/42", "user": account(1001, "mona"),
-        "author_association": "MEMBER", "labels": [{ "id": 1, "name": "copilot-fix" }],
-        "updated_at": updated_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
-    })
-}
-
-/// Someone put a label on issue 42.
-pub(crate) fn labelled(label: &str, actor: (i64, &str), at: DateTime<Utc>) -> Value {
-    json!({
-        "action": "labeled", "issue": issue(at), "label": { "id": 31, "name": label },
-        "repository": repository(), "sender": account(actor.0, actor.1)
-    })
-}
-
-/// Someone wrote a comment on issue 42.
-pub(crate) fn commented(id: i64, text: &str, actor: (i64, &str), at: DateTime<Utc>) -> Value {
-    json!({
-        "action": "created", "issue": issue(at), "repository": repository(), "sender": account(actor.0, actor.1),
-        "comment": {
-            "id": id, "body": text, "html_url": "https://github.com/acme/widgets/issues/42#issuecomment-1",
-            "user": account(actor.0, actor.1), "author_association": "MEMBER", "performed_via_github_app": null,
-            "created_at": at.to_rfc3339(), "updated_at": at.to_rfc3339()
-        }
-    })
 }

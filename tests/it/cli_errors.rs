@@ -1,0 +1,134 @@
+//! What a person at the terminal is told when something is wrong: one sentence, what to do, and a status.
+
+use std::time::{Duration, Instant};
+
+use crate::support::postgres::TestDatabase;
+use crate::support::program::Folder;
+
+const SECRET: (&str, &str) = ("GITHUB_WEBHOOK_SECRET", "a secret that is long enough");
+const RULES: &str = "
+rules:
+  - name: fix
+    on: { label: copilot-fix }
+    prompt: \"Fix #{{ issue.number }}\"
+";
+const KEY: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
+
+#[test]
+fn every_fault_of_a_configuration_is_told_with_its_place() {
+    let folder = Folder::new();
+    folder.write(
+        "taskbridge.yaml",
+        "server: { lissten: \"127.0.0.1:0\" }\nrules:\n  - name: fix\n    on: { label: copilot-fix }\n    prompt: \"{{ isue.title }}\"\n",
+    );
+    for command in ["check", "serve"] {
+        let ended = folder.run(&[command], &[SECRET]);
+        ended.is(2, &["taskbridge.yaml:1:11", "lissten", "listen", "taskbridge.yaml:5:"]);
+    }
+    folder.run(&["--config", "nowhere.yaml", "check"], &[SECRET]).is(2, &["nowhere.yaml"]);
+    folder.write("taskbridge.yaml", RULES);
+    folder.run(&["check"], &[]).is(2, &["there is no source", "GITHUB_WEBHOOK_SECRET"]);
+    folder.run(&["check"], &[SECRET]).is(0, &["taskbridge.yaml: good. 1 rule (version ", "/hooks/github", "`fix`"]);
+}
+
+#[test]
+fn a_port_in_use_is_said_before_anything_is_touched() {
+    let folder = Folder::new();
+    folder.write("taskbridge.yaml", RULES);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    folder.run(&["serve", "--listen", &address], &[SECRET]).is(1, &[&address]);
+    assert!(!folder.path().join(".taskbridge").exists(), "no database was made");
+    folder.run(&["sandbox", "--listen", &address], &[]).is(1, &["is the port taken?"]);
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_written_is_said() {
+    let folder = Folder::new();
+    // A file in its place: no right of any user makes a folder of it.
+    folder.write("data", "");
+    folder.write("taskbridge.yaml", &format!("data_dir: data/deep\n{RULES}"));
+    let ended = folder.run(&["serve", "--listen", "127.0.0.1:0"], &[SECRET]);
+    ended.is(1, &["the data folder", "cannot be written", "set data_dir to another folder"]);
+}
+
+#[test]
+fn a_database_that_is_away_is_waited_for_and_then_given_up() {
+    let folder = Folder::new();
+    folder.write("taskbridge.yaml", &format!("database: {{ connect_wait: 1s }}\n{RULES}"));
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("postgres://nobody:canary-pw-77@{closed}/none");
+    let env = [SECRET, ("DATABASE_URL", &url), ("TASKBRIDGE_SEALING_KEY", KEY)];
+    let begun = Instant::now();
+    let ended = folder.run(&["serve", "--listen", "127.0.0.1:0"], &env);
+    ended.is(1, &["waiting for the database", "refused", "no database answered within 1 s"]);
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(!ended.text.contains("canary-pw-77"), "{}", ended.text);
+
+    // A signal ends the wait at once.
+    folder.write("taskbridge.yaml", &format!("database: {{ connect_wait: 1m }}\n{RULES}"));
+    let mut waiting = folder.start(&["serve", "--listen", "127.0.0.1:0"], &env);
+    waiting.says("waiting for the database");
+    waiting.signal("TERM");
+    waiting.ended(Duration::from_secs(3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_sealing_key_than_that_of_the_database_is_refused() {
+    let database = TestDatabase::create().await;
+    let folder = Folder::new();
+    folder.write("taskbridge.yaml", RULES);
+    let with = |key: &'static str| [SECRET, ("DATABASE_URL", database.url.as_str()), ("TASKBRIDGE_SEALING_KEY", key)];
+    folder.run(&["people", "list"], &with(KEY)).is(0, &["There is nobody."]);
+    let other = "1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e";
+    let ended = folder.run(&["people", "list"], &with(other));
+    ended.is(1, &["key"]);
+    assert!(!ended.text.contains(other), "{}", ended.text);
+    let none = [SECRET, ("DATABASE_URL", database.url.as_str())];
+    folder.run(&["people", "list"], &none).is(1, &["there is no sealing key"]);
+}
+
+#[test]
+fn a_token_on_the_command_line_is_refused() {
+    let folder = Folder::new();
+    folder.write("taskbridge.yaml", RULES);
+    for args in [&["people", "add", "mona", "--token", "canary-tok"][..], &["people", "add", "mona"]] {
+        let ended = folder.run(args, &[SECRET]);
+        ended.is(1, &["on standard input, with `--token-stdin`"]);
+        assert!(!ended.text.contains("canary-tok"), "{}", ended.text);
+    }
+    let ended = folder.run_with(&["people", "add", "mona", "--token-stdin"], &[SECRET], "  \n");
+    ended.is(1, &["no token on standard input"]);
+    let ended = folder.run_with(&["people", "add", "mona", "--token-stdin"], &[SECRET], "two words\n");
+    ended.is(1, &["is not one token"]);
+    assert!(!folder.path().join(".taskbridge").exists(), "no database was made");
+}
+
+#[test]
+fn a_payload_file_is_tried_without_a_database() {
+    let folder = Folder::new();
+    folder.write("taskbridge.yaml", RULES);
+    let at = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let payload = crate::support::world::labelled("copilot-fix", (1001, "mona"), at);
+    folder.write("payload.json", &payload.to_string());
+    folder.run(&["explain", "payload.json"], &[SECRET]).is(0, &["A dry run", "1. fix: would be selected", "| Fix #42"]);
+    let json = folder.run(&["explain", "payload.json", "--json"], &[SECRET]);
+    json.is(0, &["\"answer\": \"selected\""]);
+    folder
+        .run(&["explain", "payload.json", "--source", "x"], &[SECRET])
+        .is(1, &["there is no source `x`; configured: `github`"]);
+    folder.run(&["explain", "missing.json"], &[SECRET]).is(1, &["no id of a delivery, and no file that can be read"]);
+    folder.write("odd.json", "{}");
+    folder.run(&["explain", "odd.json"], &[SECRET]).is(1, &["--event"]);
+    assert!(!folder.path().join(".taskbridge").exists(), "no database was made");
+}
+
+#[test]
+fn a_generated_key_seals() {
+    let folder = Folder::new();
+    let ended = folder.run(&["keys", "generate"], &[]);
+    ended.is(0, &[]);
+    assert_eq!(ended.text.trim().len(), 64);
+    assert!(hex::decode(ended.text.trim()).is_ok());
+    assert_ne!(folder.run(&["keys", "generate"], &[]).text, ended.text);
+}

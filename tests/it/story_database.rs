@@ -1,0 +1,95 @@
+//! The database goes away and comes back: senders are told to come again, nothing is lost, nobody restarts anything.
+
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use sqlx::Connection as _;
+use taskbridge::store::deliveries::DeliveryState;
+
+use crate::support::cut::{Cut, Line};
+use crate::support::payloads::MONA;
+use crate::support::world::{Answer, LABEL_RULE, Setup, World, labelled};
+
+async fn get(world: &World, path: &str) -> Answer {
+    world.send(Request::get(path).body(Body::empty()).unwrap()).await
+}
+
+async fn post(world: &World, delivery: &str) -> (Answer, Duration) {
+    let now = world.bridge.ground.now();
+    let begun = Instant::now();
+    let answer = world.hook("issues", delivery, &labelled("copilot-fix", MONA, now)).await;
+    (answer, begun.elapsed())
+}
+
+/// Until a delivery is taken again; the pools mend themselves.
+async fn recovers(world: &World, delivery: &str) {
+    let begun = Instant::now();
+    loop {
+        let (answer, _) = post(world, delivery).await;
+        if answer.status == StatusCode::ACCEPTED {
+            break;
+        }
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(begun.elapsed() < Duration::from_secs(30), "it does not recover");
+    }
+    while get(world, "/readyz").await.status != StatusCode::OK {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it does not get ready again");
+    }
+    world.settle().await;
+    assert_eq!(world.delivery(delivery).await.state, DeliveryState::Processed);
+    world.task().await;
+}
+
+async fn goes_away_and_comes_back(how: Line) {
+    let cut = Cut::new();
+    let line = cut.switch();
+
+    let world = World::of(Setup { cut: Some(cut), ..Setup::new(LABEL_RULE) }).await;
+    let ready = get(&world, "/readyz").await;
+    assert_eq!(ready.status, StatusCode::OK, "{}", ready.body);
+    // So that both pools have connections to lose.
+    world.hook("ping", "d-0", &serde_json::json!({ "zen": "Half measures are as bad as nothing at all." })).await;
+    line.send(how).unwrap();
+    let (answer, took) = post(&world, "d-1").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
+    assert_eq!(answer.headers["retry-after"], "5");
+    assert!(took < Duration::from_secs(5), "the sender waits no longer than it would itself: {took:?}");
+    let ready = get(&world, "/readyz").await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(ready.headers.contains_key("retry-after"));
+    assert_eq!(get(&world, "/healthz").await.status, StatusCode::OK);
+    line.send(Line::Open).unwrap();
+    recovers(&world, "d-1").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_database_refuses_senders_are_told_to_come_again_and_afterwards_it_goes_on() {
+    goes_away_and_comes_back(Line::Cut).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_swallows_every_byte_holds_nobody_and_is_done_without() {
+    goes_away_and_comes_back(Line::Swallowing).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_dies_under_a_statement_costs_that_batch_and_no_more() {
+    let cut = Cut::new();
+    let line = cut.switch();
+    let world = World::of(Setup { cut: Some(cut), ..Setup::new(LABEL_RULE) }).await;
+    let mut blocker = sqlx::PgConnection::connect(&world.database.url).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE deliveries").execute(&mut blocker).await.unwrap();
+    // The statement waits for the lock; meanwhile the line dies, and no answer will ever come.
+    let dies = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        line.send(Line::Swallowing).unwrap();
+        sqlx::raw_sql("ROLLBACK").execute(&mut blocker).await.unwrap();
+    };
+    let ((answer, took), ()) = tokio::join!(post(&world, "d-1"), dies);
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    line.send(Line::Open).unwrap();
+    // It may have been committed: the sender's next try is then a duplicate, and there is one task all the same.
+    recovers(&world, "d-1").await;
+}

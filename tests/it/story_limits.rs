@@ -1,0 +1,175 @@
+//! What is counted: how many at once, how many in a while, and one live task a key.
+
+use taskbridge::domain::task::State;
+use taskbridge::sandbox::Role;
+use taskbridge::store::decisions::Verdict;
+use taskbridge::store::tasks::Hold;
+
+use crate::support::payloads::{MONA, OTTO, labelled};
+use crate::support::world::{LABEL_RULE, OTTO_TOKEN, World};
+
+async fn label_by(world: &World, actor: (i64, &str), number: i64, delivery: &str) {
+    world.advance(1);
+    let mut payload = labelled("copilot-fix", actor, world.bridge.ground.now());
+    payload["issue"]["number"] = number.into();
+    payload["issue"]["id"] = (number * 100).into();
+    world.hook("issues", delivery, &payload).await;
+    world.settle().await;
+}
+
+async fn world(more: &str) -> World {
+    let world = World::new(&format!("{LABEL_RULE}    {more}\n")).await;
+    world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
+    world.add_person("otto", OTTO_TOKEN).await;
+    world
+}
+
+#[tokio::test]
+async fn a_limit_on_live_tasks_refuses_with_its_name_and_number_and_lets_go_when_one_ends() {
+    for (limit, of) in [("per_rule", "fix-labelled-issues"), ("per_repo", "acme/widgets"), ("per_person", "mona")] {
+        let world = world(&format!("limits: {{ {limit}: {{ live: 1 }} }}")).await;
+        label_by(&world, MONA, 42, "d-1").await;
+        label_by(&world, MONA, 42, "d-2").await;
+        let refused = world.decision("d-2").await;
+        assert_eq!(refused.verdict, Verdict::Refused);
+        let words =
+            format!("the limit {limit}.live is 1 for {of}, and as many tasks have not ended; try again when one has");
+        assert_eq!((refused.cause, refused.saw.as_str()), (words.clone(), "1 live"));
+        world.live_for(10).await;
+        let told = world.comments();
+        assert!(told.iter().any(|comment| comment.contains(&words)), "{told:?}");
+        world.live_for(120).await;
+        label_by(&world, MONA, 42, "d-3").await;
+        assert_eq!(world.tasks().await.len(), 2, "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_per_person_counts_each_by_themselves() {
+    let world = world("limits: { per_person: { live: 1 } }").await;
+    label_by(&world, MONA, 42, "d-1").await;
+    label_by(&world, OTTO, 42, "d-2").await;
+    assert_eq!(world.tasks().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_limit_in_a_window_counts_ended_tasks_too_and_says_when_there_is_room() {
+    let world = world("limits: { per_rule: { started: { count: 2, within: 10m } } }").await;
+    label_by(&world, MONA, 42, "d-1").await;
+    label_by(&world, MONA, 42, "d-2").await;
+    world.live_for(120).await;
+    assert!(world.tasks().await.iter().all(|task| task.state == State::Completed));
+    label_by(&world, MONA, 42, "d-3").await;
+    let cause = world.decision("d-3").await.cause;
+    assert!(
+        cause.starts_with(
+            "the limit per_rule.started is 2 within 10 min for fix-labelled-issues, and as many were made; try again after 2027-01-15 08:10"
+        ),
+        "{cause}"
+    );
+    world.advance(600);
+    label_by(&world, MONA, 42, "d-4").await;
+    assert_eq!(world.tasks().await.len(), 3);
+}
+
+#[tokio::test]
+async fn no_repository_starts_more_than_thirty_tasks_an_hour_whatever_the_rules_say() {
+    let world = World::new(LABEL_RULE).await;
+    for number in 1..=31 {
+        world.advance(1);
+        let mut payload = labelled("copilot-fix", MONA, world.bridge.ground.now());
+        payload["issue"]["id"] = number.into();
+        world.hook("issues", &format!("d-{number}"), &payload).await;
+    }
+    world.settle().await;
+    assert_eq!(world.tasks().await.len(), 30);
+    let all = taskbridge::store::Page { before: None, limit: 100 };
+    let mut refused = 0;
+    for delivery in world.bridge.store.deliveries(&Default::default(), all).await.unwrap() {
+        for decision in world.bridge.store.decisions(delivery.id).await.unwrap() {
+            if decision.verdict == Verdict::Refused {
+                assert!(decision.cause.contains("the overall limit per_repo.started is 30 within 1 h"), "{decision:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!(refused, 1);
+}
+
+#[tokio::test]
+async fn once_per_skips_a_second_wish_while_the_first_lives() {
+    let world = world("once_per: 'issue {{ issue.number }}'").await;
+    label_by(&world, MONA, 42, "d-1").await;
+    label_by(&world, OTTO, 42, "d-2").await;
+    let refused = world.decision("d-2").await;
+    let first = world.task().await;
+    assert_eq!(refused.cause, format!("once_per: a task with the same key is live ({}); it must end first", first.id));
+    assert!(refused.saw.contains("with the key `issue 42`"), "{}", refused.saw);
+    label_by(&world, OTTO, 43, "d-3").await;
+    assert_eq!(world.tasks().await.len(), 2, "another issue is another key");
+    world.live_for(120).await;
+    label_by(&world, OTTO, 42, "d-4").await;
+    assert_eq!(world.tasks().await.len(), 3);
+}
+
+#[tokio::test]
+async fn once_per_can_let_the_second_wait_for_its_turn() {
+    let world = world("once_per: { key: 'issue {{ issue.number }}', then: wait }").await;
+    label_by(&world, MONA, 42, "d-1").await;
+    label_by(&world, OTTO, 42, "d-2").await;
+    label_by(&world, MONA, 42, "d-3").await;
+    let tasks = world.tasks().await;
+    assert_eq!((tasks[1].state, tasks[1].hold), (State::Held, Some(Hold::Turn)));
+    assert!(tasks[1].reason.contains(&tasks[0].id.to_string()), "{}", tasks[1].reason);
+    assert_eq!(world.control().tasks().len(), 1);
+    world.live_for(90).await;
+    assert_eq!(world.control().tasks().len(), 2, "one at a time");
+    world.live_for(90).await;
+    world.live_for(90).await;
+    assert!(world.tasks().await.iter().all(|task| task.state == State::Completed));
+}
+
+#[tokio::test]
+async fn a_wish_that_waits_for_a_token_still_waits_for_its_turn_afterwards() {
+    let world = World::new(&format!("{LABEL_RULE}    once_per: {{ key: one, then: wait }}\n")).await;
+    world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
+    label_by(&world, MONA, 42, "d-1").await;
+    label_by(&world, OTTO, 42, "d-2").await;
+    world.add_person("otto", OTTO_TOKEN).await;
+    world.settle().await;
+    let tasks = world.tasks().await;
+    assert_eq!((tasks[1].state, tasks[1].hold), (State::Held, Some(Hold::Turn)), "{}", tasks[1].reason);
+    assert_eq!(world.control().tasks().len(), 1);
+    world.live_for(120).await;
+    assert_eq!(world.control().tasks().len(), 2);
+}
+
+#[tokio::test]
+async fn once_per_can_replace_what_has_not_started_and_nothing_else() {
+    let world = World::new(&format!("{LABEL_RULE}    once_per: {{ key: one, then: replace }}\n")).await;
+    world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
+    label_by(&world, OTTO, 42, "d-1").await;
+    assert_eq!(world.task().await.state, State::Held, "otto has no token yet");
+    label_by(&world, MONA, 42, "d-2").await;
+    let tasks = world.tasks().await;
+    assert_eq!(tasks[0].state, State::Cancelled);
+    assert_eq!(tasks[0].reason, format!("replaced by task {}", tasks[1].id));
+    label_by(&world, MONA, 42, "d-3").await;
+    let refused = world.decision("d-3").await;
+    assert!(refused.cause.contains("has started already and cannot be replaced"), "{}", refused.cause);
+}
+
+#[tokio::test]
+async fn a_task_that_idles_for_its_time_lets_go_of_its_key() {
+    let world = World::new(&format!("{LABEL_RULE}    once_per: {{ key: one, idle_for: 1h }}\n")).await;
+    label_by(&world, MONA, 42, "d-1").await;
+    let remote = world.control().tasks()[0].id.clone();
+    world.control().set_state(&remote, "idle", None).unwrap();
+    world.live_for(600).await;
+    assert_eq!(world.task().await.state, State::Idle);
+    label_by(&world, MONA, 42, "d-2").await;
+    assert_eq!(world.decision("d-2").await.verdict, Verdict::Refused);
+    world.advance(3600);
+    label_by(&world, MONA, 42, "d-3").await;
+    assert_eq!(world.tasks().await.len(), 2);
+}

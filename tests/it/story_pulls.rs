@@ -1,0 +1,101 @@
+//! Commands on a pull request: the agent works on its branch as it is now, or says why it cannot.
+
+use taskbridge::sandbox::{IssueSpec, PullSpec, RepoSpec};
+use taskbridge::store::decisions::Verdict;
+
+use crate::support::payloads::commented_on_pull;
+use crate::support::world::World;
+
+const RULES: &str = "
+rules:
+  - name: fix
+    on: { command: fix }
+    prompt: \"Fix #{{ pull_request.number }}\"
+";
+
+fn pull(number: i64, head_ref: &str) -> PullSpec {
+    let (repo, author, title) = ("acme/widgets".to_owned(), "mona".to_owned(), "A change".to_owned());
+    let issue = IssueSpec { repo, number: Some(number), author, title, ..IssueSpec::default() };
+    PullSpec { issue, head_ref: head_ref.to_owned(), ..PullSpec::default() }
+}
+
+async fn say(world: &World, number: i64, text: &str) {
+    let now = world.bridge.ground.now();
+    world.hook("issue_comment", "d-1", &commented_on_pull(number, 900, text, now)).await;
+    world.settle().await;
+}
+
+#[tokio::test]
+async fn a_command_on_a_pull_request_works_on_its_branch_and_opens_no_other() {
+    let world = World::new(RULES).await;
+    let base_ref = Some("release".to_owned());
+    world.control().add_pull(PullSpec { base_ref, ..pull(7, "feature") }).unwrap();
+    say(&world, 7, "/copilot fix").await;
+    let task = world.task().await;
+    let branches = (task.base_ref.as_deref(), task.head_ref.as_deref());
+    assert_eq!((branches, task.create_pull_request), ((Some("release"), Some("feature")), false));
+    let remote = &world.control().tasks()[0];
+    assert_eq!((remote.base_ref.as_str(), remote.head_ref.as_deref()), ("release", Some("feature")));
+    assert!(!remote.create_pull_request);
+    assert!(remote.prompt.starts_with("Fix #7"), "{}", remote.prompt);
+}
+
+#[tokio::test]
+async fn what_cannot_be_worked_on_is_refused_in_words_where_it_was_asked() {
+    type Arrange = fn(&World);
+    let cases: [(&str, Arrange, &str); 6] = [
+        (
+            "/copilot fix",
+            |world| {
+                world.control().add_repo(RepoSpec::private(5009, "vera", "widgets")).unwrap();
+                let head_repo = Some(Some("vera/widgets".to_owned()));
+                world.control().add_pull(PullSpec { head_repo, ..pull(7, "feature") }).unwrap();
+            },
+            "comes from a fork",
+        ),
+        (
+            "/copilot fix",
+            |world| {
+                world.control().add_pull(PullSpec { head_repo: Some(None), ..pull(7, "feature") }).unwrap();
+            },
+            "its repository was deleted",
+        ),
+        (
+            "/copilot fix",
+            |world| {
+                let base_ref = Some("release".to_owned());
+                world.control().add_pull(PullSpec { base_ref, ..pull(7, "main") }).unwrap();
+            },
+            "is the default branch",
+        ),
+        (
+            "/copilot fix",
+            |world| {
+                world.control().add_pull(pull(7, "feature")).unwrap();
+                world.control().set_open("acme/widgets", 7, false, true).unwrap();
+            },
+            "this pull request is closed",
+        ),
+        (
+            "/copilot fix --base release",
+            |world| {
+                world.control().add_pull(pull(7, "feature")).unwrap();
+            },
+            "`--base` cannot be used here",
+        ),
+        ("/copilot fix", |_| {}, "the pull request cannot be read"),
+    ];
+    for (text, arrange, says) in cases {
+        let world = World::new(RULES).await;
+        arrange(&world);
+        say(&world, 7, text).await;
+        let decision = world.decision("d-1").await;
+        assert_eq!(decision.verdict, Verdict::Refused, "{says}");
+        assert!(decision.cause.contains(says), "{says}: {}", decision.cause);
+        assert!(world.tasks().await.is_empty(), "{says}");
+        world.live_for(10).await;
+        let comments = world.control().comments("acme/widgets", 7).unwrap();
+        let told = comments.iter().any(|comment| comment.body.contains(says));
+        assert!(told || says.contains("cannot be read"), "{says}: {comments:?}");
+    }
+}

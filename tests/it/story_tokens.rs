@@ -1,0 +1,70 @@
+//! No token yet: the wish is kept, and goes on by itself when there is one; the right is looked up then.
+
+use taskbridge::domain::task::State;
+use taskbridge::sandbox::{Role, UserSpec};
+use taskbridge::store::tasks::Hold;
+
+use crate::support::payloads::OTTO;
+use crate::support::world::{LABEL_RULE, OTTO_TOKEN, World, labelled};
+
+async fn label_by_otto(world: &World, delivery: &str) {
+    let now = world.bridge.ground.now();
+    world.hook("issues", delivery, &labelled("copilot-fix", OTTO, now)).await;
+    world.settle().await;
+}
+
+#[tokio::test]
+async fn a_task_of_somebody_without_a_token_is_held_and_goes_on_when_there_is_one() {
+    let world = World::with_app(LABEL_RULE).await;
+    world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
+    label_by_otto(&world, "d-1").await;
+    let task = world.task().await;
+    assert_eq!((task.state, task.hold), (State::Held, Some(Hold::Token)));
+    assert!(!task.allow_pending, "the App has looked the right up already");
+    world.live_for(10).await;
+    assert!(world.comments()[0].contains("This waits for a person"), "{}", world.comments()[0]);
+    world.add_person("otto", OTTO_TOKEN).await;
+    world.live_for(10).await;
+    assert!(world.task().await.remote_id.is_some());
+    assert_eq!(world.control().tasks()[0].creator, "otto");
+}
+
+#[tokio::test]
+async fn with_no_app_and_no_token_a_label_waits_and_the_right_is_looked_up_before_the_start() {
+    let world = World::new(LABEL_RULE).await;
+    world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
+    label_by_otto(&world, "d-1").await;
+    let task = world.task().await;
+    assert_eq!((task.state, task.hold, task.allow_pending), (State::Held, Some(Hold::Token), true));
+    world.add_person("otto", OTTO_TOKEN).await;
+    world.live_for(10).await;
+    let task = world.task().await;
+    assert!(task.remote_id.is_some() && !task.allow_pending, "{task:?}");
+    let timeline = world.bridge.store.timeline(task.id).await.unwrap();
+    assert!(timeline.iter().any(|entry| entry.text == "allowed: @otto has write on acme/widgets"), "{timeline:?}");
+}
+
+#[tokio::test]
+async fn a_reader_who_was_let_wait_is_refused_before_anything_is_sent() {
+    let world = World::new(LABEL_RULE).await;
+    label_by_otto(&world, "d-1").await;
+    world.add_person("otto", OTTO_TOKEN).await;
+    world.live_for(10).await;
+    let task = world.task().await;
+    assert_eq!(task.state, State::StartFailed);
+    assert!(task.reason.contains("allow: @otto needs write on the repository"), "{}", task.reason);
+    assert_eq!(task.attempt_count, 0);
+    assert!(world.control().tasks().is_empty());
+}
+
+#[tokio::test]
+async fn somebody_elses_token_is_not_stored_and_releases_nothing() {
+    let world = World::new(LABEL_RULE).await;
+    label_by_otto(&world, "d-1").await;
+    world.control().add_user(UserSpec::person(1003, "vera", "vera-token")).unwrap();
+    let token = taskbridge::secret::Secret::new("vera-token");
+    let error = taskbridge::pipeline::people::add(&world.bridge, "otto", token).await.unwrap_err().to_string();
+    assert!(error.contains("belongs to @vera") && error.contains("nothing was stored"), "{error}");
+    world.settle().await;
+    assert_eq!(world.task().await.state, State::Held);
+}
