@@ -5,17 +5,20 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::pipeline::StepError;
 use crate::pipeline::steer::SteerError;
 use crate::store::StoreError;
+use crate::store::api_keys::Scope;
 
 /// A failure as the caller sees it.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Problem {
     /// What kind of failure, as a stable word: `urn:taskbridge:problem:<word>`.
-    #[serde(rename = "type")]
-    pub kind: String,
+    #[serde(rename = "type", serialize_with = "as_urn")]
+    #[schema(value_type = String)]
+    pub kind: &'static str,
     /// The kind in words.
-    pub title: String,
+    pub title: &'static str,
     /// The HTTP status.
     #[serde(serialize_with = "as_number")]
     #[schema(value_type = u16)]
@@ -24,19 +27,45 @@ pub struct Problem {
     pub detail: String,
     /// A page where it can be done, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub link: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub link: Option<Box<str>>,
     /// The parameter that is wrong, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameter: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub parameter: Option<Box<str>>,
     /// The tasks in the way, if there are any.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tasks: Vec<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub tasks: Box<[String]>,
     /// After how many seconds to try again.
     #[serde(skip)]
     pub retry_after_s: Option<u32>,
     /// How to prove who asks, for `WWW-Authenticate`.
     #[serde(skip)]
-    pub challenge: Option<String>,
+    pub challenge: Option<Challenge>,
+}
+
+/// How a caller can prove that they may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Challenge {
+    /// With a key.
+    Key,
+    /// With a key of this scope (RFC 6750, section 3.1).
+    Scope(Scope),
+}
+
+impl Challenge {
+    fn header(self) -> &'static str {
+        match self {
+            Self::Key | Self::Scope(Scope::Read) => "Bearer",
+            Self::Scope(Scope::Operate) => r#"Bearer error="insufficient_scope", scope="operate""#,
+            Self::Scope(Scope::Admin) => r#"Bearer error="insufficient_scope", scope="admin""#,
+        }
+    }
+}
+
+fn as_urn<S: serde::Serializer>(word: &&'static str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("urn:taskbridge:problem:{word}"))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -47,15 +76,15 @@ fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result
 impl Problem {
     /// A problem of kind `word`.
     #[must_use]
-    pub fn new(status: StatusCode, word: &str, title: &str, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, word: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("urn:taskbridge:problem:{word}"),
-            title: title.to_owned(),
+            kind: word,
+            title,
             status,
             detail: detail.into(),
             link: None,
             parameter: None,
-            tasks: Vec::new(),
+            tasks: Box::default(),
             retry_after_s: None,
             challenge: None,
         }
@@ -93,13 +122,29 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<StepError> for Problem {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Store(error) => error.into(),
+            StepError::Illegal(error) => {
+                tracing::error!(%error, "a request asked for a step that its task does not allow");
+                Self::internal()
+            }
+        }
+    }
+}
+
 impl From<SteerError> for Problem {
     fn from(error: SteerError) -> Self {
         match error {
             SteerError::NotFound => Self::not_found("There is none with this id here (any more)."),
             SteerError::Conflict { message, link, tasks } => {
                 let problem = Self::new(StatusCode::CONFLICT, "conflict", "Not possible now", sentence(&message));
-                Self { link, tasks: tasks.iter().map(ToString::to_string).collect(), ..problem }
+                Self {
+                    link: link.map(String::into_boxed_str),
+                    tasks: tasks.iter().map(ToString::to_string).collect(),
+                    ..problem
+                }
             }
             SteerError::Store(error) => error.into(),
         }
@@ -116,14 +161,14 @@ fn sentence(words: &str) -> String {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, retry) = (self.status, self.retry_after_s);
-        let challenge = self.challenge.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
+        let challenge = self.challenge;
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(challenge) = challenge {
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge.header()));
         }
         if let Some(seconds) = retry {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -58,6 +58,7 @@ async fn a_task_is_shown_with_its_story_and_without_its_marker_or_tokens() {
     assert_eq!(delivery["decisions"][0]["verdict"], "matched");
     assert_eq!(delivery["decisions"][0]["task_id"], task.id.to_string());
     assert_eq!(delivery["tasks"][0]["id"], task.id.to_string());
+    assert!(delivery["explanation"].as_str().unwrap().contains("fix-labelled-issues"), "{delivery}");
     let operator = Caller::new(&world, "ops", Scope::Operate).await;
     let refused = operator.post(&format!("/api/v1/deliveries/{id}/replay")).await;
     assert_eq!(refused.status, StatusCode::CONFLICT);

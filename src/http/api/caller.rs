@@ -7,7 +7,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 
-use crate::http::problem::Problem;
+use crate::http::problem::{Challenge, Problem};
 use crate::pipeline::{Bridge, api_keys};
 use crate::store::api_keys::Scope;
 
@@ -73,13 +73,11 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 fn no_key(detail: &str) -> Problem {
     let problem = Problem::new(StatusCode::UNAUTHORIZED, "no-key", "Key needed", detail);
-    Problem { challenge: Some("Bearer".to_owned()), ..problem }
+    Problem { challenge: Some(Challenge::Key), ..problem }
 }
 
 fn too_narrow(has: Scope, needs: Scope) -> Problem {
-    let (has, needs) = (has.as_str(), needs.as_str());
-    let detail = format!("This needs a key with the scope `{needs}`; this key has `{has}`.");
+    let detail = format!("This needs a key with the scope `{}`; this key has `{}`.", needs.as_str(), has.as_str());
     let problem = Problem::new(StatusCode::FORBIDDEN, "scope", "Not allowed with this key", detail);
-    // RFC 6750, section 3.1.
-    Problem { challenge: Some(format!("Bearer error=\"insufficient_scope\", scope=\"{needs}\"")), ..problem }
+    Problem { challenge: Some(Challenge::Scope(needs)), ..problem }
 }

@@ -177,7 +177,7 @@ pub fn check_text(text: &str, longest: usize) -> Result<(), &'static str> {
 pub fn bad(name: &str, why: &str) -> Problem {
     let detail = format!("The parameter `{name}` cannot be used: {why}.");
     let problem = Problem::new(StatusCode::BAD_REQUEST, "bad-parameter", "Parameter unusable", detail);
-    Problem { parameter: Some(name.to_owned()), ..problem }
+    Problem { parameter: Some(name.into()), ..problem }
 }
 
 fn unknown(name: &str, names: &[String]) -> Problem {
@@ -187,7 +187,7 @@ fn unknown(name: &str, names: &[String]) -> Problem {
         if known.is_empty() { "There are none here".to_owned() } else { format!("There are {}", known.join(", ")) };
     let detail = format!("There is no parameter `{name}`. {those}.");
     let problem = Problem::new(StatusCode::BAD_REQUEST, "unknown-parameter", "Unknown parameter", detail);
-    Problem { parameter: Some(name), ..problem }
+    Problem { parameter: Some(name.into()), ..problem }
 }
 
 /// What serde says about the caller's own text, cut to a line.

@@ -11,7 +11,7 @@ use super::views::delivery::{DecisionView, DeliveryDetail};
 use super::views::task::TaskSummary;
 use crate::http::problem::Problem;
 use crate::ids::DeliveryId;
-use crate::pipeline::Bridge;
+use crate::pipeline::{Bridge, explain};
 
 /// One delivery with what the rules said to it.
 #[utoipa::path(
@@ -28,7 +28,9 @@ pub(super) async fn show_delivery(
     let id = DeliveryId(id);
     let none = || Problem::not_found("There is no delivery with this id (any more).");
     let delivery = bridge.store.delivery(id).await?.ok_or_else(none)?;
+    let explanation = explain::of_delivery(&bridge, id).await?.ok_or_else(none)?;
     Ok(Json(DeliveryDetail {
+        explanation: explanation.text(),
         summary: delivery.into(),
         decisions: bridge.store.decisions(id).await?.into_iter().map(DecisionView::from).collect(),
         tasks: bridge.store.tasks_of_delivery(id).await?.into_iter().map(TaskSummary::from).collect(),

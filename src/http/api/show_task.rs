@@ -27,13 +27,15 @@ pub(super) async fn show_task(
     let id = TaskId(id);
     let store = &bridge.store;
     let task = store.task(id).await?.ok_or_else(|| Problem::not_found("There is no task with this id (any more)."))?;
+    let watch_began = bridge.ground.now() - bridge.settings.settled_watch;
+    let is_watched = task.ended_at.is_none_or(|ended| ended > watch_began);
     let story = Story {
         attempts: store.attempts(id).await?,
         timeline: store.timeline(id).await?,
         sessions: store.sessions(id).await?,
         usage: store.usage(UsageOf::Task(id)).await?,
         reports: store.reports_of_task(id).await?,
-        next_round: store.next_round(task.person_id).await?,
+        next_round: if is_watched { store.next_round(task.person_id).await? } else { None },
     };
     Ok(Json(TaskDetail::new(task, story)))
 }

@@ -75,6 +75,8 @@ pub struct DeliveryDetail {
     /// What lists show.
     #[serde(flatten)]
     pub summary: DeliverySummary,
+    /// Why it became what it became, rule by rule, in words.
+    pub explanation: String,
     /// What each candidate rule said, in their order.
     pub decisions: Vec<DecisionView>,
     /// The tasks that it became.

@@ -246,6 +246,7 @@ pub struct Story {
     pub sessions: Vec<SessionRow>,
     pub usage: Vec<UsageSum>,
     pub reports: Vec<Report>,
+    /// When the next round over its person's tasks is due, while it is watched.
     pub next_round: Option<DateTime<Utc>>,
 }
 
@@ -255,9 +256,9 @@ impl TaskDetail {
     pub fn new(task: Task, story: Story) -> Self {
         let marker = task.marker.clone();
         let clean = |text: String| text.replace(&marker, "…");
-        let next_look_at = match (task.state, task.look_at) {
-            (State::Uncertain, _) => Some(task.due_at),
-            (_, Some(look)) if task.remote_id.is_some() => Some(story.next_round.map_or(look, |due| due.min(look))),
+        let next_look_at = match task.state {
+            State::Uncertain => Some(task.due_at),
+            _ if task.remote_id.is_some() => task.look_at.into_iter().chain(story.next_round).min(),
             _ => None,
         };
         let attempts = story.attempts.into_iter().map(|attempt| AttemptView {
