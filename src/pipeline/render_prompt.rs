@@ -56,7 +56,9 @@ pub async fn render_prompt(
     payload: Option<serde_json::Value>,
 ) -> Result<Prompt, NoPrompt> {
     let trusted = match shown_author(rule, event) {
-        Some(author) => trusts(bridge, rule, event, author).await,
+        Some(Some(author)) => trusts(bridge, rule, event, author).await,
+        // A deleted account, a run, an alert: nobody whose right could be looked up.
+        Some(None) => false,
         None => true,
     };
     let mut prompt = fill(rule, event, command, payload, trusted)?;
@@ -163,7 +165,7 @@ fn texts(rule: &Rule, event: &Event, author_is_trusted: bool) -> (Texts, bool) {
     if let Some(author) = shown_author(rule, event)
         && !author_is_trusted
     {
-        let shown = Shown::untrusted(rule.untrusted, &author.login);
+        let shown = Shown::untrusted(rule.untrusted, login(author));
         texts.title = shown.clone();
         texts.body = shown;
         untrusted = true;
@@ -171,18 +173,26 @@ fn texts(rule: &Rule, event: &Event, author_is_trusted: bool) -> (Texts, bool) {
     // The comment is the actor's own, who has passed `allow`.
     if rule.task.prompt.uses("payload") {
         // A raw payload holds texts of anybody.
-        let author = event.subject.as_ref().and_then(|subject| subject.author.as_ref());
-        let who = author.or(event.actor.as_ref()).map_or("the sender", |account| account.login.as_str());
-        texts.payload = Shown::untrusted(rule.untrusted, who);
+        let who = match &event.subject {
+            Some(subject) => subject.author.as_ref(),
+            None => event.actor.as_ref(),
+        };
+        texts.payload = Shown::untrusted(rule.untrusted, login(who));
         untrusted = true;
     }
     (texts, untrusted)
 }
 
-/// Who wrote the subject, if the prompt shows its texts.
-fn shown_author<'a>(rule: &Rule, event: &'a Event) -> Option<&'a Account> {
+/// Who wrote the subject (`None` inside: nobody knows), if the prompt shows its texts and it has any.
+pub(super) fn shown_author<'a>(rule: &Rule, event: &'a Event) -> Option<Option<&'a Account>> {
     let shows = ["subject", "issue", "pull_request", "event"].iter().any(|name| rule.task.prompt.uses(name));
-    event.subject.as_ref()?.author.as_ref().filter(|_| shows)
+    let subject = event.subject.as_ref().filter(|subject| !(subject.title.is_empty() && subject.body.is_empty()))?;
+    shows.then_some(subject.author.as_ref())
+}
+
+/// The login of an author for a quotation; empty when nobody knows who it was.
+fn login(author: Option<&Account>) -> &str {
+    author.map_or("", |account| account.login.as_str())
 }
 
 async fn trusts(bridge: &Bridge, rule: &Rule, event: &Event, author: &Account) -> bool {

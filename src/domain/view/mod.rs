@@ -28,12 +28,12 @@ pub enum Shown {
     Plain,
     /// Quoted and named as data by `who` (a login).
     Fenced {
-        /// Who wrote it.
+        /// Who wrote it; empty when nobody knows.
         who: String,
     },
     /// Replaced by a note that it was left out.
     LeftOut {
-        /// Who wrote it.
+        /// Who wrote it; empty when nobody knows.
         who: String,
     },
 }

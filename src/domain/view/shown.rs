@@ -117,5 +117,5 @@ fn shown_text(text: &str, limit: usize, how: &Shown, what: &str) -> String {
 }
 
 fn left_out(what: &str, who: &str) -> String {
-    format!("[{what}, written by @{}, was left out]", trust::clean_line(who, 64))
+    format!("[{what}, written by {}, was left out]", trust::name(who))
 }

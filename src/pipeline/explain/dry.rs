@@ -9,7 +9,7 @@ use crate::pipeline::bridge::LiveSource;
 use crate::pipeline::explain::silent::{self, Heard};
 use crate::pipeline::match_rules::sort::{self, Said};
 use crate::pipeline::match_rules::weigh::{self, When};
-use crate::pipeline::render_prompt::{NoPrompt, fill, works_on_pull};
+use crate::pipeline::render_prompt::{NoPrompt, fill, shown_author, works_on_pull};
 use crate::pipeline::{Live, Settings};
 use crate::sources::{Envelope, Reading};
 
@@ -151,8 +151,10 @@ fn consider(answer: &mut RuleTold, rule: &Rule, dry: &Dry<'_>) {
             return (answer.answer, answer.why, answer.saw) = (Answer::Failed, cause, saw);
         }
     }
-    let author = dry.event.subject.as_ref().and_then(|subject| subject.author.as_ref());
-    let same = author.zip(dry.event.actor.as_ref()).is_none_or(|(author, actor)| author.id == actor.id);
+    let same = match shown_author(rule, dry.event) {
+        Some(author) => author.zip(dry.event.actor.as_ref()).is_some_and(|(author, actor)| author.id == actor.id),
+        None => true,
+    };
     match fill(rule, dry.event, dry.command, payload, same) {
         Ok(prompt) => {
             answer.answer = Answer::Selected;
