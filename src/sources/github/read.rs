@@ -96,6 +96,7 @@ fn read_comment(comment: Comment, on_diff: bool) -> event::Comment {
         id: comment.id,
         body: comment.body.unwrap_or_default(),
         url: comment.html_url,
+        author: comment.user.map(read_user),
         author_association: comment.author_association,
         via_app: comment.performed_via_github_app.map(|app| app.id),
         on_diff,
