@@ -106,11 +106,13 @@ pub(super) fn fill(
     trusted: Trusted,
 ) -> Result<Prompt, NoPrompt> {
     let (texts, untrusted) = texts(rule, event, trusted);
+    // Branches and keys are no words for the agent, and a quotation is no branch.
+    let plain = View::new(event, command, payload.clone(), Texts::plain());
     let view = View::new(event, command, payload, texts);
     let render = |template: &crate::domain::prompt::Template| {
-        template.render(&view).map_err(|error| NoPrompt::Failed(error.message))
+        template.render(&plain).map_err(|error| NoPrompt::Failed(error.message))
     };
-    let rendered = render(&rule.task.prompt)?;
+    let rendered = rule.task.prompt.render(&view).map_err(|error| NoPrompt::Failed(error.message))?;
     if rendered.text.trim().is_empty() {
         return Err(NoPrompt::Failed("the prompt is empty for this event".to_owned()));
     }

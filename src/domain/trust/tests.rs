@@ -244,3 +244,10 @@ proptest! {
         prop_assert_eq!(Marker::parse(&marker.text()), Some(marker));
     }
 }
+
+#[test]
+fn signs_that_look_like_blanks_are_no_hiding_place() {
+    for blank in ['\u{2800}', '\u{3164}', '\u{115F}', '\u{1160}', '\u{FFA0}', '\u{1D159}'] {
+        assert_eq!(clean(&format!("a{blank}b"), 100), "ab", "{:x}", u32::from(blank));
+    }
+}
