@@ -2,7 +2,7 @@
 
 use super::Bridge;
 use super::guard::could_have_started;
-use super::people::{NoReader, reader};
+use super::people::{NoReader, forget_dead, reader};
 use crate::domain::command::Command;
 use crate::domain::event::{Account, Event, SubjectKind};
 use crate::domain::rule::{Rule, Untrusted};
@@ -157,7 +157,12 @@ async fn pull_branches(bridge: &Bridge, event: &Event) -> Result<(String, String
         }
         _ => NoPrompt::Later(error.for_person()),
     };
-    let pull = session.pull(&path, subject.number.unwrap_or_default()).await.map_err(asked)?;
+    let pull = match session.pull(&path, subject.number.unwrap_or_default()).await {
+        Err(error) if forget_dead(bridge, &session, &error).await => {
+            return Err(NoPrompt::Later("GitHub no longer accepts the App's token".to_owned()));
+        }
+        answer => answer.map_err(asked)?,
+    };
     let refuse = |why: &str| Err(NoPrompt::Refused(why.to_owned()));
     let default_branch = match &repo.default_branch {
         Some(branch) => branch.clone(),

@@ -89,6 +89,23 @@ async fn while_the_right_cannot_be_read_the_delivery_waits_and_is_decided_later(
 }
 
 #[tokio::test]
+async fn a_dead_token_of_the_app_is_replaced_and_refuses_nobody() {
+    let world = World::with_app("rules:\n  - name: fix\n    on: { command: fix }\n    prompt: x\n").await;
+    world.control().inject(Fault::new(FaultKind::StatusBefore { status: 401 }).on("GET", PERMISSION).times(1));
+    world.control().clear_calls();
+    world.say(900, "/copilot fix", MONA, "d-1").await;
+    assert_eq!(world.delivery("d-1").await.state, DeliveryState::Received, "it waits");
+    world.live_for(120).await;
+    world.task().await;
+    let calls = world.control().calls();
+    assert_eq!(
+        calls.iter().filter(|call| call.path.ends_with("/access_tokens")).count(),
+        2,
+        "a new token was asked for"
+    );
+}
+
+#[tokio::test]
 async fn a_right_that_stays_unreadable_is_refused_in_the_end() {
     let world = World::with_app(LABEL_RULE).await;
     world.control().inject(Fault::new(FaultKind::StatusBefore { status: 500 }).on("GET", PERMISSION));
