@@ -70,7 +70,10 @@ async fn ask(
     repo: &RepoPath,
     actor: &Account,
 ) -> Result<May, CallError> {
-    if allow.people.iter().any(|login| login.eq_ignore_ascii_case(&actor.login)) {
+    if allow.people.iter().any(|person| person.id == Some(actor.id)) {
+        return Ok(May::Yes(format!("@{} is named in allow.people by account number", actor.login)));
+    }
+    if allow.people.iter().any(|person| person.id.is_none() && person.login.eq_ignore_ascii_case(&actor.login)) {
         // A login can change hands. If we know whose it was, the number decides.
         match bridge.store.people_by_login(&actor.login).await {
             Err(error) => return Ok(May::Later(error.to_string())),

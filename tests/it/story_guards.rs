@@ -75,6 +75,17 @@ async fn a_login_that_is_now_another_account_opens_no_door() {
 }
 
 #[tokio::test]
+async fn a_pinned_person_is_the_account_whatever_it_is_called() {
+    let world = World::with_app(&allowing("{ people: vera#1003 }")).await;
+    label_by(&world, (666, "vera"), "d-1").await;
+    assert_eq!(world.decision("d-1").await.verdict, Verdict::Refused);
+    assert!(world.tasks().await.is_empty());
+    world.advance(60);
+    label_by(&world, (1003, "vera-renamed"), "d-2").await;
+    assert_eq!(world.decision("d-2").await.cause, "@vera-renamed is named in allow.people by account number");
+}
+
+#[tokio::test]
 async fn while_the_right_cannot_be_read_the_delivery_waits_and_is_decided_later() {
     let world = World::with_app(LABEL_RULE).await;
     world.control().inject(Fault::new(FaultKind::StatusBefore { status: 500 }).on("GET", PERMISSION).times(3));
