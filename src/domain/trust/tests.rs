@@ -126,6 +126,21 @@ fn a_marker_reads_back() {
 }
 
 #[test]
+fn a_marker_is_masked_whole_or_cut_in_what_others_say() {
+    let marker = MarkerText::from(Marker::from_bytes(*b"0123456789abcdef"));
+    for (said, masked) in [
+        ("no: Fix it. Taskbridge-Ref: gaytemzugu3doobzmfrggzdfmy", "no: Fix it. Taskbridge-Ref: …"),
+        ("no: Fix it. Taskbridge-Ref: gaytemzug…", "no: Fix it. Taskbridge-Ref: ……"),
+        ("gaytemzugu3doobzmfrggzdfmy is odd, gaytemzugu3doobzmfrggzdfmy", "… is odd, …"),
+        ("what is a Taskbridge-Ref? Taskbridge-Ref:", "what is a Taskbridge-Ref? Taskbridge-Ref:"),
+        ("", ""),
+    ] {
+        assert_eq!(marker.mask(said), masked);
+    }
+    assert!(!format!("{marker:?}").contains("gay"));
+}
+
+#[test]
 fn a_footer_is_known_only_with_its_key() {
     let (key, other) = ([1; 32], [2; 32]);
     let report = ReportId(Uuid::from_u128(77));
