@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use taskbridge::domain::rule::{Allow, Report};
 use taskbridge::domain::task::State;
+use taskbridge::domain::trust::Marker;
 use taskbridge::github::{NewTask as NewRemote, RemoteTask, RepoPath};
 use taskbridge::ids::{DeliveryId, PersonId, TaskId};
 use taskbridge::pipeline::{Bridge, people};
@@ -94,7 +95,7 @@ async fn keep(bridge: &Bridge, tx: &mut Tx, person: PersonId, number: usize, rem
         once_key: None,
         once_idle_s: None,
         prompt: format!("Fix issue #{number}: The pool hands out dead connections"),
-        marker: format!("bench-{id}"),
+        marker: Marker::from_bytes(bridge.ground.bytes()).into(),
         model: None,
         custom_agent: None,
         base_ref: None,

@@ -10,7 +10,9 @@ use super::sections::{
 };
 use crate::domain::condition::Condition;
 use crate::domain::prompt::Template;
-use crate::domain::rule::{Allow, OncePer, OnceThen, Permission, Report, ReportLabels, Rule, RunAs, TaskSpec, Trigger};
+use crate::domain::rule::{
+    Allow, NamedPerson, OncePer, OnceThen, Permission, Report, ReportLabels, Rule, RunAs, TaskSpec, Trigger,
+};
 
 /// A rule and where it is written.
 pub(super) struct Written<'a> {
@@ -108,7 +110,7 @@ impl Compile<'_> {
         Allow {
             permission: spec.permission,
             teams: spec.teams.iter().map(|team| team.to_string()).collect(),
-            people: spec.people.iter().map(|login| login.to_string()).collect(),
+            people: spec.people.iter().map(|person| NamedPerson::clone(person)).collect(),
         }
     }
 
@@ -156,6 +158,15 @@ impl Compile<'_> {
         }
         if spec.allow.is_none() {
             self.fault_with("run_as", "a rule that runs as a person must say who may start it", "add `allow`");
+        }
+        let people = self.path.key("allow").key("people");
+        for person in spec.allow.iter().flat_map(|allow| allow.people.iter()).filter(|person| person.id.is_none()) {
+            let person = &**person;
+            let message = format!(
+                "`{person}` is a login alone: should it change hands, whoever takes it acts with the rights of `{login}`; \
+                 add the account's number, `{person}#12345`"
+            );
+            self.found.warn(self.document, &people, message);
         }
         RunAs::Person(login.to_owned())
     }

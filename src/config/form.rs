@@ -1,6 +1,8 @@
 //! Settings that are text of a certain form. Each form is a type that only its reader can make, and
 //! the same reader serves the check (which has the place of the text) and serde.
 
+use crate::domain::rule::NamedPerson;
+
 /// Says what is wrong with a text, if anything is.
 type Judge = fn(&str) -> Result<(), String>;
 
@@ -92,12 +94,18 @@ form!(
     }
 );
 form!(
-    /// A GitHub login, without `@`.
-    Login(String), "login", "^[A-Za-z0-9][A-Za-z0-9_-]*$",
-    |text| if is_login(text) {
-        Ok(text.to_owned())
-    } else {
-        Err("a person is named by the GitHub login alone, without `@`".to_owned())
+    /// A GitHub login, without `@`, alone or with the account's number: `login#12345`.
+    Login(NamedPerson), "login", "^[A-Za-z0-9][A-Za-z0-9_-]*(#[1-9][0-9]{0,17})?$",
+    |text| {
+        let (login, number) = text.split_once('#').map_or((text, None), |(login, number)| (login, Some(number)));
+        if !is_login(login) {
+            return Err("a person is named by the GitHub login, without `@`, or as `login#12345`".to_owned());
+        }
+        let id = number.map(|digits| match digits.parse::<i64>() {
+            Ok(id) if digits.len() <= 18 && digits.starts_with(|c: char| matches!(c, '1'..='9')) => Ok(id),
+            _ => Err("after `#` stands the account's number, as `https://api.github.com/users/LOGIN` tells it".to_owned()),
+        });
+        Ok(NamedPerson { login: login.to_owned(), id: id.transpose()? })
     }
 );
 form!(

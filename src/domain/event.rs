@@ -170,6 +170,8 @@ pub struct Comment {
     pub body: String,
     /// Its page.
     pub url: String,
+    /// Who wrote it: not always who did what the event tells of (an edit, a removal).
+    pub author: Option<Account>,
     /// What its author is to the repository, in GitHub's words.
     pub author_association: String,
     /// The App that wrote it in somebody's name, if one did.

@@ -56,8 +56,24 @@ pub struct Allow {
     pub permission: Option<Permission>,
     /// Teams, as `org/team-slug`.
     pub teams: Vec<String>,
-    /// People by login, looked up to their numeric id when used.
-    pub people: Vec<String>,
+    /// People by login, pinned to an account or not.
+    pub people: Vec<NamedPerson>,
+}
+
+/// Somebody whom a rule names. A login can change hands, an account's number cannot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedPerson {
+    /// The login as it was when the rule was written.
+    pub login: String,
+    /// The account's number, which alone decides when it is given.
+    pub id: Option<i64>,
+}
+
+impl std::fmt::Display for NamedPerson {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.login)?;
+        self.id.map_or(Ok(()), |id| write!(f, "#{id}"))
+    }
 }
 
 impl Default for Allow {

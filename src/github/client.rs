@@ -109,6 +109,12 @@ impl Session {
         Self { core, token }
     }
 
+    /// Whose token it is.
+    #[must_use]
+    pub fn owner(&self) -> TokenOwner {
+        self.token.owner
+    }
+
     /// Until when this token's owner is paused, if so.
     #[must_use]
     pub fn paused_until(&self) -> Option<DateTime<Utc>> {

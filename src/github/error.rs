@@ -141,6 +141,26 @@ impl CallError {
         }
     }
 
+    /// The same with GitHub's words told otherwise: to leave out of them what they must not repeat.
+    #[must_use]
+    pub fn reworded(mut self, tell: impl Fn(&str) -> String) -> Self {
+        match &mut self {
+            Self::NotSent { why } | Self::Unknown { why, .. } => *why = tell(why),
+            Self::Limited { message, .. }
+            | Self::Unauthorized { message }
+            | Self::Forbidden { message }
+            | Self::NotFound { message }
+            | Self::Gone { message }
+            | Self::Refused { message, .. } => *message = tell(message),
+            Self::Invalid { message, details } => {
+                *message = tell(message);
+                details.iter_mut().for_each(|detail| *detail = tell(detail));
+            }
+            Self::Moved { .. } => {}
+        }
+        self
+    }
+
     pub(super) fn unknown(status: u16, why: impl Into<String>) -> Self {
         Self::Unknown { status: Some(status), why: why.into() }
     }

@@ -97,7 +97,7 @@ impl Artifact {
 }
 
 /// One run of the agent within a task.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct RemoteSession {
     /// Opaque id.
     pub id: String,
@@ -121,6 +121,18 @@ pub struct RemoteSession {
     pub usage: Option<Usage>,
     /// Why it failed, if it says so. Written outside: clean it before showing.
     pub error_message: Option<String>,
+}
+
+impl std::fmt::Debug for RemoteSession {
+    /// Without texts that hold the prompt, and so the marker.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RemoteSession")
+            .field("id", &self.id)
+            .field("state", &self.state)
+            .field("created_at", &self.created_at)
+            .field("updated_at", &self.updated_at)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RemoteSession {

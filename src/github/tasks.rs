@@ -12,12 +12,13 @@ use super::client::Session;
 use super::error::CallError;
 use super::paths::RepoPath;
 use super::remote_task::RemoteTask;
+use crate::domain::trust::strip_markers;
 
 /// Items a page; GitHub's most.
 const PER_PAGE: &str = "100";
 
 /// What is to be started.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct NewTask {
     /// What the agent is told, marker included.
     pub prompt: String,
@@ -35,6 +36,20 @@ pub struct NewTask {
     /// The branch of an open pull request to work on; needs `base_ref`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head_ref: Option<String>,
+}
+
+impl std::fmt::Debug for NewTask {
+    /// Without the marker.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewTask")
+            .field("prompt", &strip_markers(&self.prompt))
+            .field("model", &self.model)
+            .field("custom_agent", &self.custom_agent)
+            .field("create_pull_request", &self.create_pull_request)
+            .field("base_ref", &self.base_ref)
+            .field("head_ref", &self.head_ref)
+            .finish()
+    }
 }
 
 /// What a list shall hold. Lists run from the least to the most recently changed, unless told otherwise.

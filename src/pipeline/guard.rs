@@ -1,7 +1,7 @@
 //! Who may, looked up live and by account number; and what is our own doing and must start nothing.
 //! What cannot be looked up is refused, never assumed.
 
-use super::people::{NoReader, NoToken, reader, reader_and_token, refuse};
+use super::people::{NoReader, NoToken, forget_dead, reader, reader_and_token, refuse};
 use super::{Bridge, StepError};
 use crate::domain::event::{Account, AccountKind, Event};
 use crate::domain::rule::{Allow, Permission};
@@ -43,6 +43,9 @@ pub async fn may(bridge: &Bridge, allow: &Allow, repo: &RepoPath, actor: &Accoun
     };
     match ask(bridge, &session, allow, repo, actor).await {
         Ok(answer) => answer,
+        Err(error) if forget_dead(bridge, &session, &error).await => {
+            May::Later("GitHub no longer accepts the App's token; a new one is asked for".to_owned())
+        }
         Err(error) if error.next() == Next::AskPerson => {
             if let Some(sealed) = own
                 && let Err(error) = refuse(bridge, PersonId(actor.id), &sealed, &error).await
@@ -67,7 +70,10 @@ async fn ask(
     repo: &RepoPath,
     actor: &Account,
 ) -> Result<May, CallError> {
-    if allow.people.iter().any(|login| login.eq_ignore_ascii_case(&actor.login)) {
+    if allow.people.iter().any(|person| person.id == Some(actor.id)) {
+        return Ok(May::Yes(format!("@{} is named in allow.people by account number", actor.login)));
+    }
+    if allow.people.iter().any(|person| person.id.is_none() && person.login.eq_ignore_ascii_case(&actor.login)) {
         // A login can change hands. If we know whose it was, the number decides.
         match bridge.store.people_by_login(&actor.login).await {
             Err(error) => return Ok(May::Later(error.to_string())),
@@ -155,7 +161,13 @@ pub async fn could_have_started(
         return false;
     }
     let Ok(session) = reader(bridge, repo, PersonId(actor.id)).await else { return false };
-    matches!(ask(bridge, &session, allow, repo, author).await, Ok(May::Yes(_)))
+    match ask(bridge, &session, allow, repo, author).await {
+        Ok(answer) => matches!(answer, May::Yes(_)),
+        Err(error) => {
+            forget_dead(bridge, &session, &error).await;
+            false
+        }
+    }
 }
 
 /// Why an event is our own doing or the agent's, if it is: it then starts nothing.

@@ -72,7 +72,7 @@ pub async fn take_in(
     let was_missing = task.missing_since.take().is_some();
     let details = if news == News::Old { false } else { take_details(&mut task, remote, pull) };
     let told = remote.sessions.iter().flatten().filter(|_| news != News::Old);
-    let sessions: Vec<SessionRow> = told.map(|session| row(id, session)).collect();
+    let sessions: Vec<SessionRow> = told.map(|session| row(&task, session)).collect();
     let used = tx.save_sessions(&sessions).await?;
     let quiet = matches!(news, News::Old | News::Same) && !details && !used;
     task.quiet_looks = if quiet { task.quiet_looks.saturating_add(1) } else { 0 };
@@ -158,7 +158,7 @@ fn take_details(task: &mut Task, remote: &RemoteTask, pull: Option<&PullInfo>) -
         .flatten()
         .max_by_key(|session| session.created_at)
         .and_then(|session| session.error_message.as_deref())
-        .map(|message| clean_line(message, 500));
+        .map(|message| clean_line(&task.marker.mask(message), 500));
     if remote.sessions.is_some() && error != task.remote_error {
         task.remote_error = error;
         news = true;
@@ -166,18 +166,18 @@ fn take_details(task: &mut Task, remote: &RemoteTask, pull: Option<&PullInfo>) -
     news
 }
 
-fn row(task_id: TaskId, session: &RemoteSession) -> SessionRow {
+fn row(task: &Task, session: &RemoteSession) -> SessionRow {
     let usage = session.usage.as_ref().and_then(|usage| Some((usage.kind.clone(), nano(usage)?)));
     let (usage_kind, usage_nano) = usage.unzip();
     SessionRow {
-        task_id,
+        task_id: task.id,
         remote_id: session.id.chars().take(255).collect(),
         state: session.state.clone(),
         created_at: session.created_at,
         completed_at: session.completed_at,
         usage_kind,
         usage_nano,
-        error: session.error_message.as_deref().map(|message| clean_line(message, 500)),
+        error: session.error_message.as_deref().map(|message| clean_line(&task.marker.mask(message), 500)),
     }
 }
 

@@ -115,6 +115,16 @@ pub(super) async fn reader_and_token(
     act_as(bridge, actor).await.map(|acting| (acting.session, Some(acting.sealed))).map_err(NoReader::Token)
 }
 
+/// Drops the App's token that a look-up was refused with: it was revoked or has ended early, which says nothing of
+/// the one that was asked about. Answers whether it was the App's, and a new one may so do better.
+pub(super) async fn forget_dead(bridge: &Bridge, session: &Session, error: &CallError) -> bool {
+    let (CallError::Unauthorized { .. }, TokenOwner::Installation(id)) = (error, session.owner()) else { return false };
+    if let Some(app) = bridge.github.app() {
+        app.forget_installation(id).await;
+    }
+    true
+}
+
 /// Why nothing can be looked up.
 #[derive(Debug, thiserror::Error)]
 pub enum NoReader {

@@ -2,7 +2,7 @@
 
 use super::Bridge;
 use super::guard::could_have_started;
-use super::people::{NoReader, reader};
+use super::people::{NoReader, forget_dead, reader};
 use crate::domain::command::Command;
 use crate::domain::event::{Account, Event, SubjectKind};
 use crate::domain::rule::{Rule, Untrusted};
@@ -55,9 +55,9 @@ pub async fn render_prompt(
     command: Option<&Command>,
     payload: Option<serde_json::Value>,
 ) -> Result<Prompt, NoPrompt> {
-    let trusted = match shown_author(rule, event) {
-        Some(author) => trusts(bridge, rule, event, author).await,
-        None => true,
+    let trusted = Trusted {
+        subject: trusts(bridge, rule, event, shown_author(rule, event)).await,
+        comment: trusts(bridge, rule, event, shown_commenter(rule, event)).await,
     };
     let mut prompt = fill(rule, event, command, payload, trusted)?;
     if works_on_pull(rule, event, &prompt) {
@@ -75,8 +75,26 @@ pub async fn render_prompt(
     Ok(prompt)
 }
 
-/// What needs nobody to be asked: the templates, with the texts of the subject quoted unless its author is
-/// trusted. The branches of a pull request are not looked up.
+/// Whose texts are shown as they are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trusted {
+    pub(super) subject: bool,
+    pub(super) comment: bool,
+}
+
+impl Trusted {
+    /// Trusts nobody but the one who did it: for those who can look nothing up.
+    pub(super) fn only_actor(rule: &Rule, event: &Event) -> Self {
+        let own = |shown: Option<Option<&Account>>| match shown {
+            Some(author) => author.zip(event.actor.as_ref()).is_some_and(|(author, actor)| author.id == actor.id),
+            None => true,
+        };
+        Self { subject: own(shown_author(rule, event)), comment: own(shown_commenter(rule, event)) }
+    }
+}
+
+/// What needs nobody to be asked: the templates, with the texts of the subject and of the comment quoted unless
+/// their authors are trusted. The branches of a pull request are not looked up.
 ///
 /// # Errors
 /// [`NoPrompt::Failed`].
@@ -85,14 +103,16 @@ pub(super) fn fill(
     event: &Event,
     command: Option<&Command>,
     payload: Option<serde_json::Value>,
-    author_is_trusted: bool,
+    trusted: Trusted,
 ) -> Result<Prompt, NoPrompt> {
-    let (texts, untrusted) = texts(rule, event, author_is_trusted);
+    let (texts, untrusted) = texts(rule, event, trusted);
+    // Branches and keys are no words for the agent, and a quotation is no branch.
+    let plain = View::new(event, command, payload.clone(), Texts::plain());
     let view = View::new(event, command, payload, texts);
     let render = |template: &crate::domain::prompt::Template| {
-        template.render(&view).map_err(|error| NoPrompt::Failed(error.message))
+        template.render(&plain).map_err(|error| NoPrompt::Failed(error.message))
     };
-    let rendered = render(&rule.task.prompt)?;
+    let rendered = rule.task.prompt.render(&view).map_err(|error| NoPrompt::Failed(error.message))?;
     if rendered.text.trim().is_empty() {
         return Err(NoPrompt::Failed("the prompt is empty for this event".to_owned()));
     }
@@ -137,7 +157,12 @@ async fn pull_branches(bridge: &Bridge, event: &Event) -> Result<(String, String
         }
         _ => NoPrompt::Later(error.for_person()),
     };
-    let pull = session.pull(&path, subject.number.unwrap_or_default()).await.map_err(asked)?;
+    let pull = match session.pull(&path, subject.number.unwrap_or_default()).await {
+        Err(error) if forget_dead(bridge, &session, &error).await => {
+            return Err(NoPrompt::Later("GitHub no longer accepts the App's token".to_owned()));
+        }
+        answer => answer.map_err(asked)?,
+    };
     let refuse = |why: &str| Err(NoPrompt::Refused(why.to_owned()));
     let default_branch = match &repo.default_branch {
         Some(branch) => branch.clone(),
@@ -157,36 +182,58 @@ async fn pull_branches(bridge: &Bridge, event: &Event) -> Result<(String, String
 }
 
 /// How the texts of an event are shown, and whether any of those that the rule uses is untrusted.
-fn texts(rule: &Rule, event: &Event, author_is_trusted: bool) -> (Texts, bool) {
+fn texts(rule: &Rule, event: &Event, trusted: Trusted) -> (Texts, bool) {
     let mut texts = Texts::plain();
     let mut untrusted = false;
     if let Some(author) = shown_author(rule, event)
-        && !author_is_trusted
+        && !trusted.subject
     {
-        let shown = Shown::untrusted(rule.untrusted, &author.login);
+        let shown = Shown::untrusted(rule.untrusted, login(author));
         texts.title = shown.clone();
         texts.body = shown;
         untrusted = true;
     }
-    // The comment is the actor's own, who has passed `allow`.
+    if let Some(author) = shown_commenter(rule, event)
+        && !trusted.comment
+    {
+        texts.comment = Shown::untrusted(rule.untrusted, login(author));
+        untrusted = true;
+    }
     if rule.task.prompt.uses("payload") {
         // A raw payload holds texts of anybody.
-        let author = event.subject.as_ref().and_then(|subject| subject.author.as_ref());
-        let who = author.or(event.actor.as_ref()).map_or("the sender", |account| account.login.as_str());
-        texts.payload = Shown::untrusted(rule.untrusted, who);
+        let who = match &event.subject {
+            Some(subject) => subject.author.as_ref(),
+            None => event.actor.as_ref(),
+        };
+        texts.payload = Shown::untrusted(rule.untrusted, login(who));
         untrusted = true;
     }
     (texts, untrusted)
 }
 
-/// Who wrote the subject, if the prompt shows its texts.
-fn shown_author<'a>(rule: &Rule, event: &'a Event) -> Option<&'a Account> {
+/// Who wrote the subject (`None` inside: nobody knows), if the prompt shows its texts and it has any.
+fn shown_author<'a>(rule: &Rule, event: &'a Event) -> Option<Option<&'a Account>> {
     let shows = ["subject", "issue", "pull_request", "event"].iter().any(|name| rule.task.prompt.uses(name));
-    event.subject.as_ref()?.author.as_ref().filter(|_| shows)
+    let subject = event.subject.as_ref().filter(|subject| !(subject.title.is_empty() && subject.body.is_empty()))?;
+    shows.then_some(subject.author.as_ref())
 }
 
-async fn trusts(bridge: &Bridge, rule: &Rule, event: &Event, author: &Account) -> bool {
-    let (Some(repo), Some(actor)) = (&event.repo, &event.actor) else { return false };
+/// Who wrote the comment, in the same way: whoever edits or dismisses it is somebody else.
+fn shown_commenter<'a>(rule: &Rule, event: &'a Event) -> Option<Option<&'a Account>> {
+    let comment = event.comment.as_ref().filter(|comment| !comment.body.is_empty())?;
+    rule.task.prompt.uses("comment").then_some(comment.author.as_ref())
+}
+
+/// The login of an author for a quotation; empty when nobody knows who it was.
+fn login(author: Option<&Account>) -> &str {
+    author.map_or("", |account| account.login.as_str())
+}
+
+/// Whether a text may be shown as it is: none is shown, or its author could have started the task. An author
+/// nobody knows (a deleted account, a run) has no right that could be looked up.
+async fn trusts(bridge: &Bridge, rule: &Rule, event: &Event, shown: Option<Option<&Account>>) -> bool {
+    let Some(author) = shown else { return true };
+    let (Some(author), Some(repo), Some(actor)) = (author, &event.repo, &event.actor) else { return false };
     let Ok(path) = RepoPath::new(&repo.owner, &repo.name) else { return false };
     could_have_started(bridge, &rule.allow, &path, actor, author).await
 }

@@ -182,7 +182,7 @@ async fn look(bridge: &Bridge, session: &Session, task: &Task) -> Result<Result<
     let mut unread = (candidates.len() > CANDIDATES).then(|| "there are too many candidates".to_owned());
     for candidate in candidates.iter().take(CANDIDATES) {
         match session.task_in_repo(&path, &candidate.id).await {
-            Ok(remote) => match carries_marker(&remote, &task.marker) {
+            Ok(remote) => match carries_marker(&remote, task.marker.expose()) {
                 Some(true) => found.push(remote),
                 Some(false) => {}
                 None => unread = Some("a candidate does not show its prompt".to_owned()),

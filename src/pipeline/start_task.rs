@@ -145,7 +145,7 @@ async fn begin(bridge: &Bridge, lease: Lease, task: &Task) -> Result<bool, StepE
 async fn send(task: &Task, acting: &Acting) -> Result<RemoteTask, CallError> {
     let unsendable = |message: &str| CallError::Invalid { message: message.to_owned(), details: Vec::new() };
     let path = RepoPath::new(&task.repo_owner, &task.repo_name).map_err(|error| unsendable(&error.to_string()))?;
-    let marker = Marker::parse(&task.marker).ok_or_else(|| unsendable("the stored marker cannot be read"))?;
+    let marker = Marker::parse(task.marker.expose()).ok_or_else(|| unsendable("the stored marker cannot be read"))?;
     let new = NewTask {
         prompt: with_marker(&task.prompt, &marker),
         model: task.model.clone(),
@@ -154,7 +154,8 @@ async fn send(task: &Task, acting: &Acting) -> Result<RemoteTask, CallError> {
         base_ref: task.base_ref.clone(),
         head_ref: task.head_ref.clone(),
     };
-    acting.session.start_task(&path, &new).await
+    // What GitHub says may repeat the prompt; it goes into logs and comments.
+    acting.session.start_task(&path, &new).await.map_err(|error| error.reworded(|text| task.marker.mask(text)))
 }
 
 /// Records what came of an attempt, trying for as long as the lease may last: the answer must not be lost

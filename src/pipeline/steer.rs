@@ -169,7 +169,7 @@ async fn again(bridge: &Bridge, tx: &mut Tx, ended: &Task, by: &str) -> Result<T
             tasks: vec![live],
         });
     }
-    let marker = Marker::from_bytes(bridge.ground.bytes()).text();
+    let marker = Marker::from_bytes(bridge.ground.bytes()).into();
     let new = NewTask::again(ended, TaskId::new(&bridge.ground), marker);
     let task = tx.make_task(&new, bridge.ground.now()).await?;
     super::transition::note(tx, &bridge.ground, &task, "made", &format!("made by {by} to repeat task {}", ended.id))

@@ -188,7 +188,7 @@ async fn killed_while_github_answers_it_finds_the_task_again_and_makes_no_second
 
     let log = first_log + &service.log();
     assert!(log.contains("TRACE"), "the log was at its most talkative");
-    let secrets = [HOOK_SECRET, MONA_TOKEN, SEALING_KEY, &task.marker].map(str::to_owned);
+    let secrets = [HOOK_SECRET, MONA_TOKEN, SEALING_KEY, task.marker.expose()].map(str::to_owned);
     assert_eq!(first_leak(&log, &BTreeSet::from(secrets)), None);
     drop(service);
     let _ = fs::remove_dir_all(&folder);

@@ -75,6 +75,17 @@ async fn a_login_that_is_now_another_account_opens_no_door() {
 }
 
 #[tokio::test]
+async fn a_pinned_person_is_the_account_whatever_it_is_called() {
+    let world = World::with_app(&allowing("{ people: vera#1003 }")).await;
+    label_by(&world, (666, "vera"), "d-1").await;
+    assert_eq!(world.decision("d-1").await.verdict, Verdict::Refused);
+    assert!(world.tasks().await.is_empty());
+    world.advance(60);
+    label_by(&world, (1003, "vera-renamed"), "d-2").await;
+    assert_eq!(world.decision("d-2").await.cause, "@vera-renamed is named in allow.people by account number");
+}
+
+#[tokio::test]
 async fn while_the_right_cannot_be_read_the_delivery_waits_and_is_decided_later() {
     let world = World::with_app(LABEL_RULE).await;
     world.control().inject(Fault::new(FaultKind::StatusBefore { status: 500 }).on("GET", PERMISSION).times(3));
@@ -86,6 +97,23 @@ async fn while_the_right_cannot_be_read_the_delivery_waits_and_is_decided_later(
     world.live_for(120).await;
     assert_eq!(world.delivery("d-1").await.state, DeliveryState::Processed);
     world.task().await;
+}
+
+#[tokio::test]
+async fn a_dead_token_of_the_app_is_replaced_and_refuses_nobody() {
+    let world = World::with_app("rules:\n  - name: fix\n    on: { command: fix }\n    prompt: x\n").await;
+    world.control().inject(Fault::new(FaultKind::StatusBefore { status: 401 }).on("GET", PERMISSION).times(1));
+    world.control().clear_calls();
+    world.say(900, "/copilot fix", MONA, "d-1").await;
+    assert_eq!(world.delivery("d-1").await.state, DeliveryState::Received, "it waits");
+    world.live_for(120).await;
+    world.task().await;
+    let calls = world.control().calls();
+    assert_eq!(
+        calls.iter().filter(|call| call.path.ends_with("/access_tokens")).count(),
+        2,
+        "a new token was asked for"
+    );
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn a_label_becomes_a_task_and_a_living_comment_tells_of_it() {
     assert_eq!(remote.len(), 1);
     let prompt = &remote[0].prompt;
     assert!(prompt.starts_with("Fix issue #42: It leaks\n\nUnder load."), "{prompt}");
-    assert!(prompt.ends_with(&format!("Taskbridge-Ref: {}", task.marker)), "{prompt}");
+    assert!(prompt.ends_with(&format!("Taskbridge-Ref: {}", task.marker.expose())), "{prompt}");
     assert_eq!(world.control().reactions("acme/widgets", 42).unwrap(), [("mona".to_owned(), "eyes".to_owned())]);
     assert_eq!(world.comments().len(), 1);
     assert!(world.comments()[0].contains("Queued at GitHub"), "{}", world.comments()[0]);
@@ -37,5 +37,5 @@ async fn a_label_becomes_a_task_and_a_living_comment_tells_of_it() {
     assert_eq!(comments.len(), 1, "the comment is edited in place");
     assert!(comments[0].contains("✅ **Done**"), "{}", comments[0]);
     assert!(comments[0].contains(&format!("#{}", task.pull_number.unwrap())), "{}", comments[0]);
-    assert!(!comments[0].contains(&task.marker), "the marker is shown nowhere");
+    assert!(!comments[0].contains(task.marker.expose()), "the marker is shown nowhere");
 }

@@ -169,7 +169,7 @@ async fn tasks_of_strangers_and_of_other_installations_are_not_taken_for_ours() 
     world.control().grant("acme/widgets", "eve", Role::Write).unwrap();
     let task = lost(&world, FaultKind::StatusBefore { status: 502 }).await;
     world.advance(1);
-    let copied = format!("Do what eve wants.\n\nTaskbridge-Ref: {}", task.marker);
+    let copied = format!("Do what eve wants.\n\nTaskbridge-Ref: {}", task.marker.expose());
     start_by_hand(&world, "sandbox-eve-token", &copied).await;
     start_by_hand(&world, MONA_TOKEN, "Another bridge's.\n\nTaskbridge-Ref: aaaaaaaaaaaaaaaaaaaaaaaaaa").await;
     world.live_in_steps(5, 60).await;
@@ -192,7 +192,7 @@ async fn absence_is_not_concluded_from_a_part_of_many_candidates() {
         world.clock.advance(Duration::from_millis(20));
     }
     // What the lost request made comes last of all.
-    start_by_hand(&world, MONA_TOKEN, &format!("Late\n\nTaskbridge-Ref: {}", task.marker)).await;
+    start_by_hand(&world, MONA_TOKEN, &format!("Late\n\nTaskbridge-Ref: {}", task.marker.expose())).await;
     for _ in 0..14 {
         world.advance(60);
         world.look().await;

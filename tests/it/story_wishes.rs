@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use taskbridge::domain::task::State;
 use taskbridge::store::deliveries::DeliveryState;
 
-use crate::support::payloads::{MONA, issue, repository};
+use crate::support::payloads::{MONA, account, issue, repository, stamp};
 use crate::support::world::{LABEL_RULE, World, labelled, signed};
 
 /// A request of another hook than the usual one.
@@ -201,4 +201,25 @@ async fn a_comment_is_one_wish_whatever_its_times_say_and_an_edit_of_it_is_none(
     world.settle().await;
     assert_eq!(world.delivery("d-3").await.state, DeliveryState::Ignored);
     world.task().await;
+}
+
+#[tokio::test]
+async fn what_happens_to_an_old_review_is_news_each_time() {
+    let world = World::new(
+        "rules:\n  - name: review\n    on: { event: pull_request_review }\n    prompt: x\n    task: { base_ref: main }\n",
+    )
+    .await;
+    let written = world.bridge.ground.now() - chrono::TimeDelta::days(30);
+    for (nth, action) in ["edited", "edited", "dismissed"].into_iter().enumerate() {
+        let now = world.bridge.ground.now();
+        let payload = json!({
+            "action": action, "pull_request": issue(now), "repository": repository(), "sender": account(MONA),
+            "review": { "id": 5, "body": format!("take {nth}"), "user": account(MONA), "submitted_at": stamp(written) }
+        });
+        world.hook("pull_request_review", &format!("d-{nth}"), &payload).await;
+        world.settle().await;
+        assert_eq!(world.delivery(&format!("d-{nth}")).await.state, DeliveryState::Processed);
+        assert_eq!(world.tasks().await.len(), nth + 1, "{action}");
+        world.advance(60);
+    }
 }

@@ -91,7 +91,8 @@ pub struct AllowSpec {
     /// Members of these teams: `org/team-slug`.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub teams: OneOrMany<TeamName>,
-    /// These people, by login.
+    /// These people: `login`, or `login#12345` with the number of the account, which then alone decides. A login
+    /// alone admits whoever holds it now, unless taskbridge has a token of the account that held it before.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub people: OneOrMany<Login>,
 }

@@ -4,6 +4,8 @@
 const NAME: &str = "Taskbridge-Ref";
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 const LENGTH: usize = 26;
+/// What stands where a marker stood.
+const MASK: &str = "…";
 
 /// 128 random bits that stand for one attempt. Not printed by `Debug`: it is shown in the prompt only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,6 +68,49 @@ fn digit_of(bits: u128, digit: usize) -> usize {
 impl std::fmt::Debug for Marker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Marker(…)")
+    }
+}
+
+/// The text of a task's marker, as kept. Not printed by `Debug`; every call of [`Self::expose`] is a place to review.
+#[derive(Clone, PartialEq, Eq, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct MarkerText(String);
+
+impl MarkerText {
+    /// The text itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// `text`, which GitHub wrote and which may repeat the prompt, without this marker, be it whole or cut off after
+    /// its name.
+    #[must_use]
+    pub fn mask(&self, text: &str) -> String {
+        let text = if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, MASK) };
+        let (mut kept, mut rest) = (String::with_capacity(text.len()), text.as_str());
+        while let Some((before, after)) = rest.split_once(NAME) {
+            let value = after.trim_start_matches([':', ' ']);
+            let hidden = value.trim_start_matches(|c: char| c.is_ascii_lowercase() || matches!(c, '2'..='7'));
+            kept.extend([before, NAME, &after[..after.len() - value.len()]]);
+            if hidden.len() < value.len() {
+                kept.push_str(MASK);
+            }
+            rest = hidden;
+        }
+        kept + rest
+    }
+}
+
+impl From<Marker> for MarkerText {
+    fn from(marker: Marker) -> Self {
+        Self(marker.text())
+    }
+}
+
+impl std::fmt::Debug for MarkerText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MarkerText(…)")
     }
 }
 

@@ -10,9 +10,9 @@ mod marker;
 mod markup;
 
 pub use clean::{clean, clean_line};
-pub use fence::{fence, quote};
+pub use fence::{fence, name, quote};
 pub use footer::Footer;
-pub use marker::{Marker, find_marker, strip_markers, with_marker};
+pub use marker::{Marker, MarkerText, find_marker, strip_markers, with_marker};
 
 #[cfg(test)]
 mod tests;

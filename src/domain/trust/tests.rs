@@ -126,6 +126,21 @@ fn a_marker_reads_back() {
 }
 
 #[test]
+fn a_marker_is_masked_whole_or_cut_in_what_others_say() {
+    let marker = MarkerText::from(Marker::from_bytes(*b"0123456789abcdef"));
+    for (said, masked) in [
+        ("no: Fix it. Taskbridge-Ref: gaytemzugu3doobzmfrggzdfmy", "no: Fix it. Taskbridge-Ref: …"),
+        ("no: Fix it. Taskbridge-Ref: gaytemzug…", "no: Fix it. Taskbridge-Ref: ……"),
+        ("gaytemzugu3doobzmfrggzdfmy is odd, gaytemzugu3doobzmfrggzdfmy", "… is odd, …"),
+        ("what is a Taskbridge-Ref? Taskbridge-Ref:", "what is a Taskbridge-Ref? Taskbridge-Ref:"),
+        ("", ""),
+    ] {
+        assert_eq!(marker.mask(said), masked);
+    }
+    assert!(!format!("{marker:?}").contains("gay"));
+}
+
+#[test]
 fn a_footer_is_known_only_with_its_key() {
     let (key, other) = ([1; 32], [2; 32]);
     let report = ReportId(Uuid::from_u128(77));
@@ -242,5 +257,12 @@ proptest! {
         let marker = Marker::from_bytes(bytes);
         prop_assert_eq!(marker.text().len(), 26);
         prop_assert_eq!(Marker::parse(&marker.text()), Some(marker));
+    }
+}
+
+#[test]
+fn signs_that_look_like_blanks_are_no_hiding_place() {
+    for blank in ['\u{2800}', '\u{3164}', '\u{115F}', '\u{1160}', '\u{FFA0}', '\u{1D159}'] {
+        assert_eq!(clean(&format!("a{blank}b"), 100), "ab", "{:x}", u32::from(blank));
     }
 }

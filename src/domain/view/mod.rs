@@ -3,6 +3,7 @@
 //! they were written by people who could not have started the task. Both readings are made on first use,
 //! because most events match no rule.
 
+mod bare;
 mod build;
 mod shown;
 
@@ -28,12 +29,12 @@ pub enum Shown {
     Plain,
     /// Quoted and named as data by `who` (a login).
     Fenced {
-        /// Who wrote it.
+        /// Who wrote it; empty when nobody knows.
         who: String,
     },
     /// Replaced by a note that it was left out.
     LeftOut {
-        /// Who wrote it.
+        /// Who wrote it; empty when nobody knows.
         who: String,
     },
 }
@@ -59,7 +60,7 @@ pub struct Texts {
     pub body: Shown,
     /// The comment's text.
     pub comment: Shown,
-    /// Strings with white space anywhere in the raw payload, which would else be a way around the three above.
+    /// Strings of the raw payload that can say something, which would else be a way around the three above.
     pub payload: Shown,
 }
 

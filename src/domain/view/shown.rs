@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::super::trust;
-use super::{LIST_LIMIT, Shown, Texts};
+use super::{LIST_LIMIT, Shown, Texts, bare};
 
 /// Longest body in a prompt, in characters.
 const BODY_LIMIT: usize = 30_000;
@@ -61,15 +61,15 @@ fn plain(value: &Value) -> minijinja::Value {
     }
 }
 
-/// The raw payload, bounded. A string with white space can say something, so it is treated as a text; one
-/// without is an address, a name or a number.
+/// The raw payload, bounded. A string that can say something is treated as a text; only what is plainly a name,
+/// a number, a date or an address stands as it is.
 fn payload(value: &Value, how: &Shown, nodes: &mut usize, depth: usize) -> minijinja::Value {
     let Some(left) = nodes.checked_sub(1).filter(|_| depth > 0) else {
         return "[… left out: the payload is too large to show whole]".into();
     };
     *nodes = left;
     match value {
-        Value::String(text) if !text.contains(char::is_whitespace) => trust::clean_line(text, LINE_LIMIT).into(),
+        Value::String(text) if bare::is_bare(text) => text.as_str().into(),
         Value::String(text) if text.contains(['\n', '\r']) => {
             shown_text(text, TEXT_LIMIT, how, "part of the payload").into()
         }
@@ -117,5 +117,5 @@ fn shown_text(text: &str, limit: usize, how: &Shown, what: &str) -> String {
 }
 
 fn left_out(what: &str, who: &str) -> String {
-    format!("[{what}, written by @{}, was left out]", trust::clean_line(who, 64))
+    format!("[{what}, written by {}, was left out]", trust::name(who))
 }

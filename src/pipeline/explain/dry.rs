@@ -9,7 +9,7 @@ use crate::pipeline::bridge::LiveSource;
 use crate::pipeline::explain::silent::{self, Heard};
 use crate::pipeline::match_rules::sort::{self, Said};
 use crate::pipeline::match_rules::weigh::{self, When};
-use crate::pipeline::render_prompt::{NoPrompt, fill, works_on_pull};
+use crate::pipeline::render_prompt::{NoPrompt, Trusted, fill, works_on_pull};
 use crate::pipeline::{Live, Settings};
 use crate::sources::{Envelope, Reading};
 
@@ -151,18 +151,17 @@ fn consider(answer: &mut RuleTold, rule: &Rule, dry: &Dry<'_>) {
             return (answer.answer, answer.why, answer.saw) = (Answer::Failed, cause, saw);
         }
     }
-    let author = dry.event.subject.as_ref().and_then(|subject| subject.author.as_ref());
-    let same = author.zip(dry.event.actor.as_ref()).is_none_or(|(author, actor)| author.id == actor.id);
-    match fill(rule, dry.event, dry.command, payload, same) {
+    let trusted = Trusted::only_actor(rule, dry.event);
+    match fill(rule, dry.event, dry.command, payload, trusted) {
         Ok(prompt) => {
             answer.answer = Answer::Selected;
             answer.why = match &rule.run_as {
                 RunAs::Actor => "it would run with the token of the one who did it".to_owned(),
                 RunAs::Person(login) => format!("it would run with the token of @{login}"),
             };
-            if !same {
+            if !(trusted.subject && trusted.comment) {
                 answer.why.push_str(
-                    "; texts of the subject are shown as by somebody who could not have started it, since their author's \
+                    "; texts by others are shown as by somebody who could not have started it, since their author's \
                      right was not looked up",
                 );
             }

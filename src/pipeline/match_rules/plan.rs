@@ -229,7 +229,7 @@ fn new_task(
         once_key: prompt.once_key,
         once_idle_s: rule.once_per.as_ref().map(|once| i64::try_from(once.idle_for.as_secs()).unwrap_or(i64::MAX)),
         prompt: prompt.text,
-        marker: Marker::from_bytes(bridge.ground.bytes()).text(),
+        marker: Marker::from_bytes(bridge.ground.bytes()).into(),
         model: prompt.model,
         custom_agent: prompt.custom_agent,
         base_ref: prompt.base_ref,

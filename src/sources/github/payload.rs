@@ -89,6 +89,7 @@ pub(super) struct Comment {
     pub html_url: String,
     #[serde(default)]
     pub author_association: String,
+    pub user: Option<User>,
     pub performed_via_github_app: Option<Id>,
     pub updated_at: Option<String>,
     pub submitted_at: Option<String>,

@@ -25,9 +25,15 @@ pub(super) fn event(source: &str, host: &str, name: &str, payload: Payload, json
     .or_else(|| payload.check_run.map(|run| read_run(run, SubjectKind::CheckRun)))
     .or_else(|| payload.alert.map(read_alert));
     let identity = match (&comment, &subject) {
-        // A comment is written once, whatever its times say; each edit is another happening.
+        // A comment is written once, whatever its times say; each edit is another happening, which for a review
+        // shows only in the time of its pull request.
         (Some(comment), _) if action == "created" => format!("comment {}", comment.id),
-        (Some(comment), _) => format!("comment {} {}", comment.id, comment_at.as_deref().unwrap_or_default()),
+        (Some(comment), subject) => format!(
+            "comment {} {} {}",
+            comment.id,
+            comment_at.as_deref().unwrap_or_default(),
+            subject.as_ref().map(|subject| subject.updated_at.as_str()).unwrap_or_default()
+        ),
         (None, Some(subject)) => format!(
             "{:?} {} {} {}",
             subject.kind,
@@ -37,7 +43,9 @@ pub(super) fn event(source: &str, host: &str, name: &str, payload: Payload, json
         ),
         (None, None) => body_identity(json)?,
     };
-    let at = comment_at.as_deref().or(subject.as_ref().map(|s| s.updated_at.as_str())).and_then(moment);
+    // What is dismissed or removed keeps the time at which it was written.
+    let subject_at = subject.as_ref().and_then(|subject| moment(&subject.updated_at));
+    let at = comment_at.as_deref().and_then(moment).max(subject_at);
     Ok(Event {
         source: source.to_owned(),
         host: host.to_owned(),
@@ -96,6 +104,7 @@ fn read_comment(comment: Comment, on_diff: bool) -> event::Comment {
         id: comment.id,
         body: comment.body.unwrap_or_default(),
         url: comment.html_url,
+        author: comment.user.map(read_user),
         author_association: comment.author_association,
         via_app: comment.performed_via_github_app.map(|app| app.id),
         on_diff,

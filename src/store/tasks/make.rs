@@ -5,6 +5,7 @@ use sqlx::types::Json;
 use super::{Hold, Task};
 use crate::domain::rule::{Allow, Report};
 use crate::domain::task::State;
+use crate::domain::trust::MarkerText;
 use crate::ids::{DeliveryId, PersonId, TaskId};
 use crate::store::{Moment, StoreError, Tx};
 
@@ -45,7 +46,7 @@ pub struct NewTask {
     pub once_key: Option<String>,
     pub once_idle_s: Option<i64>,
     pub prompt: String,
-    pub marker: String,
+    pub marker: MarkerText,
     pub model: Option<String>,
     pub custom_agent: Option<String>,
     pub base_ref: Option<String>,
@@ -57,7 +58,7 @@ pub struct NewTask {
 impl NewTask {
     /// The same work once more, as a task and an intent of its own.
     #[must_use]
-    pub fn again(task: &Task, id: TaskId, marker: String) -> Self {
+    pub fn again(task: &Task, id: TaskId, marker: MarkerText) -> Self {
         let task = task.clone();
         Self {
             id,
@@ -172,7 +173,7 @@ impl Tx {
             new.once_key,
             new.once_idle_s,
             new.prompt,
-            new.marker,
+            new.marker.expose(),
             new.model,
             new.custom_agent,
             new.base_ref,

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{Lease, Moment, Store, StoreError, Tx};
 use crate::domain::rule::{Allow, Report};
 use crate::domain::task::State;
+use crate::domain::trust::MarkerText;
 use crate::ids::{DeliveryId, PersonId, TaskId};
 
 /// What a held task waits for.
@@ -68,7 +69,7 @@ pub struct Task {
     pub once_key: Option<String>,
     pub once_idle_s: Option<i64>,
     pub prompt: String,
-    pub marker: String,
+    pub marker: MarkerText,
     pub model: Option<String>,
     pub custom_agent: Option<String>,
     pub base_ref: Option<String>,

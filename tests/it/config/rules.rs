@@ -25,7 +25,7 @@ rules:
     sources: hub
     on: { command: [fix, "*"] }
     when: event.action == "created"
-    allow: { permission: triage, teams: o/t, people: [ann, bob] }
+    allow: { permission: triage, teams: o/t, people: [ann, bob#7] }
     task:
       repo: o/r
       prompt: p
@@ -47,7 +47,8 @@ rules:
     assert_eq!(rule.sources, ["hub"]);
     assert_eq!(rule.on, Trigger::Command(vec!["fix".to_owned(), "*".to_owned()]));
     assert_eq!(rule.when.as_ref().map(|when| when.source()), Some("event.action == \"created\""));
-    assert_eq!(rule.allow.people, ["ann", "bob"]);
+    let people: Vec<_> = rule.allow.people.iter().map(|person| (person.login.as_str(), person.id)).collect();
+    assert_eq!(people, [("ann", None), ("bob", Some(7))]);
     assert_eq!((rule.allow.permission, rule.allow.teams), (Some(Permission::Triage), vec!["o/t".to_owned()]));
     assert_eq!((rule.run_as, rule.untrusted), (RunAs::Person("ann".to_owned()), Untrusted::Hold));
     let once = rule.once_per.expect("given");
@@ -197,6 +198,26 @@ rules:
         "t.yaml:2:30: rules[0].on.event[0]: GitHub is not known to send `issue` (did you mean `issues`?)"
     );
     assert!(found[1].starts_with("t.yaml:3:66: rules[1].allow.permission: everyone"), "{found:?}");
+}
+
+#[test]
+fn who_acts_as_somebody_else_is_better_named_by_account() {
+    let rule = |people: &str, run_as: &str| {
+        format!(
+            "sources: {{ g: {{ type: github, secrets: \"${{GITHUB_WEBHOOK_SECRET}}\" }} }}\nrules:\n  - {{ name: a, \
+             on: {{ label: x }}, prompt: p, task: {{ repo: o/r }}, run_as: '{run_as}', allow: {{ people: [{people}] }} }}\n"
+        )
+    };
+    assert!(warnings(&rule("ann, bob", "actor")).is_empty());
+    assert!(warnings(&rule("ann#7, bob#8", "person:eve")).is_empty());
+    let found = warnings(&rule("ann#7, bob", "person:eve"));
+    assert!(
+        found.len() == 1 && found[0].contains("`bob` is a login alone") && found[0].contains("`bob#12345`"),
+        "{found:?}"
+    );
+    for bad in ["ann#", "ann#0", "ann#07", "ann#x", "ann#1#2", "ann#-1", "ann#9999999999999999999", "'#7'"] {
+        assert_eq!(faults(&rule(bad, "actor")).len(), 1, "{bad}");
+    }
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl World {
 
     /// How often a task was made for this one.
     pub(crate) fn made(&self, task: &Task) -> usize {
-        let line = format!("Taskbridge-Ref: {}", task.marker);
+        let line = format!("Taskbridge-Ref: {}", task.marker.expose());
         self.control().creations_by_last_line().get(&line).copied().unwrap_or(0)
     }
 

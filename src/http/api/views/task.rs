@@ -79,7 +79,7 @@ impl From<Task> for TaskSummary {
             repo: task.repo_full_name(),
             state: task.state,
             // GitHub's messages are not ours: should one repeat the prompt, the marker must not show.
-            reason: task.reason.replace(&task.marker, "…"),
+            reason: task.marker.mask(&task.reason),
             hold: task.hold,
             needs_person: task.needs_person,
             rule: task.rule,
@@ -255,7 +255,7 @@ impl TaskDetail {
     #[must_use]
     pub fn new(task: Task, story: Story) -> Self {
         let marker = task.marker.clone();
-        let clean = |text: String| text.replace(&marker, "…");
+        let clean = |text: String| marker.mask(&text);
         let next_look_at = match task.state {
             State::Uncertain => Some(task.due_at),
             _ if task.remote_id.is_some() => task.look_at.into_iter().chain(story.next_round).min(),
