@@ -185,6 +185,7 @@ COMMENT ON COLUMN attempts.message IS 'GitHub''s message or the failure, in word
 
 CREATE TABLE timeline (
     id         uuid PRIMARY KEY,
+    seq        bigint GENERATED ALWAYS AS IDENTITY,
     task_id    uuid NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
     at         timestamptz NOT NULL,
     kind       text NOT NULL CHECK (kind IN ('made', 'state', 'observation', 'attempt', 'note')),
@@ -192,9 +193,10 @@ CREATE TABLE timeline (
     to_state   text,
     text       text NOT NULL
 );
-CREATE INDEX timeline_of_task ON timeline (task_id, id);
+CREATE INDEX timeline_of_task ON timeline (task_id, seq);
 COMMENT ON TABLE timeline IS 'The story of a task, an entry a change, written in the transaction of the change.';
 COMMENT ON COLUMN timeline.id IS 'Time-ordered id.';
+COMMENT ON COLUMN timeline.seq IS 'The order of the entries of a task: they are written with its row locked. Ids of one millisecond have none.';
 COMMENT ON COLUMN timeline.task_id IS 'The task.';
 COMMENT ON COLUMN timeline.at IS 'When.';
 COMMENT ON COLUMN timeline.kind IS 'made, state (it moved), observation (GitHub said something), attempt or note.';

@@ -57,6 +57,7 @@ mod story_rules;
 mod story_run_as;
 mod story_start;
 mod story_sweep;
+mod story_timeline;
 mod story_tokens;
 mod story_uncertain;
 mod story_untrusted;
