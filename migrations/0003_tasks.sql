@@ -47,6 +47,7 @@ CREATE TABLE tasks (
     restarts         smallint NOT NULL DEFAULT 0,
     empty_listings   smallint NOT NULL DEFAULT 0,
     uncertain_since  timestamptz,
+    absent_since     timestamptz,
     remote_id        text CHECK (length(remote_id) <= 255),
     remote_state     text,
     remote_url       text,
@@ -129,6 +130,7 @@ COMMENT ON COLUMN tasks.attempt_count IS 'How many attempts were made.';
 COMMENT ON COLUMN tasks.restarts IS 'How often it was started again after an unknown outcome; at most once by itself.';
 COMMENT ON COLUMN tasks.empty_listings IS 'Complete listings past the grace that did not show the remote task.';
 COMMENT ON COLUMN tasks.uncertain_since IS 'When the outcome of the POST became unknown.';
+COMMENT ON COLUMN tasks.absent_since IS 'GitHub''s own time of the first complete listing that did not show the remote task; the grace counts from there.';
 COMMENT ON COLUMN tasks.remote_id IS 'GitHub''s id of the task.';
 COMMENT ON COLUMN tasks.remote_state IS 'GitHub''s state, raw.';
 COMMENT ON COLUMN tasks.remote_url IS 'GitHub''s page of the task.';

@@ -39,6 +39,7 @@ mod sandbox_shapes;
 mod sandbox_tasks;
 mod sandbox_threads;
 mod sandbox_world;
+mod story_clocks;
 mod story_commands;
 mod story_database;
 mod story_explain;
