@@ -192,8 +192,8 @@ impl Store {
         Ok(())
     }
 
-    /// For each of these deliveries that repeats the body of an earlier one of the same source under
-    /// another sender's id, while that body is kept: the pair of the two. Such a one is a replay.
+    /// For each of these deliveries that repeats the body of an earlier one of the same source, while that body
+    /// is kept: the pair of the two. Neither the sender's id nor the hook's is signed, so neither is looked at.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
@@ -204,8 +204,7 @@ impl Store {
             SELECT d.id, first.id AS first FROM deliveries d
             CROSS JOIN LATERAL (
                 SELECT e.id FROM deliveries e
-                WHERE e.body_hash = d.body_hash AND e.source = d.source AND e.sender_id <> d.sender_id
-                  AND e.id < d.id AND e.body IS NOT NULL
+                WHERE e.body_hash = d.body_hash AND e.source = d.source AND e.id < d.id AND e.body IS NOT NULL
                 ORDER BY e.id LIMIT 1) first
             WHERE d.id = ANY($1)",
             &ids

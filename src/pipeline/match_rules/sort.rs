@@ -42,8 +42,8 @@ pub(in crate::pipeline) enum Said {
 pub(super) fn sort(bridge: &Bridge, live: &Live, delivery: &ClaimedDelivery, replay_of: Option<DeliveryId>) -> Sorted {
     let end = |state, reason: &str| Sorted::Ended(Box::new(ended(delivery, state, reason)));
     if let Some(first) = replay_of {
-        let reason = format!("the same body came before under another delivery id ({first}): a replay");
-        let mut finished = ended(delivery, DeliveryState::Duplicate, &reason);
+        let reason = format!("the same body came before, as the delivery {first}: a replay, or told by a second hook");
+        let mut finished = ended(id, DeliveryState::Duplicate, &reason);
         finished.duplicate_of = Some(first);
         return Sorted::Ended(Box::new(finished));
     }
