@@ -242,6 +242,7 @@ fn new_task(
 fn kind_word(kind: SubjectKind) -> &'static str {
     match kind {
         SubjectKind::Issue => "issue",
+        event_at: event.at,
         SubjectKind::PullRequest => "pull_request",
         SubjectKind::Discussion => "discussion",
         SubjectKind::WorkflowRun => "workflow_run",

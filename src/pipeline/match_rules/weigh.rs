@@ -19,6 +19,7 @@ use crate::sources::{Envelope, Source};
 use crate::store::decisions::{NewDecision, Verdict};
 use crate::store::deliveries::DeliveryState;
 use crate::store::reports::{NewReport, ReportKind};
+use crate::store::unlabels::Labelling;
 
 /// What became of a delivery.
 pub(super) enum Weighed {
@@ -38,10 +39,10 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
     if let Some(why) = own_action(bridge, event).await? {
         settled.finished.state = DeliveryState::Ignored;
         settled.finished.reason = format!("our own doing starts nothing: {why}");
-        touch_tasks(bridge, event).await?;
+        touch_tasks(bridge, concern).await?;
         return Ok(Weighed::Settled(Box::new(settled)));
     }
-    let touched = touch_tasks(bridge, event).await?;
+    let touched = touch_tasks(bridge, concern).await?;
     if let Said::Answer(text) = &concern.said {
         return answer(bridge, concern, settled, text).await;
     }
@@ -190,13 +191,21 @@ pub(in crate::pipeline) fn payload(
 
 /// What an event means for tasks that exist: a label taken off cancels, news of a task's own branch is a hint.
 /// Answers what was done, in words.
-async fn touch_tasks(bridge: &Bridge, event: &Event) -> Result<Option<String>, StepError> {
+async fn touch_tasks(bridge: &Bridge, concern: &Concern) -> Result<Option<String>, StepError> {
+    let event = &concern.event;
     let Some(repo) = &event.repo else { return Ok(None) };
     if is_thread_event(event, "unlabeled")
         && let (Some(label), Some(number)) = (&event.label, event.subject.as_ref().and_then(|subject| subject.number))
     {
         let by = event.actor.as_ref().map(|actor| actor.login.as_str()).unwrap_or("somebody");
-        let cancelled = steer::cancel_by_label(bridge, repo.id, number, &label.name, by).await?;
+        let off = Labelling {
+            repo: repo.id,
+            subject: number,
+            label: &label.name,
+            at: event.at.unwrap_or(concern.delivery.received_at),
+            delivery: concern.delivery.id,
+        };
+        let cancelled = steer::cancel_by_label(bridge, off, by).await?;
         if cancelled > 0 {
             return Ok(Some(format!(
                 "the label `{}` was taken off: {cancelled} task(s) that had not started were cancelled",
