@@ -14,6 +14,9 @@ use crate::ids::DeliveryId;
 /// nobody; senders give up after about ten seconds.
 const RECORD_WAIT: Duration = Duration::from_secs(6);
 
+/// Most bytes of bodies that one claim loads, if it is more than one delivery.
+const CLAIM_BYTES: i64 = 16 * 1024 * 1024;
+
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -132,8 +135,8 @@ impl Store {
         Err(StoreError::Unavailable(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
     }
 
-    /// Takes up to `limit` waiting deliveries, oldest first, and counts the try before any work, so
-    /// that one that kills its worker is parked after a few.
+    /// Takes up to `limit` waiting deliveries, oldest first, but not more bodies than fit into memory well, and
+    /// counts the try before any work, so that one that kills its worker is parked after a few.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
@@ -147,21 +150,25 @@ impl Store {
             ClaimedDelivery,
             r#"/* claim_deliveries: skips rows that another worker is just taking */
             WITH due AS MATERIALIZED (
-                SELECT id FROM deliveries
+                SELECT id, due_at, octet_length(body) AS bytes FROM deliveries
                 WHERE state = 'received' AND due_at <= $1 AND (lease_until IS NULL OR lease_until < clock_timestamp())
                 ORDER BY due_at, id
                 LIMIT $2
                 FOR NO KEY UPDATE SKIP LOCKED
+            ), fits AS (
+                SELECT id, row_number() OVER line AS place, sum(bytes) OVER line AS bytes FROM due
+                WINDOW line AS (ORDER BY due_at, id ROWS UNBOUNDED PRECEDING)
             )
             UPDATE deliveries d
             SET lease = $3, lease_until = clock_timestamp() + $4 * interval '1 millisecond', tries = tries + 1
-            FROM due WHERE d.id = due.id
+            FROM fits WHERE d.id = fits.id AND (fits.place = 1 OR fits.bytes <= $5)
             RETURNING d.id, d.source, d.hook_id, d.sender_id, d.event_name, d.content_type, d.body,
                       d.received_at, d.tries"#,
             now,
             limit,
             lease.token,
             lease.millis as f64,
+            CLAIM_BYTES,
         )
         .fetch_all(&self.work)
         .await?)
