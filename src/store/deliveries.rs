@@ -174,22 +174,25 @@ impl Store {
         .await?)
     }
 
-    /// Gives a delivery back, to be taken up again at `due_at`. Changes nothing if the lease is lost.
+    /// Gives deliveries back with the try uncounted, to be taken up again at `due_at`, or as they were. Changes
+    /// nothing where the lease is lost.
     ///
     /// # Errors
-    /// [`StoreError`]: the lease will run out by itself.
-    pub async fn postpone_delivery(
+    /// [`StoreError`]: the lease will run out by itself, and the try stays counted.
+    pub async fn give_back_deliveries(
         &self,
-        id: DeliveryId,
+        ids: &[DeliveryId],
         lease: Lease,
-        due_at: Moment,
-        reason: &str,
+        due_at: Option<Moment>,
+        reason: Option<&str>,
     ) -> Result<(), StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         sqlx::query!(
-            "/* postpone_delivery: fenced by the lease */
-            UPDATE deliveries SET lease = NULL, lease_until = NULL, due_at = $3, reason = $4
-            WHERE id = $1 AND lease = $2",
-            id.0,
+            "/* give_back_deliveries: fenced by the lease */
+            UPDATE deliveries SET lease = NULL, lease_until = NULL, tries = greatest(tries - 1, 0),
+                   due_at = coalesce($3, due_at), reason = coalesce($4, reason)
+            WHERE id = ANY($1) AND lease = $2",
+            &ids,
             lease.token,
             due_at,
             reason,
