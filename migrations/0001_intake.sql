@@ -59,7 +59,7 @@ COMMENT ON COLUMN deliveries.subject_url IS 'The page it is about, from the sign
 COMMENT ON COLUMN deliveries.rule_version IS 'The rule set it was matched with.';
 COMMENT ON COLUMN deliveries.duplicate_of IS 'The earlier delivery with the same body.';
 COMMENT ON COLUMN deliveries.processed_at IS 'When the match step ended.';
-COMMENT ON COLUMN deliveries.tries IS 'How often the match step took it up, counted before the work.';
+COMMENT ON COLUMN deliveries.tries IS 'How often the match step took it up and did not give it back: counted before the work, so crashes stay counted.';
 COMMENT ON COLUMN deliveries.due_at IS 'Not before this time.';
 COMMENT ON COLUMN deliveries.lease IS 'Who works on it now.';
 COMMENT ON COLUMN deliveries.lease_until IS 'Until when, on the database''s clock.';

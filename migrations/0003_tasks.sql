@@ -62,6 +62,7 @@ CREATE TABLE tasks (
     looked_at        timestamptz,
     look_at          timestamptz,
     quiet_looks      smallint NOT NULL DEFAULT 0,
+    event_at         timestamptz,
     created_at       timestamptz NOT NULL,
     started_at       timestamptz,
     changed_at       timestamptz NOT NULL,
@@ -148,6 +149,7 @@ COMMENT ON COLUMN tasks.missing_since IS 'Since when GitHub answers 404 for it.'
 COMMENT ON COLUMN tasks.looked_at IS 'When it was last seen in an answer of GitHub.';
 COMMENT ON COLUMN tasks.look_at IS 'When it is asked for by itself, if no list has shown it before.';
 COMMENT ON COLUMN tasks.quiet_looks IS 'How many such looks in a row showed nothing new.';
+COMMENT ON COLUMN tasks.event_at IS 'When the event happened, from the signed body; null if it does not say.';
 COMMENT ON COLUMN tasks.created_at IS 'When it was made.';
 COMMENT ON COLUMN tasks.started_at IS 'When the remote task was known to exist.';
 COMMENT ON COLUMN tasks.changed_at IS 'When its state last changed.';
@@ -166,6 +168,23 @@ COMMENT ON TABLE intents IS 'The wish behind a task: the same wish through two h
 COMMENT ON COLUMN intents.key IS 'SHA-256 of the signed fields that make the wish.';
 COMMENT ON COLUMN intents.task_id IS 'The task it became.';
 COMMENT ON COLUMN intents.made_at IS 'When.';
+
+CREATE TABLE unlabels (
+    repo_id        bigint NOT NULL,
+    subject_number bigint NOT NULL,
+    label          text NOT NULL CHECK (length(label) <= 255),
+    at             timestamptz NOT NULL,
+    delivery_id    uuid NOT NULL,
+    recorded_at    timestamptz NOT NULL,
+    PRIMARY KEY (repo_id, subject_number, label)
+);
+COMMENT ON TABLE unlabels IS 'Labels taken off lately: a wish by such a label that is matched only later makes no task.';
+COMMENT ON COLUMN unlabels.repo_id IS 'The repository.';
+COMMENT ON COLUMN unlabels.subject_number IS 'The issue or pull request.';
+COMMENT ON COLUMN unlabels.label IS 'The label, in lower case.';
+COMMENT ON COLUMN unlabels.at IS 'When it was last taken off, from the signed body.';
+COMMENT ON COLUMN unlabels.delivery_id IS 'The delivery that told of it; its order of arrival parts equal times.';
+COMMENT ON COLUMN unlabels.recorded_at IS 'When it was recorded; it is forgotten after two days.';
 
 CREATE TABLE attempts (
     id          uuid PRIMARY KEY,

@@ -13,6 +13,8 @@ const BATCH: i64 = 500;
 const BATCHES: usize = 10;
 /// Counts of refusals are kept this long.
 const KEEP_REFUSALS: TimeDelta = TimeDelta::days(30);
+/// Labels taken off are remembered this long: longer than a wish may wait to be matched.
+const KEEP_UNLABELS: TimeDelta = TimeDelta::days(2);
 
 /// How many rows of each kind were forgotten.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,6 +58,7 @@ pub async fn forget(bridge: &Bridge) -> Result<Option<Forgotten>, StepError> {
         tasks: in_batches(|| store.forget_tasks(tasks, BATCH)).await?,
         others: in_batches(|| store.forget_reports(deliveries, BATCH)).await?
             + store.forget_refusals(now - KEEP_REFUSALS).await?
+            + store.forget_unlabels(now - KEEP_UNLABELS).await?
             + store.forget_rule_versions(deliveries, BATCH).await?,
     };
     guard.commit().await?;

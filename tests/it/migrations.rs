@@ -184,7 +184,7 @@ async fn queries_that_run_in_loops_do_not_scan_what_grows() {
     let now = "'2026-01-10'";
     let (lease, ms, limit) = ("gen_random_uuid()", "60000", "8");
     let cases = [
-        ("claim_deliveries", vec![now, limit, lease, ms]),
+        ("claim_deliveries", vec![now, limit, lease, ms, "16777216"]),
         ("claim_startable", vec![now, limit, lease, ms]),
         ("claim_abandoned_starts", vec![limit, lease, ms]),
         ("claim_uncertain", vec![now, limit, lease, ms]),
@@ -196,7 +196,7 @@ async fn queries_that_run_in_loops_do_not_scan_what_grows() {
         ("tasks_held_for_token", vec!["7"]),
         ("tasks_by_remote", vec!["'github.com'", "ARRAY['remote8', 'remote9']"]),
         ("task_on_branch", vec!["7", "'branch-7'"]),
-        ("unstarted_by_label", vec!["7", "7", "'fix'"]),
+        ("unstarted_by_label", vec!["7", "7", "'fix'", now, lease]),
         ("tasks_ahead", vec!["7", now, lease]),
         ("labels_are_ours", vec!["7", "7", "'fix'"]),
         ("task_of_intent", vec!["ARRAY['\\x00'::bytea]"]),

@@ -53,6 +53,7 @@ pub struct NewTask {
     pub head_ref: Option<String>,
     pub create_pull_request: bool,
     pub unapproved: bool,
+    pub event_at: Option<Moment>,
 }
 
 impl NewTask {
@@ -101,6 +102,7 @@ impl NewTask {
             head_ref: task.head_ref,
             create_pull_request: task.create_pull_request,
             unapproved: task.unapproved,
+            event_at: task.event_at,
         }
     }
 }
@@ -135,10 +137,10 @@ impl Tx {
                 subject_kind, subject_number, subject_url, comment_id, comment_on_diff, label_name,
                 actor_id, actor_login, person_id, person_login, allow_pending, allow_rule, report,
                 once_key, once_idle_s, prompt, marker, model, custom_agent, base_ref, head_ref,
-                create_pull_request, unapproved, created_at, changed_at, due_at)
+                create_pull_request, unapproved, created_at, changed_at, due_at, event_at)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
                     $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39,
-                    $40, $41, $41, $41)
+                    $40, $41, $41, $41, $42)
             RETURNING *",
             new.id.0,
             new.state as State,
@@ -181,6 +183,7 @@ impl Tx {
             new.create_pull_request,
             new.unapproved,
             now,
+            new.event_at,
         )
         .fetch_one(self.connection())
         .await?)

@@ -92,6 +92,7 @@ pub struct Task {
     pub looked_at: Option<Moment>,
     pub look_at: Option<Moment>,
     pub quiet_looks: i16,
+    pub event_at: Option<Moment>,
     pub created_at: Moment,
     pub started_at: Option<Moment>,
     pub changed_at: Moment,
