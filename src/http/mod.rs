@@ -2,6 +2,8 @@
 
 /// Admin REST, a verb a file.
 pub mod api;
+/// What all bodies in flight may hold.
+pub mod budget;
 /// Whether it lives and whether it is ready.
 pub mod health;
 /// Where webhooks come in.
