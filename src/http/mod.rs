@@ -8,6 +8,8 @@ pub mod budget;
 pub mod health;
 /// Where webhooks come in.
 pub mod hooks;
+/// Connections that do not wait for ever to be read.
+mod patient;
 /// Failures as RFC 9457 problem documents.
 pub mod problem;
 /// Connections: deadlines, caps, stopping.
