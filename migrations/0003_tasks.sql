@@ -71,6 +71,9 @@ CREATE UNIQUE INDEX tasks_remote ON tasks (host, remote_id) WHERE remote_id IS N
 CREATE INDEX tasks_due ON tasks (due_at) WHERE state IN ('pending', 'starting', 'uncertain');
 CREATE INDEX tasks_live_person ON tasks (person_id) WHERE state IN ('held', 'pending', 'starting', 'uncertain', 'queued', 'in_progress', 'waiting_for_user', 'idle', 'unrecognised');
 CREATE INDEX tasks_live_once ON tasks (rule, once_key) WHERE once_key IS NOT NULL AND ended_at IS NULL;
+-- What keeps a delivery, and which rule sets are still in use.
+CREATE INDEX tasks_open_delivery ON tasks (delivery_id) WHERE ended_at IS NULL;
+CREATE INDEX tasks_rules ON tasks (rule_version);
 CREATE INDEX tasks_look ON tasks (look_at) WHERE look_at IS NOT NULL;
 CREATE INDEX tasks_rule_made ON tasks (rule, created_at);
 CREATE INDEX tasks_repo_made ON tasks (repo_id, created_at);
@@ -282,6 +285,7 @@ CREATE TABLE reports (
     lease_until    timestamptz
 );
 CREATE INDEX reports_waiting ON reports (due_at, id) WHERE state = 'pending';
+CREATE INDEX reports_alone ON reports (id) WHERE task_id IS NULL AND state <> 'pending';
 CREATE INDEX reports_of_task ON reports (task_id);
 CREATE INDEX reports_on_subject ON reports (repo_id, subject_number);
 COMMENT ON TABLE reports IS 'The outbox: one thing to tell someone, committed before anything is sent.';
