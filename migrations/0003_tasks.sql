@@ -8,6 +8,8 @@ CREATE TABLE tasks (
     reason           text NOT NULL DEFAULT '',
     hold             text CHECK (hold IN ('token', 'approval', 'turn')),
     needs_person     boolean NOT NULL DEFAULT false,
+    unapproved       boolean NOT NULL DEFAULT false,
+    line             bigint GENERATED ALWAYS AS IDENTITY,
     rule             text NOT NULL,
     rule_version     text NOT NULL,
     delivery_id      uuid NOT NULL,
@@ -80,6 +82,7 @@ CREATE INDEX tasks_watched ON tasks (person_id, (coalesce(ended_at, 'infinity'))
 -- What keeps a delivery, and which rule sets are still in use.
 CREATE INDEX tasks_open_delivery ON tasks (delivery_id) WHERE ended_at IS NULL;
 CREATE INDEX tasks_rules ON tasks (rule_version);
+CREATE INDEX tasks_held ON tasks (hold, person_id) WHERE state = 'held';
 CREATE INDEX tasks_look ON tasks (look_at) WHERE look_at IS NOT NULL;
 CREATE INDEX tasks_rule_made ON tasks (rule, created_at);
 CREATE INDEX tasks_repo_made ON tasks (repo_id, created_at);
@@ -99,6 +102,8 @@ COMMENT ON COLUMN tasks.state IS 'Where it stands; the names after starting are 
 COMMENT ON COLUMN tasks.reason IS 'Why it stands there, in words for people.';
 COMMENT ON COLUMN tasks.hold IS 'What a held task waits for: token, approval or (once_per: wait) its turn.';
 COMMENT ON COLUMN tasks.needs_person IS 'An uncertain task that only a person can settle.';
+COMMENT ON COLUMN tasks.unapproved IS 'It quotes text that somebody must approve first, and nobody has.';
+COMMENT ON COLUMN tasks.line IS 'Place in line, in the order in which tasks of a rule were made: ids of one moment have none.';
 COMMENT ON COLUMN tasks.rule IS 'The rule that made it.';
 COMMENT ON COLUMN tasks.rule_version IS 'The rule set of that time.';
 COMMENT ON COLUMN tasks.delivery_id IS 'The delivery that made it; the row may be forgotten earlier than the task.';

@@ -103,7 +103,10 @@ fn lock_names(plans: &[Plan]) -> BTreeSet<String> {
         .iter()
         .flat_map(|plan| {
             let task = &plan.task;
-            [format!("rule:{}", task.rule), format!("repo:{}", task.repo_id), format!("person:{}", task.person_id)]
+            let token = (task.hold == Some(Hold::Token)).then(|| format!("token:{}", task.person_id));
+            let counted =
+                [format!("rule:{}", task.rule), format!("repo:{}", task.repo_id), format!("person:{}", task.person_id)];
+            counted.into_iter().chain(token)
         })
         .collect()
 }
@@ -175,7 +178,12 @@ async fn once_per(
                     format!("once_per: the live task {} has started already and cannot be replaced", started.id);
                 return Ok(Some((cause, saw)));
             }
-            for mut old in live {
+            for old in live {
+                let Some(mut old) = tx.lock_task(old.id).await? else { continue };
+                if old.state.may_have_left() || old.state.is_end() {
+                    // It moved between our look and the lock.
+                    return Err(StoreError::Raced.into());
+                }
                 take_step(tx, &bridge.ground, &mut old, Step::Cancel, &format!("replaced by task {}", new.id)).await?;
             }
             Ok(None)

@@ -5,7 +5,7 @@ use super::{Bridge, StepError};
 use crate::domain::task::State;
 use crate::github::{CallError, RepoPath, Session, Token, TokenOwner};
 use crate::ids::{PersonId, TaskId};
-use crate::pipeline::transition::resume;
+use crate::pipeline::transition::{lock_in_line, resume};
 use crate::secret::Secret;
 use crate::store::people::Person;
 use crate::store::tasks::Hold;
@@ -169,6 +169,20 @@ pub async fn add(bridge: &Bridge, login: &str, token: Secret) -> Result<(PersonI
     Ok((id, released))
 }
 
+/// Lets tasks go on that are still held for a token that is there: whoever gave it was cut short, or the
+/// sealing key was missing for a while.
+///
+/// # Errors
+/// [`StepError`]: retry.
+pub async fn release_forgotten(bridge: &Bridge) -> Result<(), StepError> {
+    for person in bridge.store.people_with_held_tasks(bridge.ground.now()).await? {
+        if act_as(bridge, person).await.is_ok() {
+            release_held(bridge, person).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Lets the tasks go on that wait for this person's token. Whether the actor may is checked again before
 /// the start of those whose right could not be looked up.
 ///
@@ -183,7 +197,11 @@ pub async fn release_held(bridge: &Bridge, id: PersonId) -> Result<usize, StepEr
         let held = bridge.store.tasks_held_for_token(id).await?;
         let before = released;
         for task in held {
-            released += usize::from(release(bridge, task).await?);
+            match release(bridge, task).await {
+                Ok(done) => released += usize::from(done),
+                // One task in trouble keeps no other waiting; the start step comes back to it.
+                Err(error) => tracing::warn!(%task, %error, "a held task could not be released yet"),
+            }
         }
         if released == before {
             break;
@@ -199,7 +217,7 @@ pub async fn release_held(bridge: &Bridge, id: PersonId) -> Result<usize, StepEr
 
 async fn release(bridge: &Bridge, task: TaskId) -> Result<bool, StepError> {
     let mut tx = bridge.store.begin().await?;
-    let Some(mut task) = tx.lock_task(task).await? else { return Ok(false) };
+    let Some(mut task) = lock_in_line(bridge, &mut tx, task).await? else { return Ok(false) };
     if task.state != State::Held || task.hold != Some(Hold::Token) {
         return Ok(false);
     }

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use tokio::time::Instant;
 
 use super::guard::{May, may};
-use super::people::{Acting, NoToken, act_as, still_without_token};
+use super::people::{Acting, NoToken, act_as, release_forgotten, still_without_token};
 use super::transition::{note, take_step};
 use super::{Bridge, StepError};
 use crate::domain::backoff::Backoff;
@@ -35,6 +35,7 @@ pub async fn start_batch(bridge: &Bridge) -> Result<usize, StepError> {
     let lease = Lease::new(&bridge.ground, bridge.settings.lease);
     let now = bridge.ground.now();
     let limit = i64::try_from(bridge.settings.at_once).unwrap_or(1).max(1);
+    release_forgotten(bridge).await?;
     take_turns(bridge, now).await?;
     let tasks = bridge.store.claim_startable(lease, now, limit).await?;
     let taken = tasks.len();
@@ -189,6 +190,10 @@ async fn try_record(
         _ => None,
     };
     let mut tx = bridge.store.begin().await?;
+    if let Err(CallError::Unauthorized { .. }) = outcome {
+        // Before the row, as everybody does who holds a task for a token.
+        tx.alone_with(&format!("token:{}", task.person_id)).await?;
+    }
     // Fenced: if the lease was lost, the task is uncertain by now and is settled by its marker.
     let Some(mut task) = tx.lock_leased_task(task.id, lease).await? else {
         tracing::warn!(task = %task.id, "an answer came after the lease was lost; the task is settled by looking");

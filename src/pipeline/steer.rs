@@ -1,6 +1,6 @@
 //! What operators and people may do to a task or delivery. It is the same for every door.
 
-use super::transition::{resume, take_step};
+use super::transition::{lock_in_line, resume, take_step};
 use super::{Bridge, StepError};
 use crate::domain::task::{IllegalStep, State, Step};
 use crate::domain::trust::Marker;
@@ -112,8 +112,11 @@ pub async fn cancel_by_label(
 pub async fn retry(bridge: &Bridge, id: TaskId, by: &str, known_absent: bool) -> Result<Task, SteerError> {
     let ground = &bridge.ground;
     let mut tx = bridge.store.begin().await?;
-    let mut task = lock(&mut tx, id).await?;
+    let mut task = lock_in_line(bridge, &mut tx, id).await?.ok_or(SteerError::NotFound)?;
     task.due_at = ground.now();
+    if task.state.is_end() {
+        not_beside_another(bridge, &mut tx, &task).await?;
+    }
     let retried = match task.state {
         State::StartFailed => {
             take_step(&mut tx, ground, &mut task, Step::Retry, &format!("tried again by {by}")).await?;
@@ -143,6 +146,20 @@ pub async fn retry(bridge: &Bridge, id: TaskId, by: &str, known_absent: bool) ->
     Ok(retried)
 }
 
+/// A retry keeps the promise of `once_per` too: one live task a key.
+async fn not_beside_another(bridge: &Bridge, tx: &mut Tx, ended: &Task) -> Result<(), SteerError> {
+    let Some(key) = &ended.once_key else { return Ok(()) };
+    let live = tx.tasks_with_key(&ended.rule, key, bridge.ground.now()).await?;
+    match live.iter().find(|other| other.id != ended.id && other.retry_of != Some(ended.id)) {
+        None => Ok(()),
+        Some(other) => Err(SteerError::Conflict {
+            message: format!("once_per: task {} with the same key is live; it must end first", other.id),
+            link: other.remote_url.clone(),
+            tasks: vec![other.id],
+        }),
+    }
+}
+
 /// A new task for the work of an ended one. Pressed twice, the second finds the first's.
 async fn again(bridge: &Bridge, tx: &mut Tx, ended: &Task, by: &str) -> Result<Task, SteerError> {
     if let Some(live) = tx.live_retry_of(ended.id).await? {
@@ -167,10 +184,11 @@ async fn again(bridge: &Bridge, tx: &mut Tx, ended: &Task, by: &str) -> Result<T
 /// [`SteerError::Conflict`] when it does not wait for that.
 pub async fn approve(bridge: &Bridge, id: TaskId, by: &str) -> Result<Task, SteerError> {
     let mut tx = bridge.store.begin().await?;
-    let mut task = lock(&mut tx, id).await?;
+    let mut task = lock_in_line(bridge, &mut tx, id).await?.ok_or(SteerError::NotFound)?;
     if task.state != State::Held || task.hold != Some(Hold::Approval) {
         return Err(conflict(format!("the task is {} and does not wait for approval", task.state), task.remote_url));
     }
+    task.unapproved = false;
     resume(&mut tx, &bridge.ground, &mut task, &format!("approved by {by}")).await?;
     tx.commit().await?;
     bridge.wake.tasks.notify_one();

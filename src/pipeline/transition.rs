@@ -1,10 +1,10 @@
 //! The one place where a task changes its state: the state, the timeline entry and the reports that tell
 //! of it are one transaction.
 
-use super::StepError;
+use super::{Bridge, StepError};
 use crate::clock::Ground;
 use crate::domain::task::{State, Step};
-use crate::ids::ReportId;
+use crate::ids::{ReportId, TaskId};
 use crate::store::Tx;
 use crate::store::reports::{NewReport, ReportKind};
 use crate::store::tasks::list::TimelineEntry;
@@ -48,8 +48,21 @@ pub async fn take_step(
     tell(tx, ground, task).await
 }
 
-/// Lets a held task go on, unless an older live task with its `once_per` key is still in front of it: then it
-/// waits for its turn.
+/// Locks a task whose `once_per` key will be looked at: first its rule, then its row, as everybody does who
+/// counts or lines up the tasks of a rule.
+///
+/// # Errors
+/// [`StepError::Store`]: repeat the transaction.
+pub async fn lock_in_line(bridge: &Bridge, tx: &mut Tx, id: TaskId) -> Result<Option<Task>, StepError> {
+    let Some(task) = bridge.store.task(id).await? else { return Ok(None) };
+    if task.once_key.is_some() {
+        tx.alone_with(&format!("rule:{}", task.rule)).await?;
+    }
+    Ok(tx.lock_task(id).await?)
+}
+
+/// Lets a task go on that was held and locked in its line, unless a live task with its `once_per` key is still
+/// in front of it: then it waits for its turn.
 ///
 /// # Errors
 /// As [`take_step`].
@@ -57,7 +70,7 @@ pub async fn resume(tx: &mut Tx, ground: &Ground, task: &mut Task, reason: &str)
     let now = ground.now();
     task.due_at = now;
     let in_front = match &task.once_key {
-        Some(key) => tx.tasks_with_key(&task.rule, key, now).await?.into_iter().find(|other| other.id < task.id),
+        Some(key) => tx.tasks_with_key(&task.rule, key, now).await?.into_iter().find(|other| other.line < task.line),
         None => None,
     };
     let Some(first) = in_front else { return take_step(tx, ground, task, Step::Resume, reason).await };

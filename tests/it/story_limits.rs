@@ -1,9 +1,15 @@
 //! What is counted: how many at once, how many in a while, and one live task a key.
 
+use chrono::TimeDelta;
+use taskbridge::clock::{Ground, ManualClock};
 use taskbridge::domain::task::State;
+use taskbridge::domain::trust::Marker;
+use taskbridge::ids::TaskId;
+use taskbridge::pipeline::steer;
 use taskbridge::sandbox::Role;
 use taskbridge::store::decisions::Verdict;
 use taskbridge::store::tasks::Hold;
+use taskbridge::store::tasks::make::NewTask;
 
 use crate::support::payloads::{MONA, OTTO, labelled};
 use crate::support::world::{LABEL_RULE, OTTO_TOKEN, World};
@@ -172,4 +178,44 @@ async fn a_task_that_idles_for_its_time_lets_go_of_its_key() {
     world.advance(3600);
     label_by(&world, MONA, 42, "d-3").await;
     assert_eq!(world.tasks().await.len(), 2);
+}
+
+#[tokio::test]
+async fn turns_follow_the_line_and_not_the_ids() {
+    let world = world("once_per: { key: one, then: wait }").await;
+    world.advance(3600);
+    label_by(&world, MONA, 42, "d-1").await;
+    // Another replica's clock is behind: the second task gets the smaller id.
+    let second = {
+        let slow = ManualClock::at(world.bridge.ground.now() - TimeDelta::minutes(30));
+        let ground = Ground { clock: slow, chance: world.bridge.ground.chance.clone() };
+        let first = world.task().await;
+        let mut new = NewTask::again(&first, TaskId::new(&ground), Marker::from_bytes([7; 16]).text());
+        (new.state, new.hold, new.retry_of) = (State::Held, Some(Hold::Turn), None);
+        let mut tx = world.bridge.store.begin().await.unwrap();
+        let task = tx.make_task(&new, world.bridge.ground.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(task.id < first.id && task.line > first.line);
+        task.id
+    };
+    world.settle().await;
+    assert_eq!(world.task_now(second).await.state, State::Held, "it was made later, so it waits");
+    assert_eq!(world.control().tasks().len(), 1);
+    world.live_for(120).await;
+    assert_eq!(world.control().tasks().len(), 2);
+}
+
+#[tokio::test]
+async fn a_retry_keeps_the_promise_of_one_live_task_a_key() {
+    let world = world("once_per: { key: one, then: skip }").await;
+    world.control().set_seat("mona", false).unwrap();
+    label_by(&world, MONA, 42, "d-1").await;
+    let failed = world.task().await;
+    assert_eq!(failed.state, State::StartFailed);
+    label_by(&world, OTTO, 43, "d-2").await;
+    let refused = steer::retry(&world.bridge, failed.id, "vera", false).await.unwrap_err();
+    assert!(refused.to_string().contains("once_per: task"), "{refused}");
+    world.live_for(120).await;
+    world.control().set_seat("mona", true).unwrap();
+    steer::retry(&world.bridge, failed.id, "vera", false).await.unwrap();
 }

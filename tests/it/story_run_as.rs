@@ -89,3 +89,16 @@ async fn a_rule_may_send_the_actor_to_another_repository_and_says_when_it_cannot
     let refused = world.decision("d-2").await;
     assert!(refused.cause.contains("task.repo: acme/gadgets cannot be looked up"), "{}", refused.cause);
 }
+
+#[tokio::test]
+async fn where_nothing_can_read_the_right_of_the_actor_a_named_persons_rule_refuses_at_once() {
+    let world = World::new(RULES).await;
+    world.control().add_repo(RepoSpec::private(5002, "acme", "gadgets")).unwrap();
+    let now = world.bridge.ground.now();
+    world.bridge.store.give_consent(PersonId(1001), "as-mona", now).await.unwrap();
+    world.hook("issues", "d-1", &labelled("copilot-fix", OTTO, now)).await;
+    world.settle().await;
+    let refused = world.decision("d-1").await;
+    assert_eq!(refused.cause, "allow: the right of @otto cannot be looked up");
+    assert!(world.tasks().await.is_empty(), "no task that waits for ever");
+}

@@ -1,10 +1,12 @@
 //! No token yet: the wish is kept, and goes on by itself when there is one; the right is looked up then.
 
 use taskbridge::domain::task::State;
+use taskbridge::ids::PersonId;
 use taskbridge::sandbox::{Role, UserSpec};
 use taskbridge::store::tasks::Hold;
+use taskbridge::vault::Place;
 
-use crate::support::payloads::OTTO;
+use crate::support::payloads::{MONA, OTTO};
 use crate::support::world::{LABEL_RULE, OTTO_TOKEN, World, labelled};
 
 async fn label_by_otto(world: &World, delivery: &str) {
@@ -67,4 +69,35 @@ async fn somebody_elses_token_is_not_stored_and_releases_nothing() {
     assert!(error.contains("belongs to @vera") && error.contains("nothing was stored"), "{error}");
     world.settle().await;
     assert_eq!(world.task().await.state, State::Held);
+}
+
+#[tokio::test]
+async fn a_token_given_by_somebody_who_was_cut_short_still_releases_what_waits_for_it() {
+    let world = World::with_app(LABEL_RULE).await;
+    world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
+    label_by_otto(&world, "d-1").await;
+    assert_eq!(world.task().await.state, State::Held);
+    // The token is stored, and whoever stored it dies before anything is released.
+    let (id, now) = (PersonId(1002), world.bridge.ground.now());
+    let place = Place { table: "people", row: "1002", column: "token" };
+    let sealed = world.bridge.vault.seal(&place, OTTO_TOKEN.as_bytes(), &world.bridge.ground);
+    world.bridge.store.put_person(id, "otto", &sealed.0, now).await.unwrap();
+    world.live_for(10).await;
+    assert!(world.task().await.remote_id.is_some());
+}
+
+#[tokio::test]
+async fn a_token_that_does_not_open_holds_the_task_and_lets_it_go_when_the_right_key_is_back() {
+    let world = World::new(LABEL_RULE).await;
+    let now = world.bridge.ground.now();
+    let right = world.bridge.store.person(PersonId(1001)).await.unwrap().unwrap().token.unwrap();
+    world.bridge.store.put_person(PersonId(1001), "mona", b"sealed with a key that is not here", now).await.unwrap();
+    world.hook("issues", "d-1", &labelled("copilot-fix", MONA, now)).await;
+    world.settle().await;
+    let task = world.task().await;
+    assert_eq!((task.state, task.hold), (State::Held, Some(Hold::Token)));
+    assert!(task.reason.contains("does not open"), "{}", task.reason);
+    world.bridge.store.put_person(PersonId(1001), "mona", &right, now).await.unwrap();
+    world.live_for(10).await;
+    assert!(world.task().await.remote_id.is_some());
 }

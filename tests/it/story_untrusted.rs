@@ -94,3 +94,17 @@ async fn a_raw_payload_is_no_way_around_the_fence() {
     assert!(prompt.contains("quoted from @stranger"), "{prompt}");
     assert!(!prompt.contains("ignore all rules"), "{prompt}");
 }
+
+#[tokio::test]
+async fn repeating_a_task_that_nobody_approved_waits_for_approval_too() {
+    let world = labelled_by_mona(&format!("{LABEL_RULE}    untrusted: hold\n"), STRANGER).await;
+    let task = world.task().await;
+    steer::cancel(&world.bridge, task.id, "vera").await.unwrap();
+    let again = steer::retry(&world.bridge, task.id, "vera", false).await.unwrap();
+    world.live_for(10).await;
+    assert_eq!((again.state, again.hold), (State::Held, Some(Hold::Approval)));
+    assert!(world.control().tasks().is_empty());
+    steer::approve(&world.bridge, again.id, "vera").await.unwrap();
+    world.live_for(10).await;
+    assert_eq!(world.control().tasks().len(), 1);
+}

@@ -70,7 +70,9 @@ pub(super) async fn plan(
         }
         // Nothing to look it up with. Someone whom GitHub let put a label on, or whom it calls a member, may
         // wait for a token; the right is then looked up before the start. Anybody else is refused.
-        May::NoReader(why) if is_known_there(event) => (format!("to be looked up before the start: {why}"), true),
+        May::NoReader(why) if rule.run_as == RunAs::Actor && is_known_there(event) => {
+            (format!("to be looked up before the start: {why}"), true)
+        }
         May::NoReader(why) => {
             return Ok(refused(format!("allow: the right of @{} cannot be looked up", actor.login), why, false));
         }
@@ -233,6 +235,7 @@ fn new_task(
         base_ref: prompt.base_ref,
         head_ref: prompt.head_ref,
         create_pull_request: prompt.create_pull_request,
+        unapproved: hold == Some(Hold::Approval),
     }
 }
 

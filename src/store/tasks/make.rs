@@ -51,6 +51,7 @@ pub struct NewTask {
     pub base_ref: Option<String>,
     pub head_ref: Option<String>,
     pub create_pull_request: bool,
+    pub unapproved: bool,
 }
 
 impl NewTask {
@@ -60,9 +61,9 @@ impl NewTask {
         let task = task.clone();
         Self {
             id,
-            state: State::Pending,
-            reason: String::new(),
-            hold: None,
+            state: if task.unapproved { State::Held } else { State::Pending },
+            reason: if task.unapproved { "it still waits for approval".to_owned() } else { String::new() },
+            hold: task.unapproved.then_some(Hold::Approval),
             rule: task.rule,
             rule_version: task.rule_version,
             delivery_id: task.delivery_id,
@@ -98,6 +99,7 @@ impl NewTask {
             base_ref: task.base_ref,
             head_ref: task.head_ref,
             create_pull_request: task.create_pull_request,
+            unapproved: task.unapproved,
         }
     }
 }
@@ -117,10 +119,10 @@ impl Tx {
                 subject_kind, subject_number, subject_url, comment_id, comment_on_diff, label_name,
                 actor_id, actor_login, person_id, person_login, allow_pending, allow_rule, report,
                 once_key, once_idle_s, prompt, marker, model, custom_agent, base_ref, head_ref,
-                create_pull_request, created_at, changed_at, due_at)
+                create_pull_request, unapproved, created_at, changed_at, due_at)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
                     $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39,
-                    $40, $40, $40)
+                    $40, $41, $41, $41)
             RETURNING *",
             new.id.0,
             new.state as State,
@@ -161,6 +163,7 @@ impl Tx {
             new.base_ref,
             new.head_ref,
             new.create_pull_request,
+            new.unapproved,
             now,
         )
         .fetch_one(self.connection())
@@ -216,7 +219,8 @@ impl Tx {
         .await?)
     }
 
-    /// Live tasks that hold the key of a rule, oldest first; a task idle for its time has let go.
+    /// Live tasks that hold the key of a rule, in their line; a task idle for its time has let go. Alone with
+    /// the rule, nobody adds one meanwhile.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
@@ -228,7 +232,7 @@ impl Tx {
             WHERE rule = $1 AND once_key = $2 AND ended_at IS NULL
               AND NOT (state = 'idle' AND once_idle_s IS NOT NULL
                        AND changed_at + once_idle_s * interval '1 second' <= $3)
-            ORDER BY id LIMIT 100 FOR NO KEY UPDATE",
+            ORDER BY line LIMIT 100",
             rule,
             key,
             now

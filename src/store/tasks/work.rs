@@ -147,6 +147,23 @@ impl Store {
         .await?)
     }
 
+    /// People with a usable token for whom tasks are still held: whoever gave the token was cut short.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn people_with_held_tasks(&self, now: Moment) -> Result<Vec<PersonId>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* people_with_held_tasks */
+            SELECT DISTINCT t.person_id AS "id: PersonId" FROM tasks t JOIN people p ON p.id = t.person_id
+            WHERE t.state = 'held' AND t.hold = 'token' AND p.token IS NOT NULL AND p.token_state = 'ok'
+              AND (p.token_expires_at IS NULL OR p.token_expires_at > $1)
+            LIMIT 100"#,
+            now
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
     /// Held tasks whose turn has come: no live task with their key is older, or it has let go.
     ///
     /// # Errors
@@ -157,10 +174,10 @@ impl Store {
             SELECT id AS "id: TaskId" FROM tasks t
             WHERE state = 'held' AND hold = 'turn' AND NOT EXISTS (
                 SELECT FROM tasks o
-                WHERE o.rule = t.rule AND o.once_key = t.once_key AND o.ended_at IS NULL AND o.id < t.id
+                WHERE o.rule = t.rule AND o.once_key = t.once_key AND o.ended_at IS NULL AND o.line < t.line
                   AND NOT (o.state = 'idle' AND o.once_idle_s IS NOT NULL
                            AND o.changed_at + o.once_idle_s * interval '1 second' <= $1))
-            ORDER BY id LIMIT 100"#,
+            ORDER BY line LIMIT 100"#,
             now
         )
         .fetch_all(&self.work)
