@@ -12,8 +12,12 @@ pub struct Chore(PgConnection);
 
 impl Chore {
     /// Lets others do it, now.
-    pub async fn end(self) {
-        // One that cannot be closed is broken, which ends it as well.
+    pub async fn end(mut self) {
+        // Said aloud, because the server takes its time to notice a closed connection. If either fails, the connection
+        // is broken, which ends the chore as well.
+        let _ = sqlx::query!(r#"/* end_chore */ SELECT pg_advisory_unlock_all() AS "free: ()""#)
+            .fetch_one(&mut self.0)
+            .await;
         let _ = self.0.close().await;
     }
 }
