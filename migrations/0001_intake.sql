@@ -39,6 +39,9 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_waiting ON deliveries (due_at, id) WHERE state = 'received';
 -- Few rows fail, and those are what people look for.
 CREATE INDEX deliveries_failed ON deliveries (id) WHERE state = 'failed';
+-- What is still to be forgotten of what is done, and which rule sets are still in use.
+CREATE INDEX deliveries_kept ON deliveries (id) WHERE body IS NOT NULL AND state <> 'received';
+CREATE INDEX deliveries_rules ON deliveries (rule_version) WHERE rule_version IS NOT NULL;
 CREATE INDEX deliveries_same_body ON deliveries (body_hash, source);
 COMMENT ON TABLE deliveries IS 'One row a received webhook, written before it is acknowledged.';
 COMMENT ON COLUMN deliveries.id IS 'Time-ordered id (UUIDv7).';

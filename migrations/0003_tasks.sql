@@ -75,6 +75,15 @@ CREATE UNIQUE INDEX tasks_remote ON tasks (host, remote_id) WHERE remote_id IS N
 CREATE INDEX tasks_due ON tasks (due_at) WHERE state IN ('pending', 'starting', 'uncertain');
 CREATE INDEX tasks_live_person ON tasks (person_id) WHERE state IN ('held', 'pending', 'starting', 'uncertain', 'queued', 'in_progress', 'waiting_for_user', 'idle', 'unrecognised');
 CREATE INDEX tasks_live_once ON tasks (rule, once_key) WHERE once_key IS NOT NULL AND ended_at IS NULL;
+-- What limits count.
+CREATE INDEX tasks_open_rule ON tasks (rule, repo_id, person_id) WHERE ended_at IS NULL;
+CREATE INDEX tasks_open_repo ON tasks (repo_id) WHERE ended_at IS NULL;
+CREATE INDEX tasks_open_person ON tasks (person_id) WHERE ended_at IS NULL;
+-- What a person is swept for: what lives, and what has ended lately.
+CREATE INDEX tasks_watched ON tasks (person_id, (coalesce(ended_at, 'infinity'))) WHERE remote_id IS NOT NULL;
+-- What keeps a delivery, and which rule sets are still in use.
+CREATE INDEX tasks_open_delivery ON tasks (delivery_id) WHERE ended_at IS NULL;
+CREATE INDEX tasks_rules ON tasks (rule_version);
 CREATE INDEX tasks_held ON tasks (hold, person_id) WHERE state = 'held';
 CREATE INDEX tasks_look ON tasks (look_at) WHERE look_at IS NOT NULL;
 CREATE INDEX tasks_rule_made ON tasks (rule, created_at);
@@ -272,7 +281,7 @@ COMMENT ON COLUMN sweeps.person_id IS 'The person.';
 COMMENT ON COLUMN sweeps.watermark IS 'GitHub''s newest time that a complete round has read.';
 COMMENT ON COLUMN sweeps.etag IS 'Validator of the first page of the last complete round.';
 COMMENT ON COLUMN sweeps.etag_since IS 'The start time that the validator belongs to.';
-COMMENT ON COLUMN sweeps.due_at IS 'When the next round is due.';
+COMMENT ON COLUMN sweeps.due_at IS 'When the next round is due; in the year 9999 while nothing is watched.';
 COMMENT ON COLUMN sweeps.rounds IS 'Complete rounds so far.';
 COMMENT ON COLUMN sweeps.list_calls IS 'List requests so far.';
 COMMENT ON COLUMN sweeps.get_calls IS 'Requests for one task so far.';
@@ -310,6 +319,7 @@ CREATE TABLE reports (
     lease_until    timestamptz
 );
 CREATE INDEX reports_waiting ON reports (due_at, id) WHERE state = 'pending';
+CREATE INDEX reports_alone ON reports (id) WHERE task_id IS NULL AND state <> 'pending';
 CREATE INDEX reports_of_task ON reports (task_id);
 CREATE INDEX reports_on_subject ON reports (repo_id, subject_number);
 COMMENT ON TABLE reports IS 'The outbox: one thing to tell someone, committed before anything is sent.';

@@ -14,7 +14,8 @@ use crate::ids::ReportId;
 use crate::store::decisions::{Finished, NewDecision, Verdict};
 use crate::store::reports::{NewReport, ReportKind};
 use crate::store::tasks::Hold;
-use crate::store::tasks::make::{Counted, NewTask};
+use crate::store::tasks::count::Counted;
+use crate::store::tasks::make::NewTask;
 use crate::store::unlabels::Labelling;
 use crate::store::{Lease, Moment, StoreError, Tx};
 

@@ -1,4 +1,4 @@
-//! Making a task, once for a wish, and what its guards count: all in the transaction that makes it.
+//! Making a task, once for a wish: all in one transaction, with what its guards count.
 
 use sqlx::types::Json;
 
@@ -105,21 +105,6 @@ impl NewTask {
             event_at: task.event_at,
         }
     }
-}
-
-/// What the limits of a rule are compared with.
-#[derive(Debug, Clone, Copy)]
-pub enum Counted<'a> {
-    /// Tasks of this rule.
-    Rule(&'a str),
-    /// Tasks of this rule that work in this repository.
-    RuleInRepo(&'a str, i64),
-    /// Tasks of this rule that run as this person.
-    RuleAsPerson(&'a str, PersonId),
-    /// Tasks that work in this repository.
-    Repo(i64),
-    /// Tasks that run as this person.
-    Person(PersonId),
 }
 
 impl Tx {
@@ -238,46 +223,6 @@ impl Tx {
         .await?)
     }
 
-    /// Tasks that have not ended.
-    ///
-    /// # Errors
-    /// [`StoreError`]: retry.
-    pub async fn live_tasks(&mut self, what: Counted<'_>) -> Result<i64, StoreError> {
-        let (rule, repo, person) = what.columns();
-        Ok(sqlx::query_scalar!(
-            r#"/* live_tasks */
-            SELECT count(*) AS "count!" FROM tasks
-            WHERE ended_at IS NULL AND ($1::text IS NULL OR rule = $1) AND ($2::bigint IS NULL OR repo_id = $2)
-              AND ($3::bigint IS NULL OR person_id = $3)"#,
-            rule,
-            repo,
-            person
-        )
-        .fetch_one(self.connection())
-        .await?)
-    }
-
-    /// Tasks made since a moment, and the oldest of them: when it leaves the window there is room.
-    ///
-    /// # Errors
-    /// [`StoreError`]: retry.
-    pub async fn tasks_since(&mut self, what: Counted<'_>, since: Moment) -> Result<(i64, Option<Moment>), StoreError> {
-        let (rule, repo, person) = what.columns();
-        let row = sqlx::query!(
-            r#"/* tasks_since */
-            SELECT count(*) AS "count!", min(created_at) AS oldest FROM tasks
-            WHERE created_at > $4 AND ($1::text IS NULL OR rule = $1) AND ($2::bigint IS NULL OR repo_id = $2)
-              AND ($3::bigint IS NULL OR person_id = $3)"#,
-            rule,
-            repo,
-            person,
-            since
-        )
-        .fetch_one(self.connection())
-        .await?;
-        Ok((row.count, row.oldest))
-    }
-
     /// Live tasks that hold the key of a rule, in their line; a task idle for its time has let go. Alone with
     /// the rule, nobody adds one meanwhile.
     ///
@@ -298,17 +243,5 @@ impl Tx {
         )
         .fetch_all(self.connection())
         .await?)
-    }
-}
-
-impl Counted<'_> {
-    fn columns(&self) -> (Option<&str>, Option<i64>, Option<i64>) {
-        match self {
-            Self::Rule(rule) => (Some(rule), None, None),
-            Self::RuleInRepo(rule, repo) => (Some(rule), Some(*repo), None),
-            Self::RuleAsPerson(rule, person) => (Some(rule), None, Some(person.0)),
-            Self::Repo(repo) => (None, Some(*repo), None),
-            Self::Person(person) => (None, None, Some(person.0)),
-        }
     }
 }

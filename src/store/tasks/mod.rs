@@ -1,6 +1,8 @@
 //! Tasks: one row a piece of work. A task is changed by locking its row, changing the struct and
 //! saving it, so that what may change is in one statement; what the change means is decided above.
 
+/// What limits are compared with.
+pub mod count;
 /// Looking at lists.
 pub mod list;
 /// Making a task and what its guards count.

@@ -107,11 +107,9 @@ impl Store {
         Ok(sqlx::query_as!(
             Task,
             "/* claim_looks: needs no lease, an observation is idempotent */
-            WITH due AS MATERIALIZED (
+            UPDATE tasks t SET look_at = $2 WHERE id = ANY (ARRAY(
                 SELECT id FROM tasks WHERE look_at <= $1 AND remote_id IS NOT NULL
-                ORDER BY look_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
-            )
-            UPDATE tasks t SET look_at = $2 FROM due WHERE t.id = due.id
+                ORDER BY look_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED))
             RETURNING t.*",
             now,
             next,
