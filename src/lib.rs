@@ -1,4 +1,4 @@
-//! taskbridge turns signed webhooks and chat commands into GitHub Copilot cloud-agent tasks.
+//! taskbridge turns signed webhooks and commands in comments into GitHub Copilot cloud-agent tasks.
 //!
 //! This page is the map: one sentence a room, from the ground up. A room may use only rooms above
 //! it in this list (a test holds that), so the order is also the order to read them in.
@@ -13,7 +13,7 @@ pub mod ids;
 /// Text that must not be printed.
 pub mod secret;
 
-/// The outside: what is told to chat systems.
+/// The outside: what will be told to chat systems; empty so far.
 pub mod chat;
 /// The roof: the command line, the only place where all is put together.
 pub mod cli;
@@ -35,5 +35,5 @@ pub mod sources;
 pub mod store;
 /// Sealing and opening of stored tokens.
 pub mod vault;
-/// How often each step runs: one lease loop and one short file a worker.
+/// How often each step runs: one loop, and a line a worker.
 pub mod workers;

@@ -43,7 +43,7 @@ enum Command {
 enum ScopeArg {
     /// See.
     Read,
-    /// See, and cancel, retry, replay, pause.
+    /// See, and cancel, retry, approve, replay, pause.
     Operate,
     /// Everything.
     Admin,

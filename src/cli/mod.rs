@@ -27,7 +27,7 @@ pub use error::CliError;
 pub use live::live_of;
 pub use open::settings_of;
 
-/// Turns signed webhooks and chat commands into GitHub Copilot cloud-agent tasks.
+/// Turns signed webhooks and commands in comments into GitHub Copilot cloud-agent tasks.
 #[derive(Debug, Parser)]
 #[command(name = "taskbridge", version, about, propagate_version = true)]
 struct Cli {

@@ -260,7 +260,6 @@ fn proxy_of_environment(api_url: &str) -> Option<String> {
 #[must_use]
 pub fn settings_of(config: &Config) -> Settings {
     Settings {
-        public_url: config.public_url.as_ref().map(|url| url.to_string()),
         lease: config.tasks.lease.into(),
         call_timeout: config.github.timeout.into(),
         write_spacing: config.github.write_spacing.into(),

@@ -42,8 +42,6 @@ pub struct Telling {
     pub error: Option<String>,
     /// The prompt as it was sent, without the marker.
     pub prompt: String,
-    /// Where operators look at the task, if this installation has an address.
-    pub operator_url: Option<String>,
 }
 
 /// The text of the living comment, without its footer.
@@ -85,10 +83,7 @@ pub fn living_comment(telling: &Telling) -> String {
         text,
         "\n<details><summary>The prompt as it was sent</summary>\n\n{fence}text\n{shown}\n{fence}\n\n</details>\n"
     );
-    let _ = match &telling.operator_url {
-        Some(url) => write!(text, "\n<sub>{} · task {}</sub>\n", link("taskbridge", url), telling.task),
-        None => write!(text, "\n<sub>taskbridge · task {}</sub>\n", telling.task),
-    };
+    let _ = write!(text, "\n<sub>taskbridge · task {}</sub>\n", telling.task);
     text
 }
 

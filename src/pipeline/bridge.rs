@@ -45,8 +45,6 @@ pub struct Parts {
 /// How long and how many; from the configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where people reach this installation, if it says.
-    pub public_url: Option<String>,
     /// How long a worker holds what it works on.
     pub lease: Duration,
     /// The longest that a call to GitHub may take; well below the lease.

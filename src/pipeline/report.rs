@@ -326,7 +326,6 @@ pub async fn tell_of(bridge: &Bridge, task: &Task) -> Result<String, StepError> 
         usage: usage.into_iter().map(|sum| (sum.kind, sum.nano)).collect(),
         error: task.remote_error.clone(),
         prompt: task.prompt.clone(),
-        operator_url: None,
     }))
 }
 

@@ -18,7 +18,7 @@ use super::super::secret_text::SecretText;
 pub struct GithubConfig {
     /// The REST API.
     pub api_url: WebUrl,
-    /// The pages that people see, for links and for signing in.
+    /// The pages that people see, for the links in comments, and the host that ids belong to.
     pub web_url: WebUrl,
     /// The version of the API that is asked for.
     #[schemars(length(min = 1))]
@@ -33,7 +33,7 @@ pub struct GithubConfig {
     pub timeout: Duration,
     /// The least time between two writes with the same token; GitHub asks for one second.
     pub write_spacing: Duration,
-    /// The GitHub App that comments, labels and reacts, and through which people sign in.
+    /// The GitHub App that looks rights up, comments, labels and reacts where it is installed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<AppConfig>,
 }

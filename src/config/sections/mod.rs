@@ -35,7 +35,6 @@ pub use vault::VaultConfig;
 
 use super::duration::Duration;
 use super::fault::Findings;
-use super::form::WebUrl;
 use super::node::Document;
 use super::place::Path;
 use super::secret_text::SecretText;
@@ -45,10 +44,6 @@ use super::secret_text::SecretText;
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "taskbridge configuration")]
 pub struct Config {
-    /// The address under which people and senders reach this service, for links in comments and for
-    /// signing in. Without it, comments carry no links to this service and nobody can sign in by web.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub public_url: Option<WebUrl>,
     /// The folder for what this service keeps on disk: its private PostgreSQL and the sealing key it
     /// generates. Seen from the folder of this file.
     pub data_dir: PathBuf,
@@ -81,7 +76,6 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            public_url: None,
             data_dir: PathBuf::from(".taskbridge"),
             server: ServerConfig::default(),
             database: DatabaseConfig::default(),
@@ -119,10 +113,6 @@ impl Config {
 
     /// What no schema can say about the sections.
     pub(super) fn check(&self, document: &Document, found: &mut Findings) {
-        if self.public_url.as_ref().is_some_and(WebUrl::is_open) {
-            let message = "plain http to a host that is not this machine: what people send can be read on the way";
-            found.warn(document, &Path::of(&["public_url"]), message);
-        }
         self.server.check(document, found);
         self.database.check(document, found);
         self.github.check(document, found);

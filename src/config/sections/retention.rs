@@ -17,7 +17,7 @@ pub struct RetentionConfig {
     pub bodies: Duration,
     /// Deliveries and the decisions made on them.
     pub deliveries: Duration,
-    /// Ended tasks with their prompts, attempts, observations and reports.
+    /// Ended tasks with their prompts, attempts, timeline and reports.
     pub tasks: Duration,
 }
 

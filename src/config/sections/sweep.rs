@@ -14,7 +14,8 @@ use super::super::place::Path;
 pub struct SweepConfig {
     /// The shortest time between two looks at one person's tasks: right after a start.
     pub interval_min: Duration,
-    /// The longest: when nothing has changed for a while.
+    /// Sets the pace after that: a third of it while a person has live tasks, eight times it while only ended ones
+    /// are watched.
     pub interval_max: Duration,
     /// How far each look goes back behind the last one, against late writes on the other side.
     pub overlap: Duration,

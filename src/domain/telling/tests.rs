@@ -19,7 +19,6 @@ fn telling(state: State) -> Telling {
         usage: Vec::new(),
         error: None,
         prompt: "Fix issue #42: it leaks".into(),
-        operator_url: None,
     }
 }
 

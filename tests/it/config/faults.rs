@@ -87,16 +87,18 @@ fn a_bad_source_name_is_refused_because_it_is_part_of_an_address() {
 
 #[test]
 fn addresses_carry_no_passwords_and_plain_http_is_warned_about() {
-    assert!(faults("public_url: https://me:pass@example.com\n")[0].contains("must not carry a user or password"));
-    assert!(faults("public_url: ftp://example.com\n")[0].contains("starts with `https://`"));
-    assert!(faults("public_url: https://example.com/?a=b\n")[0].contains("must not have `?`"));
+    assert!(
+        faults("github: { web_url: https://me:pass@example.com }\n")[0].contains("must not carry a user or password")
+    );
+    assert!(faults("github: { web_url: ftp://example.com }\n")[0].contains("starts with `https://`"));
+    assert!(faults("github: { web_url: 'https://example.com/?a=b' }\n")[0].contains("must not have `?`"));
     let rule = "rules: [{ name: a, on: { label: x }, prompt: p }]\n";
-    assert!(warnings(&format!("public_url: https://example.com\n{rule}")).is_empty());
-    assert!(warnings(&format!("public_url: http://localhost:8080\n{rule}")).is_empty());
-    assert!(warnings(&format!("public_url: http://[::1]:8080\n{rule}")).is_empty());
-    let found = warnings(&format!("public_url: http://example.com\ngithub: {{ api_url: http://10.0.0.1 }}\n{rule}"));
+    assert!(warnings(&format!("github: {{ web_url: https://example.com }}\n{rule}")).is_empty());
+    assert!(warnings(&format!("github: {{ web_url: 'http://localhost:8080' }}\n{rule}")).is_empty());
+    assert!(warnings(&format!("github: {{ web_url: 'http://[::1]:8080' }}\n{rule}")).is_empty());
+    let found = warnings(&format!("github:\n  web_url: http://example.com\n  api_url: http://10.0.0.1\n{rule}"));
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[0].starts_with("t.yaml:1:13: public_url: plain http"), "{found:?}");
+    assert!(found[0].starts_with("t.yaml:2:12: github.web_url: plain http"), "{found:?}");
 }
 
 #[test]
