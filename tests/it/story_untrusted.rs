@@ -107,6 +107,9 @@ async fn repeating_a_task_that_nobody_approved_waits_for_approval_too() {
     steer::approve(&world.bridge, again.id, "vera").await.unwrap();
     world.live_for(10).await;
     assert_eq!(world.control().tasks().len(), 1);
+}
+
+#[tokio::test]
 async fn a_text_of_which_nobody_knows_the_author_is_a_strangers() {
     let world = World::new(LABEL_RULE).await;
     let mut payload = labelled_of(STRANGER, "It leaks", "Please fix.", world.bridge.ground.now());
