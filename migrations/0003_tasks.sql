@@ -49,6 +49,7 @@ CREATE TABLE tasks (
     restarts         smallint NOT NULL DEFAULT 0,
     empty_listings   smallint NOT NULL DEFAULT 0,
     uncertain_since  timestamptz,
+    absent_since     timestamptz,
     remote_id        text CHECK (length(remote_id) <= 255),
     remote_state     text,
     remote_url       text,
@@ -134,6 +135,7 @@ COMMENT ON COLUMN tasks.attempt_count IS 'How many attempts were made.';
 COMMENT ON COLUMN tasks.restarts IS 'How often it was started again after an unknown outcome; at most once by itself.';
 COMMENT ON COLUMN tasks.empty_listings IS 'Complete listings past the grace that did not show the remote task.';
 COMMENT ON COLUMN tasks.uncertain_since IS 'When the outcome of the POST became unknown.';
+COMMENT ON COLUMN tasks.absent_since IS 'GitHub''s own time of the first complete listing that did not show the remote task; the grace counts from there.';
 COMMENT ON COLUMN tasks.remote_id IS 'GitHub''s id of the task.';
 COMMENT ON COLUMN tasks.remote_state IS 'GitHub''s state, raw.';
 COMMENT ON COLUMN tasks.remote_url IS 'GitHub''s page of the task.';
@@ -190,6 +192,7 @@ COMMENT ON COLUMN attempts.message IS 'GitHub''s message or the failure, in word
 
 CREATE TABLE timeline (
     id         uuid PRIMARY KEY,
+    seq        bigint GENERATED ALWAYS AS IDENTITY,
     task_id    uuid NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
     at         timestamptz NOT NULL,
     kind       text NOT NULL CHECK (kind IN ('made', 'state', 'observation', 'attempt', 'note')),
@@ -197,9 +200,10 @@ CREATE TABLE timeline (
     to_state   text,
     text       text NOT NULL
 );
-CREATE INDEX timeline_of_task ON timeline (task_id, id);
+CREATE INDEX timeline_of_task ON timeline (task_id, seq);
 COMMENT ON TABLE timeline IS 'The story of a task, an entry a change, written in the transaction of the change.';
 COMMENT ON COLUMN timeline.id IS 'Time-ordered id.';
+COMMENT ON COLUMN timeline.seq IS 'The order of the entries of a task: they are written with its row locked. Ids of one millisecond have none.';
 COMMENT ON COLUMN timeline.task_id IS 'The task.';
 COMMENT ON COLUMN timeline.at IS 'When.';
 COMMENT ON COLUMN timeline.kind IS 'made, state (it moved), observation (GitHub said something), attempt or note.';

@@ -2,7 +2,8 @@
 //! not understood counts as success.
 
 use bytes::BytesMut;
-use reqwest::header::{ETAG, HeaderMap, LINK};
+use chrono::{DateTime, Utc};
+use reqwest::header::{DATE, ETAG, HeaderMap, LINK};
 use reqwest::{Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -70,6 +71,12 @@ impl Answer {
         }
         let known: Vec<_> = known.iter().map(StatusCode::as_str).collect();
         Err(CallError::unknown(self.status.as_u16(), format!("expected status {}", known.join(" or "))))
+    }
+
+    /// When GitHub says that it answered, on its own clock and in whole seconds (RFC 9110, section 6.6.1).
+    pub(super) fn said_at(&self) -> Option<DateTime<Utc>> {
+        let text = self.headers.get(DATE)?.to_str().ok()?;
+        DateTime::parse_from_rfc2822(text.trim()).ok().map(|at| at.to_utc())
     }
 
     /// The `ETag`, with its quotes.

@@ -78,6 +78,8 @@ pub struct TaskPage {
     pub unreadable: usize,
     /// Where the next page is; opaque. Nothing: this was the last.
     pub next: Option<String>,
+    /// When GitHub says that it answered, on its own clock; nothing when it does not say.
+    pub said_at: Option<DateTime<Utc>>,
     /// The tag of this answer, with its quotes.
     pub etag: Option<String>,
     /// 304: this page is as it was (and `tasks` is empty). It does not speak for later pages.
@@ -150,10 +152,10 @@ impl Session {
             pairs.append_pair("sort", sort).append_pair("direction", "asc").append_pair("per_page", PER_PAGE);
         }
         let answer = self.get_if_changed(url, query.etag).await?;
-        let etag = answer.etag();
+        let (etag, said_at) = (answer.etag(), answer.said_at());
         if answer.status == StatusCode::NOT_MODIFIED {
             let etag = etag.or_else(|| query.etag.map(str::to_owned));
-            return Ok(TaskPage { tasks: Vec::new(), unreadable: 0, next: None, etag, not_modified: true });
+            return Ok(TaskPage { tasks: Vec::new(), unreadable: 0, next: None, said_at, etag, not_modified: true });
         }
         let value: Value = answer.json(StatusCode::OK)?;
         let Some(items) = value.get("tasks").and_then(Value::as_array) else {
@@ -161,7 +163,7 @@ impl Session {
         };
         let tasks: Vec<_> = items.iter().filter_map(RemoteTask::read).collect();
         let unreadable = items.len() - tasks.len();
-        Ok(TaskPage { tasks, unreadable, next: answer.next_page(), etag, not_modified: false })
+        Ok(TaskPage { tasks, unreadable, next: answer.next_page(), said_at, etag, not_modified: false })
     }
 }
 

@@ -2,6 +2,8 @@
 
 /// Admin REST, a verb a file.
 pub mod api;
+/// How long a request may take.
+pub mod deadline;
 /// Whether it lives and whether it is ready.
 pub mod health;
 /// Where webhooks come in.

@@ -17,6 +17,10 @@ const LOST_LOOK: TimeDelta = TimeDelta::hours(6);
 /// First wait before a quiet task is asked for by itself; doubled up to [`QUIET_CAP`].
 const QUIET_FIRST: TimeDelta = TimeDelta::minutes(15);
 const QUIET_CAP: TimeDelta = TimeDelta::hours(1);
+/// First wait, doubled each time, and most looks in a row for a pull request that GitHub tells of and that could not
+/// be looked up: about an hour in all.
+const PULL_FIRST: TimeDelta = TimeDelta::minutes(1);
+const PULL_LOOKS: i16 = 6;
 
 /// Asks GitHub for one task and takes in the answer. Answers why it could not be asked, if so.
 ///
@@ -39,7 +43,7 @@ pub async fn look_at(bridge: &Bridge, session: &Session, task: &Task) -> Result<
 }
 
 /// A pull artifact holds a resource id; people want the number. A failed look-up is repeated with the next
-/// observation.
+/// observation, for which [`take_in`] cares.
 async fn find_pull(session: &Session, task: &Task, remote: &RemoteTask) -> Option<PullInfo> {
     if task.pull_number.is_some() {
         return None;
@@ -76,13 +80,16 @@ pub async fn take_in(
     let used = tx.save_sessions(&sessions).await?;
     let quiet = matches!(news, News::Old | News::Same) && !details && !used;
     task.quiet_looks = if quiet { task.quiet_looks.saturating_add(1) } else { 0 };
-    let wait = QUIET_FIRST * 2_i32.pow(u32::try_from(task.quiet_looks.clamp(0, 3)).unwrap_or(0));
+    let has_pull = remote.artifacts.iter().any(|artifact| matches!(artifact, Artifact::Pull { .. }));
+    let owes_pull = has_pull && task.pull_number.is_none() && task.quiet_looks < PULL_LOOKS;
+    let first = if owes_pull { PULL_FIRST } else { QUIET_FIRST };
+    let wait = first * 2_i32.pow(u32::try_from(task.quiet_looks.clamp(0, PULL_LOOKS)).unwrap_or(0));
     task.look_at = Some(
         now + TimeDelta::from_std(ground.jitter(wait.min(QUIET_CAP).to_std().unwrap_or_default())).unwrap_or(wait),
     );
     match news {
         News::Moved(state) | News::Reopened(state) => {
-            if state.is_end() {
+            if state.is_end() && !owes_pull {
                 // An ended task is watched by its person's rounds, and then left alone.
                 task.look_at = None;
             }
@@ -91,7 +98,7 @@ pub async fn take_in(
             tracing::info!(task = %task.id, state = %task.state, raw = remote.state, "GitHub moved a task on");
         }
         News::Old | News::Same => {
-            if task.state.is_end() {
+            if task.state.is_end() && !owes_pull {
                 task.look_at = None;
             }
             tx.save_task(&task).await?;

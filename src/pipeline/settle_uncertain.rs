@@ -1,6 +1,10 @@
 //! Settling tasks whose start has an unknown outcome: by looking for the marker, never by sending again
 //! blindly. Absence counts only when two complete listings past the grace show nothing; then the task is
 //! started once more by itself, or, where the configuration says `wait`, left to a person.
+//!
+//! Replicas' clocks may be wrong. The grace therefore runs on GitHub's: from the `Date` of the first complete listing
+//! that did not show the task to the `Date` of a later one. Our own clock only says when to look, and, with room for
+//! an error, where a listing begins.
 
 use std::collections::HashSet;
 
@@ -23,8 +27,9 @@ const NEXT_LOOK: TimeDelta = TimeDelta::seconds(60);
 const SLOW_LOOK: TimeDelta = TimeDelta::minutes(30);
 /// Complete listings that must show nothing.
 const EMPTY_LISTINGS: i16 = 2;
-/// How far GitHub's clock may be behind ours.
-const SKEW: TimeDelta = TimeDelta::minutes(2);
+/// How far before an attempt a listing begins. The marker identifies, the time only narrows: the clock that wrote
+/// down the attempt may have been an hour ahead of GitHub's, and then some.
+const SKEW: TimeDelta = TimeDelta::hours(2);
 /// Most pages of a listing, and most candidates that are looked at.
 const PAGES: usize = 20;
 const CANDIDATES: usize = 200;
@@ -56,6 +61,7 @@ async fn lose_sight(bridge: &Bridge, lease: Lease, task: &Task) -> Result<(), St
     task.release();
     task.uncertain_since = Some(now);
     task.empty_listings = 0;
+    task.absent_since = None;
     task.due_at = now;
     let why = "the worker that was starting it is gone; nobody knows whether its request left";
     tx.end_attempt(task.id, Outcome::Unknown, None, why, now).await?;
@@ -68,8 +74,8 @@ async fn lose_sight(bridge: &Bridge, lease: Lease, task: &Task) -> Result<(), St
 enum Look {
     /// The remote task, and others with the same marker.
     Found(Box<RemoteTask>, Vec<String>),
-    /// A complete listing without it.
-    Absent,
+    /// A complete listing without it, and GitHub's time of it.
+    Absent(Moment),
     /// No conclusion: why.
     Unclear(String),
 }
@@ -97,7 +103,6 @@ async fn settle(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepErr
     task.release();
     let since = task.uncertain_since.unwrap_or(task.changed_at);
     let grace = TimeDelta::from_std(bridge.settings.uncertain_grace).unwrap_or(TimeDelta::MAX);
-    let past_grace = now.signed_duration_since(since) >= grace;
     task.due_at = now + if task.needs_person { SLOW_LOOK } else { NEXT_LOOK.min(grace.max(TimeDelta::seconds(1))) };
     match look {
         Look::Found(remote, others) => {
@@ -116,18 +121,17 @@ async fn settle(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepErr
         }
         Look::Unclear(why) => {
             note(&mut tx, &bridge.ground, &task, "note", &format!("looked, and cannot tell yet: {why}")).await?;
-            if past_grace && !task.needs_person && now.signed_duration_since(since) >= grace * 6 {
+            if !task.needs_person && now.signed_duration_since(since) >= grace * 6 {
                 need_person(bridge, &mut tx, &mut task, &format!("GitHub's list could not be read completely: {why}"))
                     .await?;
             }
             tx.save_task(&task).await?;
         }
-        Look::Absent if !past_grace => {
-            task.due_at = task.due_at.min(since + grace);
-            tx.save_task(&task).await?;
-        }
-        Look::Absent => {
-            task.empty_listings = task.empty_listings.saturating_add(1);
+        Look::Absent(said_at) => {
+            let absent_since = *task.absent_since.get_or_insert(said_at);
+            if said_at.signed_duration_since(absent_since) >= grace {
+                task.empty_listings = task.empty_listings.saturating_add(1);
+            }
             if task.empty_listings < EMPTY_LISTINGS {
                 tx.save_task(&task).await?;
             } else if bridge.settings.restart_uncertain && task.restarts == 0 && !task.needs_person {
@@ -169,8 +173,8 @@ async fn look(bridge: &Bridge, session: &Session, task: &Task) -> Result<Result<
     let Ok(path) = RepoPath::new(&task.repo_owner, &task.repo_name) else {
         return unclear("the repository's name cannot be used");
     };
-    let candidates = match candidates(session, &path, task, began_at - SKEW).await {
-        Ok(Ok(candidates)) => candidates,
+    let (candidates, said_at) = match candidates(session, &path, task, began_at - SKEW).await {
+        Ok(Ok(listing)) => listing,
         Ok(Err(why)) => return unclear(why),
         Err(error) => return Ok(Err(error)),
     };
@@ -196,7 +200,7 @@ async fn look(bridge: &Bridge, session: &Session, task: &Task) -> Result<Result<
     Ok(Ok(match (found.next(), unread) {
         (Some(first), _) => Look::Found(Box::new(first), found.map(|other| other.id).collect()),
         (None, Some(why)) => Look::Unclear(why),
-        (None, None) => Look::Absent,
+        (None, None) => Look::Absent(said_at),
     }))
 }
 
@@ -214,15 +218,17 @@ fn carries_marker(remote: &RemoteTask, marker: &str) -> Option<bool> {
     Some(prompts().filter_map(find_marker).any(|found| found.text() == marker))
 }
 
-/// All tasks of both listings that could be ours: same creator and repository, made after the attempt began. In
-/// the order of their making, which does not move while pages are read. Answers why the list is no whole one.
+/// All tasks of both listings that could be ours: same creator and repository, not made long before the attempt. In
+/// the order of their making, which does not move while pages are read. With it the time, on GitHub's clock, of the
+/// first answer: nothing in the listing is older. Answers why the list is no whole one.
 async fn candidates(
     session: &Session,
     path: &RepoPath,
     task: &Task,
     since: Moment,
-) -> Result<Result<Vec<RemoteTask>, &'static str>, CallError> {
+) -> Result<Result<(Vec<RemoteTask>, Moment), &'static str>, CallError> {
     let mut all = Vec::new();
+    let mut began = None;
     for archived in [false, true] {
         let mut next: Option<String> = None;
         for page_number in 0.. {
@@ -241,6 +247,8 @@ async fn candidates(
             if page.unreadable > 0 {
                 return Ok(Err("the list holds entries that cannot be read"));
             }
+            let Some(said_at) = page.said_at else { return Ok(Err("GitHub's answer does not say when it was made")) };
+            began.get_or_insert(said_at);
             all.extend(page.tasks);
             next = page.next;
             if next.is_none() {
@@ -253,5 +261,5 @@ async fn candidates(
             && remote.repository_id.is_none_or(|id| id == task.repo_id)
             && remote.created_at.is_none_or(|at| at >= since)
     });
-    Ok(Ok(all))
+    Ok(began.map(|began| (all, began)).ok_or("there was no answer"))
 }

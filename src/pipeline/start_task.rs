@@ -300,6 +300,7 @@ async fn turned_down(
         error if error.next() == Next::Look => {
             task.uncertain_since = Some(now);
             task.empty_listings = 0;
+            task.absent_since = None;
             task.due_at = now + FIRST_LOOK;
             (Outcome::Unknown, Step::LoseSight)
         }

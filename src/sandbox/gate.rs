@@ -88,6 +88,8 @@ fn handle(world: &mut World, call: &Call, met: &[FaultKind]) -> Wire {
         spoiled = spoil(spoiled, fault);
     }
     let mut wire = tag(call, wire(spoiled));
+    // By the sandbox's clock, not the machine's: callers may reckon with it.
+    wire.headers.push(("date".to_owned(), world.ground.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
     if wire.status == 304 && counted {
         world.spend(call, -1);
     }

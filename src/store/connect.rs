@@ -26,6 +26,8 @@ pub struct StoreSettings {
 
 /// How long one try to connect may take.
 const ANSWER: Duration = Duration::from_millis(2500);
+/// Longer than the server lets any statement run.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The database.
 #[derive(Debug, Clone)]
@@ -58,6 +60,22 @@ pub enum ConnectError {
     Migrate(#[source] sqlx::migrate::MigrateError),
 }
 
+/// Whether a connection that comes back to the pool still answers. A caller that ran out of time may have dropped it
+/// in the middle of a statement, and the pool itself would wait for its answer for ever, keeping its place taken.
+/// One that does not answer is closed.
+async fn answers(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
+    let ping = sqlx::Connection::ping(connection);
+    tokio::time::timeout(ANSWER, ping).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+}
+
+/// Waits for the database for a bounded time, where no worker's or request's deadline does.
+///
+/// # Errors
+/// As `work`, or [`StoreError::Unavailable`] after [`PATIENCE`]: whether it was done is not known.
+pub async fn within_patience<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)))
+}
+
 impl Store {
     /// Connects, waiting up to `connect_wait` for a database that is still starting; `waiting` is
     /// called once, when the first try fails.
@@ -66,19 +84,20 @@ impl Store {
     /// [`ConnectError::BadUrl`], or [`ConnectError::NoAnswer`] after the wait: ask a person.
     pub async fn connect(settings: &StoreSettings, waiting: impl FnOnce(&str)) -> Result<Self, ConnectError> {
         let options: PgConnectOptions = settings.url.expose().parse().map_err(|_| ConnectError::BadUrl)?;
-        // A query that no human waits for any more must not go on: sqlx itself has no time-out.
+        // A query that no human waits for any more must not go on: sqlx itself has no time-out. A line that is gone
+        // without a word is noticed only on this side: by the deadlines of workers and requests.
         let options = options.application_name("taskbridge").options([
             ("statement_timeout", "15000"),
             ("idle_in_transaction_session_timeout", "30000"),
             ("lock_timeout", "5000"),
         ]);
-        let pool = |connections: u32| {
-            PgPoolOptions::new()
-                .max_connections(connections.max(1))
-                .acquire_timeout(ANSWER)
-                .connect_lazy_with(options.clone())
+        let pool = |connections: u32| PgPoolOptions::new().max_connections(connections.max(1)).acquire_timeout(ANSWER);
+        let store = Self {
+            intake: pool(settings.intake_connections).connect_lazy_with(options.clone()),
+            work: pool(settings.work_connections)
+                .after_release(|connection, _| Box::pin(answers(connection)))
+                .connect_lazy_with(options),
         };
-        let store = Self { intake: pool(settings.intake_connections), work: pool(settings.work_connections) };
         store.wait_until_there(settings.connect_wait, waiting).await?;
         Ok(store)
     }

@@ -1,5 +1,6 @@
 //! The loop of every worker: work while there is work, else wait for a wake-up or the poll, and after a failure
-//! wait longer. A panic in a step is logged and counts as a failure; the loop lives on.
+//! wait longer. A panic in a step is logged and counts as a failure, and so does a step that does not end: the
+//! loop lives on.
 
 use std::time::Duration;
 
@@ -22,9 +23,12 @@ pub struct Pace {
     pub name: &'static str,
     /// The poll, jittered.
     pub poll: Duration,
+    /// A step that takes longer is dropped with all that it runs: something that it waits for is gone without a
+    /// word, and only a new connection helps. What it worked on is taken up again when its lease has run out.
+    pub deadline: Duration,
 }
 
-/// Runs `step` until `stop`. A step that runs then is let end.
+/// Runs `step` until `stop`. A step that runs then is let end, within its deadline.
 pub async fn run<F>(pace: Pace, ground: Ground, stop: CancellationToken, wake: Option<&Notify>, step: impl Fn() -> F)
 where
     F: Future<Output = Result<usize, StepError>> + Send + 'static,
@@ -32,19 +36,25 @@ where
     let mut failures = 0;
     while !stop.is_cancelled() {
         let mut running = JoinSet::new();
-        running.spawn(step());
+        running.spawn(tokio::time::timeout(pace.deadline, step()));
         let wait = match running.join_next().await {
-            Some(Ok(Ok(0))) | None => {
+            Some(Ok(Ok(Ok(0)))) | None => {
                 failures = 0;
                 ground.jitter(pace.poll)
             }
-            Some(Ok(Ok(_))) => {
+            Some(Ok(Ok(Ok(_)))) => {
                 failures = 0;
                 continue;
             }
-            Some(Ok(Err(error))) => {
+            Some(Ok(Ok(Err(error)))) => {
                 failures += 1;
                 tracing::warn!(worker = pace.name, %error, failures, "a worker's step failed");
+                ground.jitter(TROUBLE.after(failures).unwrap_or(TROUBLE.cap))
+            }
+            Some(Ok(Err(_))) => {
+                failures += 1;
+                let deadline = pace.deadline;
+                tracing::error!(worker = pace.name, ?deadline, failures, "a worker's step did not end and was dropped");
                 ground.jitter(TROUBLE.after(failures).unwrap_or(TROUBLE.cap))
             }
             Some(Err(panic)) => {

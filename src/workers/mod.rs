@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::pipeline::{Bridge, forget, match_rules, report, settle_uncertain, start_task, sweep_tasks};
+use crate::pipeline::{Bridge, Settings, forget, match_rules, report, settle_uncertain, start_task, sweep_tasks};
 use driver::{Pace, run};
 
 /// Deliveries a batch of the match step.
@@ -27,7 +27,10 @@ impl Workers {
     #[must_use]
     pub fn start(bridge: &Bridge) -> Self {
         let mut workers = Self { tasks: JoinSet::new(), stop: CancellationToken::new() };
-        let pace = |name, millis| Pace { name, poll: Duration::from_millis(millis) };
+        let deadline = deadline(&bridge.settings);
+        let pace = move |name, millis| Pace { name, poll: Duration::from_millis(millis), deadline };
+        // These read lists to their end, page by page and task by task.
+        let long = move |name, millis| Pace { deadline: deadline * 4, ..pace(name, millis) };
         workers.add(bridge, |b, stop| async move {
             let step = || match_batch(b.clone());
             run(pace("match_rules", 1000), b.ground.clone(), stop, Some(&b.wake.deliveries), step).await;
@@ -38,11 +41,11 @@ impl Workers {
         });
         workers.add(bridge, |b, stop| async move {
             let step = || settle_batch(b.clone());
-            run(pace("settle_uncertain", 1000), b.ground.clone(), stop, None, step).await;
+            run(long("settle_uncertain", 1000), b.ground.clone(), stop, None, step).await;
         });
         workers.add(bridge, |b, stop| async move {
             let step = || sweep_batch(b.clone());
-            run(pace("sweep_tasks", 1000), b.ground.clone(), stop, Some(&b.wake.sweeps), step).await;
+            run(long("sweep_tasks", 1000), b.ground.clone(), stop, Some(&b.wake.sweeps), step).await;
         });
         workers.add(bridge, |b, stop| async move {
             let step = || report_batch(b.clone());
@@ -69,6 +72,13 @@ impl Workers {
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         tokio::time::timeout(grace, ended).await.is_ok()
     }
+}
+
+/// How long a step may take: what it may take by its own bounds, and some more. The longest of them is a start: rights
+/// are looked up, then the request leaves only while a whole call fits into the lease, then its outcome is recorded for
+/// as long as a lease. So no request is cut off before its own time-out, and no answer on its way into the database.
+fn deadline(settings: &Settings) -> Duration {
+    settings.lease * 3 + settings.call_timeout * 6
 }
 
 async fn match_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {

@@ -5,7 +5,13 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use sqlx::Connection as _;
-use taskbridge::store::deliveries::DeliveryState;
+use taskbridge::clock::Ground;
+use taskbridge::pipeline::match_rules;
+use taskbridge::store::deliveries::{DeliveryFilter, DeliveryState};
+use taskbridge::store::{Page, Store};
+use taskbridge::workers::driver::{self, Pace};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::cut::{Cut, Line};
 use crate::support::payloads::MONA;
@@ -92,4 +98,54 @@ async fn a_line_that_dies_under_a_statement_costs_that_batch_and_no_more() {
     line.send(Line::Open).unwrap();
     // It may have been committed: the sender's next try is then a duplicate, and there is one task all the same.
     recovers(&world, "d-1").await;
+}
+
+/// A line that dies under statements of the workers: their steps are given up, no connection of the pool stays taken
+/// by one that is dead, and they go on without a restart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_go_on_after_a_line_that_died_under_their_statements() {
+    const CONNECTIONS: usize = 6;
+    let cut = Cut::new();
+    let line = cut.switch();
+    let world = World::of(Setup { cut: Some(cut), ..Setup::new(LABEL_RULE) }).await;
+    let mut blocker = sqlx::PgConnection::connect(&world.database.url).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE deliveries").execute(&mut blocker).await.unwrap();
+    let stop = CancellationToken::new();
+    let mut workers = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let (poll, deadline) = (Duration::from_millis(50), Duration::from_secs(1));
+        let (bridge, stop) = (world.bridge.clone(), stop.clone());
+        workers.spawn(async move {
+            let step = || {
+                let bridge = bridge.clone();
+                async move { match_rules::match_batch(&bridge, 64).await }
+            };
+            driver::run(Pace { name: "match", poll, deadline }, Ground::system(), stop, None, step).await;
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    line.send(Line::Swallowing).unwrap();
+    sqlx::raw_sql("ROLLBACK").execute(&mut blocker).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    line.send(Line::Open).unwrap();
+    let begun = Instant::now();
+    while post(&world, "d-1").await.0.status != StatusCode::ACCEPTED {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it does not recover");
+    }
+    let all = Page { before: None, limit: 10 };
+    let processed = async |store: &Store| {
+        let deliveries = store.deliveries(&DeliveryFilter::default(), all).await;
+        deliveries.is_ok_and(|all| all.iter().any(|delivery| delivery.state == DeliveryState::Processed))
+    };
+    while !processed(&world.bridge.store).await {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no worker goes on");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    stop.cancel();
+    while workers.join_next().await.is_some() {}
+    let mut held = Vec::new();
+    while held.len() < CONNECTIONS {
+        held.extend(world.bridge.store.begin().await);
+        assert!(begun.elapsed() < Duration::from_secs(30), "only {} connections are left", held.len());
+    }
 }

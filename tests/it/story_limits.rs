@@ -190,7 +190,7 @@ async fn turns_follow_the_line_and_not_the_ids() {
         let slow = ManualClock::at(world.bridge.ground.now() - TimeDelta::minutes(30));
         let ground = Ground { clock: slow, chance: world.bridge.ground.chance.clone() };
         let first = world.task().await;
-        let mut new = NewTask::again(&first, TaskId::new(&ground), Marker::from_bytes([7; 16]).text());
+        let mut new = NewTask::again(&first, TaskId::new(&ground), Marker::from_bytes([7; 16]).into());
         (new.state, new.hold, new.retry_of) = (State::Held, Some(Hold::Turn), None);
         let mut tx = world.bridge.store.begin().await.unwrap();
         let task = tx.make_task(&new, world.bridge.ground.now()).await.unwrap();

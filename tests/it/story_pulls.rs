@@ -1,10 +1,12 @@
 //! Commands on a pull request: the agent works on its branch as it is now, or says why it cannot.
 
-use taskbridge::sandbox::{IssueSpec, PullSpec, RepoSpec};
+use taskbridge::domain::task::State;
+use taskbridge::sandbox::{Fault, FaultKind, IssueSpec, PullSpec, RepoSpec};
 use taskbridge::store::decisions::Verdict;
 
 use crate::support::payloads::commented_on_pull;
-use crate::support::world::World;
+use crate::support::stories::MONA;
+use crate::support::world::{LABEL_RULE, World};
 
 const RULES: &str = "
 rules:
@@ -12,6 +14,9 @@ rules:
     on: { command: fix }
     prompt: \"Fix #{{ pull_request.number }}\"
 ";
+
+/// The list that a pull request is looked up in.
+const PULLS: &str = "/repos/*/*/pulls$";
 
 fn pull(number: i64, head_ref: &str) -> PullSpec {
     let (repo, author, title) = ("acme/widgets".to_owned(), "mona".to_owned(), "A change".to_owned());
@@ -98,4 +103,31 @@ async fn what_cannot_be_worked_on_is_refused_in_words_where_it_was_asked() {
         let told = comments.iter().any(|comment| comment.body.contains(says));
         assert!(told || says.contains("cannot be read"), "{says}: {comments:?}");
     }
+}
+
+#[tokio::test]
+async fn a_pull_request_that_could_not_be_looked_up_at_the_end_is_looked_up_later() {
+    let world = World::new(LABEL_RULE).await;
+    let away = world.control().inject(Fault::new(FaultKind::StatusBefore { status: 502 }).on("GET", PULLS));
+    let task = world.wish(MONA, 1).await;
+    world.live_for(120).await;
+    let now = world.task_now(task.id).await;
+    assert_eq!((now.state, now.pull_number), (State::Completed, None));
+    world.control().remove_fault(away);
+    world.live_in_steps(10, 60).await;
+    let now = world.task_now(task.id).await;
+    let number = now.pull_number.expect("it is looked up again");
+    assert_eq!(now.look_at, None, "and then it is left alone");
+    assert!(world.comments()[0].contains(&format!("/pull/{number}")), "{:?}", world.comments());
+}
+
+#[tokio::test]
+async fn a_pull_request_that_cannot_be_looked_up_is_given_up_after_some_tries() {
+    let world = World::new(LABEL_RULE).await;
+    world.control().inject(Fault::new(FaultKind::StatusBefore { status: 502 }).on("GET", PULLS));
+    let task = world.wish(MONA, 1).await;
+    world.live_in_steps(120, 60).await;
+    assert_eq!(world.task_now(task.id).await.look_at, None);
+    let asked = world.control().count_calls("GET", "/repos/acme/widgets/pulls");
+    assert!((5..=20).contains(&asked), "{asked} calls");
 }

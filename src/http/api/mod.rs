@@ -31,7 +31,7 @@ mod sum_usage;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
@@ -40,6 +40,7 @@ use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::deadline;
 use super::problem::Problem;
 use super::state::AppState;
 
@@ -70,7 +71,11 @@ pub fn routes() -> Router<AppState> {
     // Made once: it is the same for every caller.
     let document = Bytes::from(document.to_json().unwrap_or_default());
     let serve = move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], document));
-    router.route("/openapi.json", get(serve)).layer(DefaultBodyLimit::max(said::BODY_MAX)).layer(map_response(guarded))
+    router
+        .route("/openapi.json", get(serve))
+        .layer(DefaultBodyLimit::max(said::BODY_MAX))
+        .layer(from_fn_with_state(deadline::REQUEST, deadline::bounded))
+        .layer(map_response(guarded))
 }
 
 /// The OpenAPI 3.1 document of the admin API.

@@ -123,7 +123,7 @@ impl Store {
         Ok(sqlx::query_as!(
             TimelineEntry,
             "/* timeline */
-            SELECT at, kind, from_state, to_state, text FROM timeline WHERE task_id = $1 ORDER BY at, id LIMIT 1000",
+            SELECT at, kind, from_state, to_state, text FROM timeline WHERE task_id = $1 ORDER BY seq LIMIT 1000",
             task.0
         )
         .fetch_all(&self.work)

@@ -79,6 +79,7 @@ pub struct Task {
     pub restarts: i16,
     pub empty_listings: i16,
     pub uncertain_since: Option<Moment>,
+    pub absent_since: Option<Moment>,
     pub remote_id: Option<String>,
     pub remote_state: Option<String>,
     pub remote_url: Option<String>,
@@ -159,7 +160,7 @@ impl Tx {
                 remote_id = $13, remote_state = $14, remote_url = $15, remote_updated_at = $16, branch = $17,
                 pull_number = $18, pull_url = $19, remote_error = $20, missing_since = $21, looked_at = $22,
                 look_at = $23, quiet_looks = $24, started_at = $25, changed_at = $26, ended_at = $27, due_at = $28,
-                lease = $29, lease_until = $30, person_login = $31, base_ref = $32, head_ref = $33, unapproved = $34
+                lease = $29, lease_until = $30, person_login = $31, base_ref = $32, head_ref = $33, unapproved = $34, absent_since = $35
             WHERE id = $1",
             task.id.0,
             task.state as State,
@@ -195,6 +196,7 @@ impl Tx {
             task.base_ref,
             task.head_ref,
             task.unapproved,
+            task.absent_since,
         )
         .execute(self.connection())
         .await?;

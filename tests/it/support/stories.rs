@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use chrono::TimeDelta;
 use taskbridge::cli::live_of;
+use taskbridge::clock::Ground;
 use taskbridge::domain::task::State;
 use taskbridge::github::{Github, Settings as GithubSettings};
 use taskbridge::ids::{PersonId, TaskId};
@@ -129,6 +130,16 @@ impl World {
         adjust: impl FnOnce(&mut Settings),
         adjust_github: impl FnOnce(&mut GithubSettings),
     ) -> Bridge {
+        self.replica_at(self.bridge.ground.clone(), adjust, adjust_github).await
+    }
+
+    /// The same with a clock of its own.
+    pub(crate) async fn replica_at(
+        &self,
+        ground: Ground,
+        adjust: impl FnOnce(&mut Settings),
+        adjust_github: impl FnOnce(&mut GithubSettings),
+    ) -> Bridge {
         let mut settings = self.bridge.settings.clone();
         adjust(&mut settings);
         let mut github = GithubSettings {
@@ -137,7 +148,6 @@ impl World {
             ..GithubSettings::default()
         };
         adjust_github(&mut github);
-        let ground = self.bridge.ground.clone();
         let github = Github::new(github, ground.clone()).unwrap();
         let live = live_of(&configuration(LABEL_RULE), github.host());
         let vault = Vault::new(vec![Key::parse(&Secret::new("0f".repeat(32))).unwrap()]).unwrap();
