@@ -39,6 +39,9 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_waiting ON deliveries (due_at, id) WHERE state = 'received';
 -- Few rows fail, and those are what people look for.
 CREATE INDEX deliveries_failed ON deliveries (id) WHERE state = 'failed';
+-- What is still to be forgotten of what is done, and which rule sets are still in use.
+CREATE INDEX deliveries_kept ON deliveries (id) WHERE body IS NOT NULL AND state <> 'received';
+CREATE INDEX deliveries_rules ON deliveries (rule_version) WHERE rule_version IS NOT NULL;
 CREATE INDEX deliveries_same_body ON deliveries (body_hash, source);
 COMMENT ON TABLE deliveries IS 'One row a received webhook, written before it is acknowledged.';
 COMMENT ON COLUMN deliveries.id IS 'Time-ordered id (UUIDv7).';
@@ -59,7 +62,7 @@ COMMENT ON COLUMN deliveries.subject_url IS 'The page it is about, from the sign
 COMMENT ON COLUMN deliveries.rule_version IS 'The rule set it was matched with.';
 COMMENT ON COLUMN deliveries.duplicate_of IS 'The earlier delivery with the same body.';
 COMMENT ON COLUMN deliveries.processed_at IS 'When the match step ended.';
-COMMENT ON COLUMN deliveries.tries IS 'How often the match step took it up, counted before the work.';
+COMMENT ON COLUMN deliveries.tries IS 'How often the match step took it up and did not give it back: counted before the work, so crashes stay counted.';
 COMMENT ON COLUMN deliveries.due_at IS 'Not before this time.';
 COMMENT ON COLUMN deliveries.lease IS 'Who works on it now.';
 COMMENT ON COLUMN deliveries.lease_until IS 'Until when, on the database''s clock.';

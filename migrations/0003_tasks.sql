@@ -62,6 +62,7 @@ CREATE TABLE tasks (
     looked_at        timestamptz,
     look_at          timestamptz,
     quiet_looks      smallint NOT NULL DEFAULT 0,
+    event_at         timestamptz,
     created_at       timestamptz NOT NULL,
     started_at       timestamptz,
     changed_at       timestamptz NOT NULL,
@@ -74,6 +75,15 @@ CREATE UNIQUE INDEX tasks_remote ON tasks (host, remote_id) WHERE remote_id IS N
 CREATE INDEX tasks_due ON tasks (due_at) WHERE state IN ('pending', 'starting', 'uncertain');
 CREATE INDEX tasks_live_person ON tasks (person_id) WHERE state IN ('held', 'pending', 'starting', 'uncertain', 'queued', 'in_progress', 'waiting_for_user', 'idle', 'unrecognised');
 CREATE INDEX tasks_live_once ON tasks (rule, once_key) WHERE once_key IS NOT NULL AND ended_at IS NULL;
+-- What limits count.
+CREATE INDEX tasks_open_rule ON tasks (rule, repo_id, person_id) WHERE ended_at IS NULL;
+CREATE INDEX tasks_open_repo ON tasks (repo_id) WHERE ended_at IS NULL;
+CREATE INDEX tasks_open_person ON tasks (person_id) WHERE ended_at IS NULL;
+-- What a person is swept for: what lives, and what has ended lately.
+CREATE INDEX tasks_watched ON tasks (person_id, (coalesce(ended_at, 'infinity'))) WHERE remote_id IS NOT NULL;
+-- What keeps a delivery, and which rule sets are still in use.
+CREATE INDEX tasks_open_delivery ON tasks (delivery_id) WHERE ended_at IS NULL;
+CREATE INDEX tasks_rules ON tasks (rule_version);
 CREATE INDEX tasks_held ON tasks (hold, person_id) WHERE state = 'held';
 CREATE INDEX tasks_look ON tasks (look_at) WHERE look_at IS NOT NULL;
 CREATE INDEX tasks_rule_made ON tasks (rule, created_at);
@@ -148,6 +158,7 @@ COMMENT ON COLUMN tasks.missing_since IS 'Since when GitHub answers 404 for it.'
 COMMENT ON COLUMN tasks.looked_at IS 'When it was last seen in an answer of GitHub.';
 COMMENT ON COLUMN tasks.look_at IS 'When it is asked for by itself, if no list has shown it before.';
 COMMENT ON COLUMN tasks.quiet_looks IS 'How many such looks in a row showed nothing new.';
+COMMENT ON COLUMN tasks.event_at IS 'When the event happened, from the signed body; null if it does not say.';
 COMMENT ON COLUMN tasks.created_at IS 'When it was made.';
 COMMENT ON COLUMN tasks.started_at IS 'When the remote task was known to exist.';
 COMMENT ON COLUMN tasks.changed_at IS 'When its state last changed.';
@@ -166,6 +177,23 @@ COMMENT ON TABLE intents IS 'The wish behind a task: the same wish through two h
 COMMENT ON COLUMN intents.key IS 'SHA-256 of the signed fields that make the wish.';
 COMMENT ON COLUMN intents.task_id IS 'The task it became.';
 COMMENT ON COLUMN intents.made_at IS 'When.';
+
+CREATE TABLE unlabels (
+    repo_id        bigint NOT NULL,
+    subject_number bigint NOT NULL,
+    label          text NOT NULL CHECK (length(label) <= 255),
+    at             timestamptz NOT NULL,
+    delivery_id    uuid NOT NULL,
+    recorded_at    timestamptz NOT NULL,
+    PRIMARY KEY (repo_id, subject_number, label)
+);
+COMMENT ON TABLE unlabels IS 'Labels taken off lately: a wish by such a label that is matched only later makes no task.';
+COMMENT ON COLUMN unlabels.repo_id IS 'The repository.';
+COMMENT ON COLUMN unlabels.subject_number IS 'The issue or pull request.';
+COMMENT ON COLUMN unlabels.label IS 'The label, in lower case.';
+COMMENT ON COLUMN unlabels.at IS 'When it was last taken off, from the signed body.';
+COMMENT ON COLUMN unlabels.delivery_id IS 'The delivery that told of it; its order of arrival parts equal times.';
+COMMENT ON COLUMN unlabels.recorded_at IS 'When it was recorded; it is forgotten after two days.';
 
 CREATE TABLE attempts (
     id          uuid PRIMARY KEY,
@@ -253,7 +281,7 @@ COMMENT ON COLUMN sweeps.person_id IS 'The person.';
 COMMENT ON COLUMN sweeps.watermark IS 'GitHub''s newest time that a complete round has read.';
 COMMENT ON COLUMN sweeps.etag IS 'Validator of the first page of the last complete round.';
 COMMENT ON COLUMN sweeps.etag_since IS 'The start time that the validator belongs to.';
-COMMENT ON COLUMN sweeps.due_at IS 'When the next round is due.';
+COMMENT ON COLUMN sweeps.due_at IS 'When the next round is due; in the year 9999 while nothing is watched.';
 COMMENT ON COLUMN sweeps.rounds IS 'Complete rounds so far.';
 COMMENT ON COLUMN sweeps.list_calls IS 'List requests so far.';
 COMMENT ON COLUMN sweeps.get_calls IS 'Requests for one task so far.';
@@ -291,6 +319,7 @@ CREATE TABLE reports (
     lease_until    timestamptz
 );
 CREATE INDEX reports_waiting ON reports (due_at, id) WHERE state = 'pending';
+CREATE INDEX reports_alone ON reports (id) WHERE task_id IS NULL AND state <> 'pending';
 CREATE INDEX reports_of_task ON reports (task_id);
 CREATE INDEX reports_on_subject ON reports (repo_id, subject_number);
 COMMENT ON TABLE reports IS 'The outbox: one thing to tell someone, committed before anything is sent.';

@@ -34,6 +34,8 @@ impl Service {
         let settings = ServerSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             header_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(15),
+            lifetime: Duration::from_secs(600),
             max_connections: 1024,
         };
         let server = Server::bind(settings).await.expect("a free loopback port");

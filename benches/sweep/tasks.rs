@@ -101,6 +101,7 @@ async fn keep(bridge: &Bridge, tx: &mut Tx, person: PersonId, number: usize, rem
         base_ref: None,
         head_ref: None,
         create_pull_request: true,
+        event_at: None,
         unapproved: false,
     };
     let mut task = tx.make_task(&new, now).await.expect("the row fits the table");

@@ -73,12 +73,19 @@ impl Serve {
     }
 }
 
+/// How long a client may take none of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a connection may be used, however busy it is.
+const CONNECTION_LIFETIME: Duration = Duration::from_secs(600);
+
 /// Listens at an address, with the bounds of the configuration.
 pub(super) async fn bind(loaded: &Loaded, listen: std::net::SocketAddr) -> Result<Server, CliError> {
     let config = &loaded.config.server;
     Ok(Server::bind(ServerSettings {
         listen,
         header_timeout: config.header_timeout.into(),
+        write_timeout: WRITE_TIMEOUT,
+        lifetime: CONNECTION_LIFETIME,
         max_connections: usize::try_from(config.max_connections).unwrap_or(usize::MAX),
     })
     .await?)

@@ -12,8 +12,8 @@ use axum::{Json, Router};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
 
+use super::budget::Held;
 use super::problem::Problem;
 use super::state::{AppState, Intake};
 use crate::pipeline::Bridge;
@@ -46,15 +46,22 @@ async fn receive(
 ) -> Result<Response, Problem> {
     let live = bridge.live();
     let now = bridge.ground.now();
-    if !live.sources.contains_key(&name) {
+    let Some(configured) = live.sources.get(&name) else {
         intake.refused.count(now, "", Refusal::UnknownSource.as_str());
         return Err(turned_away(Refusal::UnknownSource));
-    }
+    };
     if headers.get_all(header::CONTENT_ENCODING).iter().any(|value| value != "identity") {
         intake.refused.count(now, &name, "compressed");
         let detail = "Send the body as it is: no sender needs compression here.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "compressed", "Compressed body", detail));
     }
+    let refuse = |refusal: Refusal| {
+        intake.refused.count(now, &name, refusal.as_str());
+        tracing::debug!(source = name, reason = refusal.as_str(), "a webhook was turned away");
+        turned_away(refusal)
+    };
+    // Before any of the body is taken in: whoever cannot even make it look signed costs no more than a head.
+    configured.source.looks_signed(&headers).map_err(refuse)?;
     let (body, _held) = match read(&intake, &headers, body).await {
         Ok(read) => read,
         Err(refused) => {
@@ -63,11 +70,7 @@ async fn receive(
             return Err(problem);
         }
     };
-    let verified = verify(&live, &name, &headers, body).map_err(|refusal| {
-        intake.refused.count(now, &name, refusal.as_str());
-        tracing::debug!(source = name, reason = refusal.as_str(), "a webhook was turned away");
-        turned_away(refusal)
-    })?;
+    let verified = verify(&live, &name, &headers, body).map_err(refuse)?;
     let is_ping = verified.envelope().event_name == "ping";
     let recorded = recorder.record(verified).await.map_err(|error| match error {
         NotRecorded::Unavailable => Problem::unavailable("The delivery could not be recorded. Send it again.", 5),
@@ -121,25 +124,26 @@ fn turned_away(refusal: Refusal) -> Problem {
 /// Boxed, because it is rare and large.
 type Refused = Box<(Problem, &'static str)>;
 
-/// Reads a body up to the limit, within the deadline and within what all bodies together may hold. The permit
+/// Reads a body up to the limit, within the deadline and within what all bodies together may hold. The room
 /// is held for as long as the body is.
-async fn read(intake: &Intake, headers: &HeaderMap, body: Body) -> Result<(Bytes, OwnedSemaphorePermit), Refused> {
+async fn read<'a>(intake: &'a Intake, headers: &HeaderMap, body: Body) -> Result<(Bytes, Held<'a>), Refused> {
     let said = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if said.is_some_and(|length| length > intake.max_body_bytes) {
         return Err(too_large(intake));
     }
-    let mut held = hold(intake, said.unwrap_or(0))?;
+    let mut held = intake.budget.body(said.unwrap_or(0));
     let all = async {
         let mut body = body;
-        let mut bytes = BytesMut::with_capacity(said.unwrap_or(0));
+        let mut bytes = BytesMut::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| broken())?;
             let Some(data) = frame.data_ref() else { continue };
-            if bytes.len() + data.len() > intake.max_body_bytes {
+            let length = bytes.len() + data.len();
+            if length > intake.max_body_bytes {
                 return Err(too_large(intake));
             }
-            if bytes.len() + data.len() > held.num_permits() * 1024 {
-                held.merge(hold(intake, data.len())?);
+            if !held.grow(length) {
+                return Err(over_budget());
             }
             bytes.extend_from_slice(data);
         }
@@ -155,11 +159,8 @@ async fn read(intake: &Intake, headers: &HeaderMap, body: Body) -> Result<(Bytes
     }
 }
 
-fn hold(intake: &Intake, bytes: usize) -> Result<OwnedSemaphorePermit, Refused> {
-    let kib = u32::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(u32::MAX);
-    Arc::clone(&intake.budget_kib).try_acquire_many_owned(kib).map_err(|_| {
-        Box::new((Problem::unavailable("Too many large bodies are arriving. Send it again.", 2), "over_budget"))
-    })
+fn over_budget() -> Refused {
+    Box::new((Problem::unavailable("Too many large bodies are arriving. Send it again.", 2), "over_budget"))
 }
 
 fn too_large(intake: &Intake) -> Refused {

@@ -2,12 +2,16 @@
 
 /// Admin REST, a verb a file.
 pub mod api;
+/// What all bodies in flight may hold.
+pub mod budget;
 /// How long a request may take.
 pub mod deadline;
 /// Whether it lives and whether it is ready.
 pub mod health;
 /// Where webhooks come in.
 pub mod hooks;
+/// Connections that do not wait for ever to be read.
+mod patient;
 /// Failures as RFC 9457 problem documents.
 pub mod problem;
 /// Connections: deadlines, caps, stopping.

@@ -1,5 +1,5 @@
 //! Connections: how many, how long they may take to say what they want, and how they end. axum's own `serve`
-//! has neither deadline nor cap, and lets half-sent requests stay open for ever.
+//! has neither deadline nor cap, and lets half-sent requests and unread answers stay open for ever.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::patient::Patient;
+
 /// How the server treats connections.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
@@ -20,9 +22,16 @@ pub struct ServerSettings {
     pub listen: SocketAddr,
     /// How long the head of a request may take, also on an idle connection.
     pub header_timeout: Duration,
+    /// How long the other side may take none of an answer.
+    pub write_timeout: Duration,
+    /// How long a connection may be used; then the request that runs has a minute to end.
+    pub lifetime: Duration,
     /// Connections at once; more wait to be accepted.
     pub max_connections: usize,
 }
+
+/// What the last request of a connection may take after the connection's time; more than any takes.
+const LAST_REQUEST: Duration = Duration::from_secs(60);
 
 /// A bound listener.
 #[derive(Debug)]
@@ -95,9 +104,9 @@ impl Server {
                     }
                 },
             };
-            let (router, stop, header_timeout) = (router.clone(), stop.clone(), self.settings.header_timeout);
+            let (router, stop, settings) = (router.clone(), stop.clone(), self.settings.clone());
             tracker.spawn(async move {
-                serve(stream, router, header_timeout, stop).await;
+                serve(stream, router, &settings, stop).await;
                 drop(slot);
             });
         }
@@ -107,11 +116,12 @@ impl Server {
     }
 }
 
-async fn serve(stream: TcpStream, router: Router, header_timeout: Duration, stop: CancellationToken) {
+async fn serve(stream: TcpStream, router: Router, settings: &ServerSettings, stop: CancellationToken) {
     let _ = stream.set_nodelay(true);
+    let stream = Patient::new(stream, settings.write_timeout);
     let service = TowerToHyperService::new(router);
     let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(header_timeout);
+    http.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout);
     let connection = http.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let outcome = tokio::select! {
@@ -119,6 +129,14 @@ async fn serve(stream: TcpStream, router: Router, header_timeout: Duration, stop
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
+        }
+        () = tokio::time::sleep(settings.lifetime) => {
+            connection.as_mut().graceful_shutdown();
+            // Whoever reads an answer by the byte is not waited for.
+            match tokio::time::timeout(LAST_REQUEST, connection).await {
+                Ok(outcome) => outcome,
+                Err(_) => return tracing::debug!("a connection was cut at the end of its time"),
+            }
         }
     };
     if let Err(error) = outcome {

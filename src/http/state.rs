@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use chrono::{DurationRound, TimeDelta};
-use tokio::sync::Semaphore;
 
+use super::budget::Budget;
 use crate::pipeline::Bridge;
 use crate::pipeline::record::Recorder;
 use crate::store::connect::within_patience;
@@ -38,8 +38,8 @@ pub struct Intake {
     pub max_body_bytes: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// What all bodies in flight may hold together, in KiB.
-    pub budget_kib: Arc<Semaphore>,
+    /// What all bodies in flight may hold together.
+    pub budget: Budget,
     /// Requests turned away.
     pub refused: Refused,
 }
@@ -48,8 +48,8 @@ impl Intake {
     /// With a budget of `in_flight_bytes` for all bodies together (at least one body's worth).
     #[must_use]
     pub fn new(max_body_bytes: usize, body_timeout: Duration, in_flight_bytes: usize) -> Self {
-        let kib = in_flight_bytes.max(max_body_bytes).div_ceil(1024).min(Semaphore::MAX_PERMITS);
-        Self { max_body_bytes, body_timeout, budget_kib: Arc::new(Semaphore::new(kib)), refused: Refused::default() }
+        let budget = Budget::new(in_flight_bytes, max_body_bytes);
+        Self { max_body_bytes, body_timeout, budget, refused: Refused::default() }
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
+use super::in_hand::InHand;
 use crate::clock::Ground;
 use crate::domain::command::Grammar;
 use crate::domain::rule::Limits;
@@ -36,6 +37,8 @@ pub struct Parts {
     pub settings: Settings,
     /// Wake-ups between steps of this process.
     pub wake: Wake,
+    /// The deliveries that the match step of this process has taken up.
+    pub in_hand: Arc<InHand>,
     live: ArcSwap<Live>,
 }
 
@@ -114,7 +117,16 @@ impl Bridge {
     #[must_use]
     pub fn new(store: Store, github: Github, vault: Vault, ground: Ground, settings: Settings, live: Live) -> Self {
         let live = ArcSwap::from_pointee(live);
-        Self(Arc::new(Parts { store, github, vault, ground, settings, wake: Wake::default(), live }))
+        Self(Arc::new(Parts {
+            store,
+            github,
+            vault,
+            ground,
+            settings,
+            wake: Wake::default(),
+            in_hand: Arc::default(),
+            live,
+        }))
     }
 
     /// The rules and sources in force now. A step loads them once and keeps what it loaded.

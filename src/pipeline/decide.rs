@@ -14,8 +14,13 @@ use crate::ids::ReportId;
 use crate::store::decisions::{Finished, NewDecision, Verdict};
 use crate::store::reports::{NewReport, ReportKind};
 use crate::store::tasks::Hold;
-use crate::store::tasks::make::{Counted, NewTask};
+use crate::store::tasks::count::Counted;
+use crate::store::tasks::make::NewTask;
+use crate::store::unlabels::Labelling;
 use crate::store::{Lease, Moment, StoreError, Tx};
+
+/// Why a wish by a label becomes nothing. Nobody is told: who took the label off knows.
+const TAKEN_OFF: &str = "the label was taken off before the task was made";
 
 /// A task that a rule wants, if the guards that count allow it.
 #[derive(Debug, Clone)]
@@ -77,7 +82,7 @@ async fn try_commit(bridge: &Bridge, lease: Lease, settled: &Settled) -> Result<
     let mut finished = settled.finished.clone();
     for plan in &settled.plans {
         let decision = make(bridge, &mut tx, plan).await?;
-        if decision.verdict == Verdict::Refused && plan.task.report.comment {
+        if decision.verdict == Verdict::Refused && plan.task.report.comment && decision.cause != TAKEN_OFF {
             tell_refusal(bridge, &mut tx, plan, &decision.cause).await?;
         }
         finished.decisions.push(decision);
@@ -103,11 +108,23 @@ fn lock_names(plans: &[Plan]) -> BTreeSet<String> {
         .flat_map(|plan| {
             let task = &plan.task;
             let token = (task.hold == Some(Hold::Token)).then(|| format!("token:{}", task.person_id));
+            let label = labelling(task, Moment::UNIX_EPOCH).map(|on| on.lock());
             let counted =
                 [format!("rule:{}", task.rule), format!("repo:{}", task.repo_id), format!("person:{}", task.person_id)];
-            counted.into_iter().chain(token)
+            counted.into_iter().chain(token).chain(label)
         })
         .collect()
+}
+
+/// The label that starts a task, if one does.
+fn labelling(task: &NewTask, now: Moment) -> Option<Labelling<'_>> {
+    Some(Labelling {
+        repo: task.origin_repo_id,
+        subject: task.subject_number?,
+        label: task.label_name.as_deref()?,
+        at: task.event_at.unwrap_or(now),
+        delivery: task.delivery_id,
+    })
 }
 
 async fn make(bridge: &Bridge, tx: &mut Tx, plan: &Plan) -> Result<NewDecision, StepError> {
@@ -124,6 +141,11 @@ async fn make(bridge: &Bridge, tx: &mut Tx, plan: &Plan) -> Result<NewDecision, 
         return Ok(decision(Verdict::Matched, cause, &plan.saw, Some(first)));
     }
     let now = bridge.ground.now();
+    if let Some(on) = labelling(&plan.task, now)
+        && tx.taken_off_since(on).await?
+    {
+        return Ok(decision(Verdict::Refused, TAKEN_OFF.to_owned(), &plan.saw, None));
+    }
     let mut new = plan.task.clone();
     if let Some(refused) = once_per(bridge, tx, plan, &mut new, now).await? {
         return Ok(decision(Verdict::Refused, refused.0, &refused.1, None));

@@ -213,7 +213,9 @@ fn outcome(delivery: &Delivery, decisions: &[Decision]) -> String {
     let reason = delivery.reason.clone().unwrap_or_default();
     let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     match delivery.state {
-        DeliveryState::Received if delivery.tries > 0 => format!("it waits to be matched again{because}"),
+        DeliveryState::Received if delivery.tries > 0 || !reason.is_empty() => {
+            format!("it waits to be matched again{because}")
+        }
         DeliveryState::Received => "it waits to be matched against the rules".to_owned(),
         DeliveryState::Ignored => format!("nothing was started{because}"),
         DeliveryState::Failed => format!("it failed{because}"),

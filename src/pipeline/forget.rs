@@ -5,14 +5,16 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::{Bridge, StepError};
-use crate::store::Moment;
+use crate::store::{Moment, StoreError};
 
 /// Rows a statement.
 const BATCH: i64 = 500;
-/// Statements a kind and run; the rest comes with the next run, at once, so that the guard is held only briefly.
+/// Statements a kind and run; the rest comes with the next run, at once.
 const BATCHES: usize = 10;
 /// Counts of refusals are kept this long.
 const KEEP_REFUSALS: TimeDelta = TimeDelta::days(30);
+/// Labels taken off are remembered this long: longer than a wish may wait to be matched.
+const KEEP_UNLABELS: TimeDelta = TimeDelta::days(2);
 
 /// How many rows of each kind were forgotten.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,9 +41,20 @@ impl Forgotten {
 /// Forgets what is due. Answers nothing if another replica is at it.
 ///
 /// # Errors
-/// [`StepError`]: what was deleted is deleted, the rest waits.
+/// [`StepError`], the first: what was deleted is deleted, the rest waits.
 pub async fn forget(bridge: &Bridge) -> Result<Option<Forgotten>, StepError> {
-    let Some(guard) = bridge.store.chore("forget").await? else { return Ok(None) };
+    let Some(chore) = bridge.store.chore("forget").await? else { return Ok(None) };
+    let outcome = forget_each(bridge).await;
+    chore.end().await;
+    let forgotten = outcome?;
+    if forgotten != Forgotten::default() {
+        tracing::info!(?forgotten, "what was kept long enough was forgotten");
+    }
+    Ok(Some(forgotten))
+}
+
+/// Every kind has its turn, whatever became of the others: one that cannot be deleted must not keep the rest.
+async fn forget_each(bridge: &Bridge) -> Result<Forgotten, StepError> {
     let now = bridge.ground.now();
     let before = |keep: Duration| -> Moment {
         now.checked_sub_signed(TimeDelta::from_std(keep).unwrap_or(TimeDelta::MAX)).unwrap_or(Moment::UNIX_EPOCH)
@@ -50,24 +63,32 @@ pub async fn forget(bridge: &Bridge) -> Result<Option<Forgotten>, StepError> {
     let store = &bridge.store;
     let (bodies, deliveries, tasks) =
         (before(settings.keep_bodies), before(settings.keep_deliveries), before(settings.keep_tasks));
-    let forgotten = Forgotten {
-        bodies: in_batches(|| store.forget_bodies(bodies, BATCH)).await?,
-        deliveries: in_batches(|| store.forget_deliveries(deliveries, BATCH)).await?,
-        tasks: in_batches(|| store.forget_tasks(tasks, BATCH)).await?,
-        others: in_batches(|| store.forget_reports(deliveries, BATCH)).await?
-            + store.forget_refusals(now - KEEP_REFUSALS).await?
-            + store.forget_rule_versions(deliveries, BATCH).await?,
+    let mut first_error = None;
+    let mut count = |kind: &'static str, outcome: Result<u64, StoreError>| {
+        outcome.unwrap_or_else(|error| {
+            tracing::warn!(kind, %error, "some of what was kept long enough could not be forgotten");
+            first_error.get_or_insert(error);
+            0
+        })
     };
-    guard.commit().await?;
-    if forgotten != Forgotten::default() {
-        tracing::info!(?forgotten, "what was kept long enough was forgotten");
+    let forgotten = Forgotten {
+        bodies: count("bodies", in_batches(|| store.forget_bodies(bodies, BATCH)).await),
+        deliveries: count("deliveries", in_batches(|| store.forget_deliveries(deliveries, BATCH)).await),
+        tasks: count("tasks", in_batches(|| store.forget_tasks(tasks, BATCH)).await),
+        others: count("reports", in_batches(|| store.forget_reports(deliveries, BATCH)).await)
+            + count("refusals", store.forget_refusals(now - KEEP_REFUSALS).await)
+            + count("unlabels", store.forget_unlabels(now - KEEP_UNLABELS).await)
+            + count("rule sets", store.forget_rule_versions(deliveries, BATCH).await),
+    };
+    match first_error {
+        None => Ok(forgotten),
+        Some(error) => Err(error.into()),
     }
-    Ok(Some(forgotten))
 }
 
-async fn in_batches<F>(delete: impl Fn() -> F) -> Result<u64, StepError>
+async fn in_batches<F>(delete: impl Fn() -> F) -> Result<u64, StoreError>
 where
-    F: Future<Output = Result<u64, crate::store::StoreError>>,
+    F: Future<Output = Result<u64, StoreError>>,
 {
     let mut all = 0;
     for _ in 0..BATCHES {

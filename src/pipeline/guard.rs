@@ -8,9 +8,43 @@ use crate::domain::rule::{Allow, Permission};
 use crate::domain::trust::Footer;
 use crate::github::{CallError, Next, RepoPath, Session};
 use crate::ids::PersonId;
+use crate::store::{Moment, StoreError};
 
 /// The purpose of the key that authenticates the footers of our comments.
 pub const FOOTER_KEY: &str = "comment footer";
+
+/// Something could not be looked up now; later it may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Later {
+    /// Why, in words.
+    pub why: String,
+    /// Not before this time, if GitHub named one.
+    pub until: Option<Moment>,
+}
+
+impl Later {
+    /// For a reason that names no time.
+    #[must_use]
+    pub fn soon(why: &str) -> Self {
+        Self { why: why.to_owned(), until: None }
+    }
+}
+
+impl From<&CallError> for Later {
+    fn from(error: &CallError) -> Self {
+        let until = match error {
+            CallError::Limited { until, .. } => Some(*until),
+            _ => None,
+        };
+        Self { why: error.for_person(), until }
+    }
+}
+
+impl From<&StoreError> for Later {
+    fn from(error: &StoreError) -> Self {
+        Self { why: error.to_string(), until: None }
+    }
+}
 
 /// What the look-up of a right says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +62,7 @@ pub enum May {
         insider: bool,
     },
     /// It could not be looked up now; later it may.
-    Later(String),
+    Later(Later),
     /// There is nothing to look it up with: no App there, and no token of the actor.
     NoReader(String),
 }
@@ -37,20 +71,20 @@ pub enum May {
 pub async fn may(bridge: &Bridge, allow: &Allow, repo: &RepoPath, actor: &Account) -> May {
     let (session, own) = match reader_and_token(bridge, repo, PersonId(actor.id)).await {
         Ok(reader) => reader,
-        Err(NoReader::Token(NoToken::Store(error))) => return May::Later(error.to_string()),
+        Err(NoReader::Token(NoToken::Store(error))) => return May::Later(Later::from(&error)),
         Err(NoReader::Token(error)) => return May::NoReader(error.to_string()),
-        Err(NoReader::Call(error)) => return May::Later(error.for_person()),
+        Err(NoReader::Call(error)) => return May::Later(Later::from(&error)),
     };
     match ask(bridge, &session, allow, repo, actor).await {
         Ok(answer) => answer,
         Err(error) if forget_dead(bridge, &session, &error).await => {
-            May::Later("GitHub no longer accepts the App's token; a new one is asked for".to_owned())
+            May::Later(Later::soon("GitHub no longer accepts the App's token; a new one is asked for"))
         }
         Err(error) if error.next() == Next::AskPerson => {
             if let Some(sealed) = own
                 && let Err(error) = refuse(bridge, PersonId(actor.id), &sealed, &error).await
             {
-                return May::Later(error.to_string());
+                return May::Later(Later { why: error.to_string(), until: None });
             }
             May::NoReader("GitHub no longer accepts the token that the right would be looked up with".to_owned())
         }
@@ -59,7 +93,7 @@ pub async fn may(bridge: &Bridge, allow: &Allow, repo: &RepoPath, actor: &Accoun
             saw: format!("the right could not be read: {}", error.for_person()),
             insider: false,
         },
-        Err(error) => May::Later(error.for_person()),
+        Err(error) => May::Later(Later::from(&error)),
     }
 }
 
@@ -76,7 +110,7 @@ async fn ask(
     if allow.people.iter().any(|person| person.id.is_none() && person.login.eq_ignore_ascii_case(&actor.login)) {
         // A login can change hands. If we know whose it was, the number decides.
         match bridge.store.people_by_login(&actor.login).await {
-            Err(error) => return Ok(May::Later(error.to_string())),
+            Err(error) => return Ok(May::Later(Later::from(&error))),
             Ok(known) if known.is_empty() || known.iter().any(|person| person.id.0 == actor.id) => {
                 return Ok(May::Yes(format!("@{} is named in allow.people", actor.login)));
             }

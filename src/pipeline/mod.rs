@@ -16,6 +16,8 @@ pub mod explain;
 pub mod forget;
 /// Who may, and what is our own doing.
 pub mod guard;
+/// The deliveries that this process holds.
+pub mod in_hand;
 /// From a recorded delivery to decisions and tasks.
 pub mod match_rules;
 /// Taking in what GitHub says about a task.

@@ -94,7 +94,13 @@ pub async fn take_in(
                 task.look_at = None;
             }
             let words = moved_words(&task, &news, &remote.state);
+            let had_ended = task.state.is_end();
             take_step(&mut tx, ground, &mut task, Step::Observe(state), &words).await?;
+            if had_ended && !state.is_end() {
+                // Its person's rounds may have been put aside.
+                let soon = TimeDelta::from_std(bridge.settings.sweep_min).unwrap_or_default();
+                tx.sweep_soon(task.person_id, now, now + soon).await?;
+            }
             tracing::info!(task = %task.id, state = %task.state, raw = remote.state, "GitHub moved a task on");
         }
         News::Old | News::Same => {

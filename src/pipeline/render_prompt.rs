@@ -1,8 +1,8 @@
 //! From a rule and an event to the exact prompt: which texts are untrusted, which branch, which model.
 
 use super::Bridge;
-use super::guard::could_have_started;
-use super::people::{NoReader, forget_dead, reader};
+use super::guard::{Later, could_have_started};
+use super::people::{NoReader, NoToken, forget_dead, reader};
 use crate::domain::command::Command;
 use crate::domain::event::{Account, Event, SubjectKind};
 use crate::domain::rule::{Rule, Untrusted};
@@ -41,7 +41,7 @@ pub enum NoPrompt {
     /// The pull request cannot be worked on.
     Refused(String),
     /// GitHub could not be asked now.
-    Later(String),
+    Later(Later),
 }
 
 /// Renders `rule` for an event.
@@ -148,18 +148,19 @@ async fn pull_branches(bridge: &Bridge, event: &Event) -> Result<(String, String
     };
     let path = RepoPath::new(&repo.owner, &repo.name).map_err(|error| NoPrompt::Refused(error.to_string()))?;
     let session = reader(bridge, &path, PersonId(actor.id)).await.map_err(|error| match error {
+        NoReader::Token(NoToken::Store(error)) => NoPrompt::Later(Later::from(&error)),
         NoReader::Token(error) => NoPrompt::Refused(format!("the pull request cannot be read: {error}")),
-        NoReader::Call(error) => NoPrompt::Later(error.for_person()),
+        NoReader::Call(error) => NoPrompt::Later(Later::from(&error)),
     })?;
     let asked = |error: CallError| match error.next() {
         Next::GiveUp | Next::AskPerson => {
             NoPrompt::Refused(format!("the pull request cannot be read: {}", error.for_person()))
         }
-        _ => NoPrompt::Later(error.for_person()),
+        _ => NoPrompt::Later(Later::from(&error)),
     };
     let pull = match session.pull(&path, subject.number.unwrap_or_default()).await {
         Err(error) if forget_dead(bridge, &session, &error).await => {
-            return Err(NoPrompt::Later("GitHub no longer accepts the App's token".to_owned()));
+            return Err(NoPrompt::Later(Later::soon("GitHub no longer accepts the App's token")));
         }
         answer => answer.map_err(asked)?,
     };

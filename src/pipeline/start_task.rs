@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::time::Instant;
 
-use super::guard::{May, may};
+use super::guard::{Later, May, may};
 use super::people::{Acting, NoToken, act_as, release_forgotten, still_without_token};
 use super::transition::{note, take_step};
 use super::{Bridge, StepError};
@@ -347,7 +347,7 @@ async fn allowed_now(bridge: &Bridge, lease: Lease, task: &Task) -> Result<bool,
             let why = format!("allow: @{} needs {needs} ({saw})", task.actor_login);
             take_step(&mut tx, &bridge.ground, &mut task, Step::Refuse, &why).await?;
         }
-        May::Later(why) | May::NoReader(why) => {
+        May::Later(Later { why, .. }) | May::NoReader(why) => {
             task.release();
             // The longer it has waited, the longer until the next try: somebody must do something first.
             let age = bridge.ground.now().signed_duration_since(task.created_at).to_std().unwrap_or_default();

@@ -7,6 +7,7 @@ use crate::domain::trust::Marker;
 use crate::ids::{DeliveryId, TaskId};
 use crate::store::tasks::make::NewTask;
 use crate::store::tasks::{Hold, Task};
+use crate::store::unlabels::Labelling;
 use crate::store::{StoreError, Tx};
 
 /// Why something cannot be done to a task or delivery.
@@ -73,26 +74,26 @@ pub async fn cancel(bridge: &Bridge, id: TaskId, by: &str) -> Result<Task, Steer
     Ok(task)
 }
 
-/// Cancels the tasks that a label started and that have not been sent. Answers how many.
+/// Cancels the tasks that a label started before it was taken off and that have not been sent, and remembers it for
+/// those whose making is still under way. Answers how many.
 ///
 /// # Errors
 /// [`StepError`]: retry.
-pub async fn cancel_by_label(
-    bridge: &Bridge,
-    repo: i64,
-    number: i64,
-    label: &str,
-    by: &str,
-) -> Result<usize, StepError> {
+pub async fn cancel_by_label(bridge: &Bridge, off: Labelling<'_>, by: &str) -> Result<usize, StepError> {
+    let mut tx = bridge.store.begin().await?;
+    // Who makes a task of this label now either ends first, so that the task is found below, or sees this.
+    tx.alone_with(&off.lock()).await?;
+    tx.remember_unlabel(off, bridge.ground.now()).await?;
+    tx.commit().await?;
     let mut cancelled = 0;
-    for id in bridge.store.unstarted_by_label(repo, number, label).await? {
+    for id in bridge.store.unstarted_by_label(off).await? {
         let mut tx = bridge.store.begin().await?;
         let Some(mut task) = tx.lock_task(id).await? else { continue };
         if task.state.is_end() || task.state.may_have_left() {
             continue;
         }
         task.release();
-        let why = format!("the label `{label}` was taken off by @{by} before the start");
+        let why = format!("the label `{}` was taken off by @{by} before the start", off.label);
         take_step(&mut tx, &bridge.ground, &mut task, Step::Cancel, &why).await?;
         tx.commit().await?;
         cancelled += 1;

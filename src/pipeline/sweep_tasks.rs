@@ -22,6 +22,8 @@ const PAGES: usize = 50;
 const YOUNG: TimeDelta = TimeDelta::minutes(3);
 /// People with only ended tasks are looked at this many times more seldom.
 const SETTLED_FACTOR: u32 = 8;
+/// People with nothing to be swept for that are put aside in a batch.
+const RESTS: i64 = 200;
 /// Tasks asked for one by one in a batch.
 const LOOKS: i64 = 50;
 
@@ -34,7 +36,9 @@ pub async fn sweep_batch(bridge: &Bridge) -> Result<usize, StepError> {
     let lease = Lease::new(&bridge.ground, bridge.settings.lease);
     let now = bridge.ground.now();
     let limit = i64::try_from(bridge.settings.at_once).unwrap_or(1).max(1);
-    let due = bridge.store.claim_sweeps(lease, now, settled_since(bridge, now), limit).await?;
+    let settled_since = settled_since(bridge, now);
+    bridge.store.rest_sweeps(now, settled_since, RESTS).await?;
+    let due = bridge.store.claim_sweeps(lease, now, settled_since, limit).await?;
     let mut looked = due.len();
     super::each_at_once(due, usize::MAX, |sweep| {
         let bridge = bridge.clone();

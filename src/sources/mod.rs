@@ -81,6 +81,16 @@ pub enum Reading {
 pub struct Unreadable(pub String);
 
 impl Source {
+    /// Checks, before any of the body is read, that the request has a signature of the right form.
+    ///
+    /// # Errors
+    /// [`Refusal`], as [`Source::verify`] would answer: give up, the request is turned away.
+    pub fn looks_signed(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        match self {
+            Self::Github(_) => github::looks_signed(headers),
+        }
+    }
+
     /// Checks the signature over the raw bytes. Nothing is parsed before.
     ///
     /// # Errors

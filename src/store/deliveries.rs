@@ -14,6 +14,9 @@ use crate::ids::DeliveryId;
 /// nobody; senders give up after about ten seconds.
 const RECORD_WAIT: Duration = Duration::from_secs(6);
 
+/// Most bytes of bodies that one claim loads, if it is more than one delivery.
+const CLAIM_BYTES: i64 = 16 * 1024 * 1024;
+
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -132,8 +135,8 @@ impl Store {
         Err(StoreError::Unavailable(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
     }
 
-    /// Takes up to `limit` waiting deliveries, oldest first, and counts the try before any work, so
-    /// that one that kills its worker is parked after a few.
+    /// Takes up to `limit` waiting deliveries, oldest first, but not more bodies than fit into memory well, and
+    /// counts the try before any work, so that one that kills its worker is parked after a few.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
@@ -147,42 +150,49 @@ impl Store {
             ClaimedDelivery,
             r#"/* claim_deliveries: skips rows that another worker is just taking */
             WITH due AS MATERIALIZED (
-                SELECT id FROM deliveries
+                SELECT id, due_at, octet_length(body) AS bytes FROM deliveries
                 WHERE state = 'received' AND due_at <= $1 AND (lease_until IS NULL OR lease_until < clock_timestamp())
                 ORDER BY due_at, id
                 LIMIT $2
                 FOR NO KEY UPDATE SKIP LOCKED
+            ), fits AS (
+                SELECT id, row_number() OVER line AS place, sum(bytes) OVER line AS bytes FROM due
+                WINDOW line AS (ORDER BY due_at, id ROWS UNBOUNDED PRECEDING)
             )
             UPDATE deliveries d
             SET lease = $3, lease_until = clock_timestamp() + $4 * interval '1 millisecond', tries = tries + 1
-            FROM due WHERE d.id = due.id
+            FROM fits WHERE d.id = fits.id AND (fits.place = 1 OR fits.bytes <= $5)
             RETURNING d.id, d.source, d.hook_id, d.sender_id, d.event_name, d.content_type, d.body,
                       d.received_at, d.tries"#,
             now,
             limit,
             lease.token,
             lease.millis as f64,
+            CLAIM_BYTES,
         )
         .fetch_all(&self.work)
         .await?)
     }
 
-    /// Gives a delivery back, to be taken up again at `due_at`. Changes nothing if the lease is lost.
+    /// Gives deliveries back with the try uncounted, to be taken up again at `due_at`, or as they were. Changes
+    /// nothing where the lease is lost.
     ///
     /// # Errors
-    /// [`StoreError`]: the lease will run out by itself.
-    pub async fn postpone_delivery(
+    /// [`StoreError`]: the lease will run out by itself, and the try stays counted.
+    pub async fn give_back_deliveries(
         &self,
-        id: DeliveryId,
+        ids: &[DeliveryId],
         lease: Lease,
-        due_at: Moment,
-        reason: &str,
+        due_at: Option<Moment>,
+        reason: Option<&str>,
     ) -> Result<(), StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         sqlx::query!(
-            "/* postpone_delivery: fenced by the lease */
-            UPDATE deliveries SET lease = NULL, lease_until = NULL, due_at = $3, reason = $4
-            WHERE id = $1 AND lease = $2",
-            id.0,
+            "/* give_back_deliveries: fenced by the lease */
+            UPDATE deliveries SET lease = NULL, lease_until = NULL, tries = greatest(tries - 1, 0),
+                   due_at = coalesce($3, due_at), reason = coalesce($4, reason)
+            WHERE id = ANY($1) AND lease = $2",
+            &ids,
             lease.token,
             due_at,
             reason,
@@ -192,8 +202,8 @@ impl Store {
         Ok(())
     }
 
-    /// For each of these deliveries that repeats the body of an earlier one of the same source under
-    /// another sender's id, while that body is kept: the pair of the two. Such a one is a replay.
+    /// For each of these deliveries that repeats the body of an earlier one of the same source, while that body
+    /// is kept: the pair of the two. Neither the sender's id nor the hook's is signed, so neither is looked at.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
@@ -204,8 +214,7 @@ impl Store {
             SELECT d.id, first.id AS first FROM deliveries d
             CROSS JOIN LATERAL (
                 SELECT e.id FROM deliveries e
-                WHERE e.body_hash = d.body_hash AND e.source = d.source AND e.sender_id <> d.sender_id
-                  AND e.id < d.id AND e.body IS NOT NULL
+                WHERE e.body_hash = d.body_hash AND e.source = d.source AND e.id < d.id AND e.body IS NOT NULL
                 ORDER BY e.id LIMIT 1) first
             WHERE d.id = ANY($1)",
             &ids

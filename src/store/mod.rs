@@ -37,6 +37,8 @@ pub mod sweeps;
 pub mod tasks;
 /// One transaction, passed along.
 pub mod tx;
+/// Labels that were taken off.
+pub mod unlabels;
 /// One write at a time for each token.
 pub mod writers;
 

@@ -3,6 +3,9 @@
 use super::{Lease, Moment, Store, StoreError, Tx};
 use crate::ids::PersonId;
 
+/// When the round of somebody with nothing to be swept for is due: not in the life of this program.
+const NOT_DUE: Moment = Moment::from_timestamp(253_370_764_800, 0).expect("the year 9999 is in range");
+
 /// A person's reading position.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the columns are described in the migration")]
@@ -97,6 +100,49 @@ impl Store {
         Ok(())
     }
 
+    /// Puts off the rounds of people who have nothing to be swept for, until [`Tx::sweep_soon`] or a hint brings them
+    /// back: otherwise they would be weighed anew at each poll, and be ever more. Answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn rest_sweeps(&self, now: Moment, settled_since: Moment, limit: i64) -> Result<u64, StoreError> {
+        let mut tx = self.begin().await?;
+        let idle = sqlx::query_scalar!(
+            "/* idle_sweeps */
+            SELECT person_id FROM sweeps s
+            WHERE due_at <= $1 AND (lease_until IS NULL OR lease_until < clock_timestamp())
+              AND NOT EXISTS (SELECT FROM tasks t
+                              WHERE t.person_id = s.person_id AND t.remote_id IS NOT NULL
+                                AND coalesce(t.ended_at, 'infinity') > $2)
+            ORDER BY due_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
+            now,
+            settled_since,
+            limit
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        if idle.is_empty() {
+            return Ok(0);
+        }
+        let idle: Vec<i64> = idle.into_iter().map(|person| person.0).collect();
+        let rested = sqlx::query!(
+            "/* rest_sweeps: looks again with the rows locked, so that no start slips in between */
+            UPDATE sweeps s SET due_at = $1
+            WHERE person_id = ANY ($2)
+              AND NOT EXISTS (SELECT FROM tasks t
+                              WHERE t.person_id = s.person_id AND t.remote_id IS NOT NULL
+                                AND coalesce(t.ended_at, 'infinity') > $3)",
+            NOT_DUE,
+            &idle,
+            settled_since
+        )
+        .execute(tx.connection())
+        .await?
+        .rows_affected();
+        tx.commit().await?;
+        Ok(rested)
+    }
+
     /// Takes people whose round is due and who have something to be swept for.
     ///
     /// # Errors
@@ -116,7 +162,7 @@ impl Store {
                 WHERE due_at <= $1 AND (lease_until IS NULL OR lease_until < clock_timestamp())
                   AND EXISTS (SELECT FROM tasks t
                               WHERE t.person_id = s.person_id AND t.remote_id IS NOT NULL
-                                AND (t.ended_at IS NULL OR t.ended_at > $2))
+                                AND coalesce(t.ended_at, 'infinity') > $2)
                 ORDER BY due_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
             )
             UPDATE sweeps s SET lease = $4, lease_until = clock_timestamp() + $5 * interval '1 millisecond'
@@ -142,7 +188,7 @@ impl Store {
             r#"/* watched */
             SELECT count(*) FILTER (WHERE ended_at IS NULL) AS "live!",
                    count(*) FILTER (WHERE ended_at IS NOT NULL) AS "settled!", max(started_at) AS newest_start
-            FROM tasks WHERE person_id = $1 AND remote_id IS NOT NULL AND (ended_at IS NULL OR ended_at > $2)"#,
+            FROM tasks WHERE person_id = $1 AND remote_id IS NOT NULL AND coalesce(ended_at, 'infinity') > $2"#,
             person.0,
             settled_since
         )

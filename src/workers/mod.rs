@@ -15,18 +15,22 @@ use driver::{Pace, run};
 /// Deliveries a batch of the match step.
 const MATCH_BATCH: i64 = 64;
 
+/// How long giving back may take when the process stops.
+const GIVE_BACK: Duration = Duration::from_secs(2);
+
 /// The running workers.
 #[derive(Debug)]
 pub struct Workers {
     tasks: JoinSet<()>,
     stop: CancellationToken,
+    bridge: Bridge,
 }
 
 impl Workers {
     /// Starts all of them.
     #[must_use]
     pub fn start(bridge: &Bridge) -> Self {
-        let mut workers = Self { tasks: JoinSet::new(), stop: CancellationToken::new() };
+        let mut workers = Self { tasks: JoinSet::new(), stop: CancellationToken::new(), bridge: bridge.clone() };
         let deadline = deadline(&bridge.settings);
         let pace = move |name, millis| Pace { name, poll: Duration::from_millis(millis), deadline };
         // These read lists to their end, page by page and task by task.
@@ -65,12 +69,19 @@ impl Workers {
         self.tasks.spawn(worker(bridge.clone(), self.stop.clone()));
     }
 
-    /// First beat: no new work. Second beat, after `grace`: what still runs is dropped; its leases run out and
-    /// it is taken up by another. Answers whether all ended by themselves.
+    /// First beat: no new work. Second beat, after `grace`: what still runs is dropped; deliveries are given back,
+    /// other leases run out, and it is taken up by another. Answers whether all ended by themselves.
     pub async fn stop(mut self, grace: Duration) -> bool {
         self.stop.cancel();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
-        tokio::time::timeout(grace, ended).await.is_ok()
+        let in_time = tokio::time::timeout(grace, ended).await.is_ok();
+        self.tasks.shutdown().await;
+        match tokio::time::timeout(GIVE_BACK, match_rules::give_back(&self.bridge)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "deliveries in hand are taken up again when their lease runs out"),
+            Err(_) => tracing::warn!("deliveries in hand are taken up again when their lease runs out"),
+        }
+        in_time
     }
 }
 

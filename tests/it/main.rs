@@ -51,6 +51,7 @@ mod story_intake_signature;
 mod story_intake_wire;
 mod story_label;
 mod story_limits;
+mod story_match;
 mod story_outage;
 mod story_own_doings;
 mod story_paused;

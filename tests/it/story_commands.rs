@@ -131,6 +131,38 @@ async fn taking_the_label_off_leaves_a_started_task_alone() {
 }
 
 #[tokio::test]
+async fn a_label_taken_off_before_its_wish_is_matched_starts_nothing() {
+    let world = World::new(LABEL_RULE).await;
+    let put_on = world.bridge.ground.now();
+    world.advance(3);
+    world.hook("issues", "d-off", &unlabelled("Copilot-Fix", MONA, world.bridge.ground.now())).await;
+    world.settle().await;
+    // The news of the label comes, or is matched, only now.
+    world.hook("issues", "d-on", &labelled("copilot-fix", MONA, put_on)).await;
+    world.live_for(10).await;
+    let decision = world.decision("d-on").await;
+    assert_eq!(decision.verdict, Verdict::Refused);
+    assert_eq!(decision.cause, "the label was taken off before the task was made");
+    assert!(world.tasks().await.is_empty());
+    assert!(world.comments().is_empty(), "who took it off knows");
+    world.label("copilot-fix", "d-again").await;
+    world.task().await;
+}
+
+#[tokio::test]
+async fn taking_the_label_off_spares_a_task_of_a_label_put_on_later() {
+    let world = World::with_app(LABEL_RULE).await;
+    world.control().grant("acme/widgets", "otto", taskbridge::sandbox::Role::Write).unwrap();
+    let off = world.bridge.ground.now();
+    world.advance(3);
+    world.hook("issues", "d-on", &labelled("copilot-fix", OTTO, world.bridge.ground.now())).await;
+    world.settle().await;
+    world.hook("issues", "d-off", &unlabelled("copilot-fix", MONA, off)).await;
+    world.settle().await;
+    assert_eq!(world.task().await.state, State::Held, "it waits for a token, and is not cancelled");
+}
+
+#[tokio::test]
 async fn a_reader_cannot_take_the_command_and_learns_nothing() {
     let world = World::with_app(RULES).await;
     world.say(900, "/copilot fix", OTTO, "d-1").await;

@@ -117,19 +117,41 @@ async fn a_dead_token_of_the_app_is_replaced_and_refuses_nobody() {
 }
 
 #[tokio::test]
-async fn a_right_that_stays_unreadable_is_refused_in_the_end() {
+async fn a_right_that_stays_unreadable_is_refused_after_a_day_and_nobody_is_told() {
     let world = World::with_app(LABEL_RULE).await;
     world.control().inject(Fault::new(FaultKind::StatusBefore { status: 500 }).on("GET", PERMISSION));
     label_by(&world, MONA, "d-1").await;
-    for _ in 0..60 {
-        world.advance(60);
+    for _ in 0..23 {
+        world.advance(3600);
         world.settle().await;
     }
+    let waiting = world.delivery("d-1").await;
+    assert_eq!((waiting.state, waiting.tries), (DeliveryState::Received, 0), "waiting is no failure");
+    world.advance(3600);
+    world.settle().await;
     let decision = world.decision("d-1").await;
     assert_eq!(decision.verdict, Verdict::Refused);
     assert!(decision.cause.contains("could not be looked up"), "{}", decision.cause);
     assert!(world.tasks().await.is_empty());
     assert_eq!(world.delivery("d-1").await.state, DeliveryState::Processed);
+    world.live_for(10).await;
+    assert!(world.comments().is_empty(), "whether the actor works there was never known");
+}
+
+#[tokio::test]
+async fn when_github_names_a_time_it_is_kept() {
+    let world = World::with_app(LABEL_RULE).await;
+    let limit = FaultKind::SecondaryLimit { status: 403, retry_after: Some("1800".to_owned()) };
+    world.control().inject(Fault::new(limit).on("GET", PERMISSION).times(1));
+    label_by(&world, MONA, "d-1").await;
+    for _ in 0..17 {
+        world.advance(100);
+        assert_eq!(world.round().await, 0, "nothing is tried before the time");
+    }
+    assert_eq!(world.delivery("d-1").await.state, DeliveryState::Received);
+    world.advance(110);
+    world.settle().await;
+    world.task().await;
 }
 
 #[tokio::test]

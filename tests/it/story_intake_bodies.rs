@@ -124,7 +124,11 @@ async fn a_body_that_says_it_is_too_large_is_refused_unread() {
     let world = World::of(small()).await;
     // Had it been read, there would be no answer: nothing of it ever comes.
     let endless = Body::new(Pieces { left: 0, endless: true });
-    let request = Request::post("/hooks/github").header("content-length", "4097").body(endless).unwrap();
+    let request = Request::post("/hooks/github")
+        .header("content-length", "4097")
+        .header("x-hub-signature-256", signature(HOOK_SECRET, b""))
+        .body(endless)
+        .unwrap();
     let answer = world.send(request).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert!(answer.body["detail"].as_str().unwrap().contains("4096"), "{}", answer.body);
@@ -171,23 +175,58 @@ async fn a_body_of_unsaid_length_is_refused_once_it_is_too_large() {
 #[tokio::test]
 async fn bodies_that_would_not_fit_together_are_told_to_come_again() {
     let world = World::of(small()).await;
-    let first = world.router.clone();
-    let request = || {
-        let stuck = Body::new(Pieces { left: 0, endless: true });
-        Request::post("/hooks/github").header("content-length", "4096").body(stuck).unwrap()
-    };
-    let waiting = tower::ServiceExt::oneshot(first, request());
-    tokio::pin!(waiting);
-    assert!(still_waits(waiting.as_mut()).await, "the first is still being read");
-    let answer = world.send(request()).await;
+    // Each holds what has come of it: the part for small bodies is full with the first, the rest with the second.
+    let stuck = || tower::ServiceExt::oneshot(world.router.clone(), stuck(4096, "4096"));
+    let (first, second) = (stuck(), stuck());
+    tokio::pin!(first, second);
+    assert!(still_waits(first.as_mut()).await && still_waits(second.as_mut()).await, "they are still being read");
+    let answer = world.send(signed("issues", "d-1", b"{}")).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.headers["retry-after"], "2");
-    // The deadline of the first frees its room.
-    assert_eq!(waiting.await.unwrap().status(), StatusCode::REQUEST_TIMEOUT);
+    // Their deadline frees their room.
+    assert_eq!(first.await.unwrap().status(), StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(second.await.unwrap().status(), StatusCode::REQUEST_TIMEOUT);
     assert_eq!(world.send(signed("issues", "d-1", b"{}")).await.status, StatusCode::ACCEPTED);
     let mut refusals = world.refusals().await;
     refusals.sort();
-    assert_eq!(refusals, [("over_budget".to_owned(), 1), ("too_slow".to_owned(), 1)]);
+    assert_eq!(refusals, [("over_budget".to_owned(), 1), ("too_slow".to_owned(), 2)]);
+}
+
+/// A request that looks signed, says how long it is, brings `left` bytes and then nothing.
+fn stuck(left: usize, length: &str) -> Request<Body> {
+    Request::post("/hooks/github")
+        .header("content-length", length)
+        .header("x-hub-signature-256", signature(HOOK_SECRET, b""))
+        .body(Body::new(Pieces { left, endless: true }))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_is_only_announced_keeps_nobody_out() {
+    let world = World::of(small()).await;
+    let mut idle = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        idle.spawn(tower::ServiceExt::oneshot(world.router.clone(), stuck(0, "4096")));
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let answer = world.send(signed("issues", "d-1", b"{}")).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn what_does_not_even_look_signed_is_turned_away_unread() {
+    let world = World::of(small()).await;
+    for (value, reason) in [(None, "signature_missing"), (Some("sha256=00"), "signature_malformed")] {
+        let mut request = stuck(0, "4096");
+        request.headers_mut().remove("x-hub-signature-256");
+        if let Some(value) = value {
+            request.headers_mut().insert("x-hub-signature-256", HeaderValue::from_static(value));
+        }
+        // Had the body been waited for, this would be a time-out.
+        let answer = world.send(request).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{reason}");
+        assert!(world.refusals().await.contains(&(reason.to_owned(), 1)), "{reason}");
+    }
 }
 
 /// Whether a request is still waiting after a moment.

@@ -27,13 +27,21 @@ async fn connect(address: SocketAddr, text: &str) -> TcpStream {
     stream
 }
 
+fn settings(max_connections: usize) -> ServerSettings {
+    ServerSettings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        header_timeout: PATIENCE,
+        write_timeout: PATIENCE,
+        lifetime: Duration::from_secs(60),
+        max_connections,
+    }
+}
+
 #[tokio::test]
 async fn half_a_head_and_half_a_body_are_ended_at_their_deadlines_while_others_are_served() {
     let intake = taskbridge::http::state::Intake::new(4096, PATIENCE, 8192);
     let world = World::of(Setup { intake, ..Setup::new(LABEL_RULE) }).await;
-    let settings =
-        ServerSettings { listen: "127.0.0.1:0".parse().unwrap(), header_timeout: PATIENCE, max_connections: 16 };
-    let server = Server::bind(settings).await.unwrap();
+    let server = Server::bind(settings(16)).await.unwrap();
     let (address, stop) = (server.address(), CancellationToken::new());
     let mut running = tokio::task::JoinSet::new();
     running.spawn(server.run(world.router.clone(), stop.clone()));
@@ -65,4 +73,43 @@ async fn half_a_head_and_half_a_body_are_ended_at_their_deadlines_while_others_a
     stop.cancel();
     tokio::time::timeout(Duration::from_secs(5), running.join_next()).await.expect("the server stops");
     assert_eq!(world.delivery_count().await, 1);
+}
+
+/// Asks for the longest answer again and again and reads none of them, until the connection is ended.
+async fn ask_and_never_read(stream: &mut TcpStream) {
+    let ask = "GET /openapi.json HTTP/1.1\r\nHost: here\r\n\r\n".repeat(100);
+    while stream.write_all(ask.as_bytes()).await.is_ok() {}
+}
+
+#[tokio::test]
+async fn who_asks_and_never_reads_gives_the_place_back() {
+    let world = World::new(LABEL_RULE).await;
+    let server = Server::bind(settings(1)).await.unwrap();
+    let (address, stop) = (server.address(), CancellationToken::new());
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(server.run(world.router.clone(), stop.clone()));
+    let mut deaf = TcpStream::connect(address).await.unwrap();
+    let asked = tokio::time::timeout(Duration::from_secs(10), ask_and_never_read(&mut deaf)).await;
+    assert!(asked.is_ok(), "the connection is ended");
+    let polite = connect(address, "GET /healthz HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").await;
+    let (said, _) = until_closed(polite).await;
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_connection_ends_when_nothing_is_asked_any_more_and_when_its_time_is_over() {
+    let world = World::new(LABEL_RULE).await;
+    let ask = "GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n";
+    for (header_timeout, lifetime) in [(PATIENCE, Duration::from_secs(60)), (Duration::from_secs(60), PATIENCE)] {
+        let settings = ServerSettings { header_timeout, lifetime, ..settings(4) };
+        let server = Server::bind(settings).await.unwrap();
+        let (address, stop) = (server.address(), CancellationToken::new());
+        let mut running = tokio::task::JoinSet::new();
+        running.spawn(server.run(world.router.clone(), stop.clone()));
+        let (said, took) = until_closed(connect(address, ask).await).await;
+        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+        assert!(took < Duration::from_secs(3), "{took:?}");
+        stop.cancel();
+    }
 }

@@ -270,3 +270,37 @@ async fn the_trouble_of_one_person_does_not_delay_another() {
         assert_eq!(world.state(hers.id).await, State::Completed, "{trouble:?}");
     }
 }
+
+#[tokio::test]
+async fn who_has_nothing_to_watch_is_put_aside_until_there_is_something_again() {
+    let hour = Duration::from_secs(3600);
+    let world = World::with(LABEL_RULE, |settings| settings.settled_watch = hour, |_| {}).await;
+    let task = started(&world, Outcome::Completed).await;
+    world.live_for(60).await;
+    world.live_in_steps(20, 600).await;
+    let mona = PersonId(1001);
+    let due = async || world.bridge.store.next_round(mona).await.unwrap().unwrap();
+    let is_aside = |due: chrono::DateTime<chrono::Utc>| due - world.bridge.ground.now() > chrono::TimeDelta::days(365);
+    assert!(is_aside(due().await), "{}", due().await);
+
+    world.control().clear_calls();
+    world.bridge.store.hint_sweep(mona, world.bridge.ground.now()).await.unwrap();
+    assert!(!is_aside(due().await));
+    world.settle().await;
+    assert_eq!(lists(&world), [0; 0], "a hint alone is no reason to ask");
+    assert!(is_aside(due().await), "and costs one look at the tables");
+
+    let remote = task.remote_id.as_ref().unwrap();
+    world.control().reopen(remote).unwrap();
+    let acting = people::act_as(&world.bridge, mona).await.unwrap();
+    observe::look_at(&world.bridge, &acting.session, &world.task_now(task.id).await).await.unwrap();
+    assert_eq!(world.state(task.id).await, State::Queued);
+    assert!(!is_aside(due().await), "a reopened task is watched");
+    world.control().script(remote, &Outcome::Completed).unwrap();
+    world.live_in_steps(3, 60).await;
+    assert_eq!(world.state(task.id).await, State::Completed);
+    world.live_in_steps(20, 600).await;
+    assert!(is_aside(due().await));
+    started(&world, Outcome::Completed).await;
+    assert!(!is_aside(due().await), "and so is a new one");
+}

@@ -123,6 +123,26 @@ async fn a_replay_under_a_new_delivery_id_is_a_duplicate_that_names_the_first() 
 }
 
 #[tokio::test]
+async fn a_replay_that_only_changes_the_hooks_id_is_a_duplicate_too() {
+    let world = World::new(LABEL_RULE).await;
+    let payload = labelled("copilot-fix", MONA, world.bridge.ground.now());
+    world.hook("issues", "d-1", &payload).await;
+    world.settle().await;
+    let first = world.delivery("d-1").await;
+    // A rule that was put in force since must not be started by old news.
+    world.reload(&LABEL_RULE.replace("fix-labelled-issues", "another-rule"));
+    world.advance(60);
+    world.send(of_hook("88", "d-1", &payload)).await;
+    world.settle().await;
+    let page = taskbridge::store::Page { before: None, limit: 10 };
+    let replay = world.bridge.store.deliveries(&Default::default(), page).await.unwrap().remove(0);
+    assert_eq!((replay.state, replay.duplicate_of), (DeliveryState::Duplicate, Some(first.id)));
+    let reason = replay.reason.unwrap();
+    assert!(reason.contains("a replay, or told by a second hook"), "{reason}");
+    world.task().await;
+}
+
+#[tokio::test]
 async fn an_event_older_than_bodies_are_kept_is_ignored_because_it_may_be_a_replay() {
     let world = World::new(LABEL_RULE).await;
     let now = world.bridge.ground.now();

@@ -7,6 +7,7 @@ use crate::domain::event::Event;
 use crate::domain::rule::{Rule, RunAs};
 use crate::pipeline::bridge::LiveSource;
 use crate::pipeline::explain::silent::{self, Heard};
+use crate::pipeline::guard::Later;
 use crate::pipeline::match_rules::sort::{self, Said};
 use crate::pipeline::match_rules::weigh::{self, When};
 use crate::pipeline::render_prompt::{NoPrompt, Trusted, fill, works_on_pull};
@@ -170,7 +171,7 @@ fn consider(answer: &mut RuleTold, rule: &Rule, dry: &Dry<'_>) {
             }
             answer.prompt = Some(prompt.text);
         }
-        Err(NoPrompt::Failed(why) | NoPrompt::Refused(why) | NoPrompt::Later(why)) => {
+        Err(NoPrompt::Failed(why) | NoPrompt::Refused(why) | NoPrompt::Later(Later { why, .. })) => {
             answer.answer = Answer::Failed;
             answer.why = format!("the rule failed: {why}");
         }

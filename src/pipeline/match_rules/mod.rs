@@ -1,117 +1,245 @@
 //! From recorded deliveries to decisions and tasks. A batch is taken under one lease: what concerns no rule
 //! is ended with one transaction for all; what may concern one is weighed by itself, since it asks GitHub.
+//! A slow look-up holds up nobody else: while it runs, the next batches are taken.
 
 mod plan;
 pub(super) mod sort;
 pub(super) mod weigh;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Bridge, StepError, decide};
-use crate::domain::backoff::Backoff;
+use chrono::TimeDelta;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::guard::Later;
+use super::in_hand::Held;
+use super::{Bridge, Live, StepError, decide};
 use crate::ids::DeliveryId;
-use crate::store::Lease;
 use crate::store::decisions::Finished;
 use crate::store::deliveries::{ClaimedDelivery, DeliveryState};
-use sort::Sorted;
+use crate::store::{Lease, StoreError};
+use sort::{Concern, Sorted};
 use weigh::Weighed;
 
-/// Tries before a delivery is parked: each was counted before its work began, so one that kills its worker
-/// is not taken up for ever.
-const TRIES: i16 = 8;
+/// Crashes before a delivery is parked: each try was counted before its work began and is uncounted when it is
+/// given back, so one that kills its worker is not taken up for ever.
+const CRASHES: i16 = 3;
 
-/// Waits between tries while GitHub cannot be asked: about half an hour in all.
-const LATER: Backoff =
-    Backoff { first: Duration::from_secs(5), factor: 3, cap: Duration::from_secs(600), tries: TRIES as u32 };
+/// How long a delivery may wait for GitHub to be asked.
+const WAIT_FOR_GITHUB: TimeDelta = TimeDelta::hours(24);
+/// Shortest and longest wait between two tries to ask GitHub; between them it is as long as it has waited so far.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
 
-/// Takes up to `limit` waiting deliveries through the match step. Answers how many were taken.
+/// How long what was taken up may wait for its turn; what has not begun by then is given back.
+const TURN: Duration = Duration::from_secs(1);
+/// How long further batches are taken while slow look-ups run. Then they are let end, so that the step does too.
+const REFILL: Duration = Duration::from_secs(10);
+
+/// Takes waiting deliveries, up to `limit` at a time, through the match step. Answers how many were taken up.
 ///
 /// # Errors
-/// [`StepError`]: what was not ended is taken up again when its lease has run out.
+/// [`StepError`]: what was not ended is given back, or taken up again when its lease has run out.
 pub async fn match_batch(bridge: &Bridge, limit: i64) -> Result<usize, StepError> {
-    let lease = Lease::new(&bridge.ground, bridge.settings.lease);
-    let mut claimed = bridge.store.claim_deliveries(lease, bridge.ground.now(), limit).await?;
-    let taken = claimed.len();
-    if taken == 0 {
-        return Ok(0);
-    }
-    // After a crash the order is turned round, so that one poisonous delivery cannot keep parking those behind it.
-    if claimed.iter().any(|delivery| delivery.tries > 1) {
-        claimed.sort_by_key(|delivery| delivery.id);
-        if claimed.iter().any(|delivery| delivery.tries % 2 == 0) {
-            claimed.reverse();
+    let mut taken = 0;
+    let mut running = JoinSet::new();
+    let mut outcome = Ok(());
+    let refill_until = Instant::now() + REFILL;
+    loop {
+        let live = bridge.live();
+        let mut waiting = match take_up(bridge, &live, limit, &mut taken).await {
+            Ok(waiting) => waiting,
+            Err(error) => {
+                outcome = outcome.and(Err(error));
+                break;
+            }
+        };
+        let turn_until = Instant::now() + TURN.min(bridge.settings.lease / 4);
+        work(bridge, &live, &mut waiting, &mut running, turn_until, &mut outcome).await;
+        // Those whose turn has not come are left, for another worker or a later turn.
+        drop(waiting);
+        if outcome.is_err() || running.is_empty() || Instant::now() >= refill_until {
+            break;
+        }
+        if let Err(error) = bridge.in_hand.give_back(&bridge.store, false).await {
+            outcome = Err(error.into());
+            break;
+        }
+        if running.len() >= bridge.settings.at_once
+            && let Some(ended) = running.join_next().await
+        {
+            keep_first(&mut outcome, ended);
         }
     }
-    let ids: Vec<DeliveryId> = claimed.iter().map(|delivery| delivery.id).collect();
+    // What is left is given back before the last are waited for; if that fails, once more behind them.
+    let early = bridge.in_hand.give_back(&bridge.store, false).await;
+    while let Some(ended) = running.join_next().await {
+        keep_first(&mut outcome, ended);
+    }
+    if early.is_err() || outcome.is_err() {
+        bridge.in_hand.give_back(&bridge.store, false).await?;
+    }
+    outcome.map(|()| taken)
+}
+
+/// Gives back what this process still holds, when it stops: another one need not wait for the lease to run out,
+/// and the try does not count as a crash.
+///
+/// # Errors
+/// [`StoreError`]: the leases will run out by themselves.
+pub async fn give_back(bridge: &Bridge) -> Result<(), StoreError> {
+    bridge.in_hand.give_back(&bridge.store, true).await
+}
+
+/// Claims deliveries and ends those that concern no rule; answers the others.
+async fn take_up(
+    bridge: &Bridge,
+    live: &Live,
+    limit: i64,
+    taken: &mut usize,
+) -> Result<VecDeque<(Held, Concern)>, StepError> {
+    bridge.in_hand.give_back(&bridge.store, false).await?;
+    let lease = Lease::new(&bridge.ground, bridge.settings.lease);
+    let mut claimed = bridge.store.claim_deliveries(lease, bridge.ground.now(), limit).await?;
+    if claimed.is_empty() {
+        return Ok(VecDeque::new());
+    }
+    *taken += claimed.len();
+    claimed.sort_by_key(|delivery| delivery.id);
+    let mut claimed: Vec<(Held, ClaimedDelivery)> =
+        claimed.into_iter().map(|delivery| (bridge.in_hand.hold(delivery.id, lease), delivery)).collect();
+    // One that comes back from a crash is worked on alone, the others are given back: a poisonous one takes nobody
+    // with it.
+    if let Some(suspect) = claimed.iter().position(|(_, delivery)| delivery.tries > 1) {
+        claimed.drain(..suspect);
+        claimed.truncate(1);
+    }
+    let ids: Vec<DeliveryId> = claimed.iter().map(|(_, delivery)| delivery.id).collect();
     let replays: HashMap<_, _> = bridge.store.replays_among(&ids).await?.into_iter().collect();
-    let live = bridge.live();
     let mut ended = Vec::new();
-    let mut waiting = Vec::new();
-    for delivery in claimed {
-        let id = delivery.id;
-        let replay_of = replays.get(&id).copied();
-        match guarded(&delivery, || sort::sort(bridge, &live, &delivery, replay_of)) {
-            Sorted::Ended(finished) => ended.push(*finished),
-            Sorted::Concerns(concern) => waiting.push(*concern),
+    let mut ended_held = Vec::new();
+    let mut waiting = VecDeque::new();
+    for (held, delivery) in claimed {
+        let replay_of = replays.get(&delivery.id).copied();
+        match guarded(delivery.id, delivery.tries, || sort::sort(bridge, live, delivery, replay_of)) {
+            Sorted::Ended(finished) => {
+                ended.push(*finished);
+                ended_held.push(held);
+            }
+            Sorted::Concerns(concern) => waiting.push_back((held, *concern)),
         }
     }
     if !ended.is_empty() {
-        let mut tx = bridge.store.begin().await?;
-        tx.finish_deliveries(&bridge.ground, lease, &ended).await?;
-        tx.commit().await?;
+        let outcome = finish(bridge, lease, &ended).await;
+        ended_held.into_iter().for_each(|held| let_go(held, &outcome));
+        outcome?;
     }
-    super::each_at_once(waiting, bridge.settings.at_once, |concern| {
-        let (bridge, live) = (bridge.clone(), Arc::clone(&live));
-        async move {
-            match weigh::weigh(&bridge, &live, &concern).await? {
-                Weighed::Settled(settled) => decide::commit(&bridge, lease, &settled).await.map(|_| ()),
-                Weighed::Later(why) => postpone(&bridge, lease, &concern.delivery, &why).await,
+    Ok(waiting)
+}
+
+async fn finish(bridge: &Bridge, lease: Lease, ended: &[Finished]) -> Result<(), StepError> {
+    let mut tx = bridge.store.begin().await?;
+    tx.finish_deliveries(&bridge.ground, lease, ended).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Weighs those who wait, at most `at_once` together, until all have ended or `turn_until` has come.
+async fn work(
+    bridge: &Bridge,
+    live: &Arc<Live>,
+    waiting: &mut VecDeque<(Held, Concern)>,
+    running: &mut JoinSet<Result<(), StepError>>,
+    turn_until: Instant,
+    outcome: &mut Result<(), StepError>,
+) {
+    loop {
+        while running.len() < bridge.settings.at_once.max(1)
+            && let Some((held, concern)) = waiting.pop_front()
+        {
+            running.spawn(weigh_one(bridge.clone(), Arc::clone(live), held, concern));
+        }
+        tokio::select! {
+            ended = running.join_next() => match ended {
+                Some(ended) => keep_first(outcome, ended),
+                None => return,
+            },
+            () = tokio::time::sleep_until(turn_until) => return,
+        }
+    }
+}
+
+async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern) -> Result<(), StepError> {
+    let outcome = match weigh::weigh(&bridge, &live, &concern).await {
+        Ok(Weighed::Settled(settled)) => decide::commit(&bridge, held.lease, &settled).await.map(|_| ()),
+        Ok(Weighed::Later(later)) => postpone(&bridge, held.lease, &concern.delivery, &later).await,
+        Err(error) => Err(error),
+    };
+    let_go(held, &outcome);
+    outcome
+}
+
+/// What failed in passing is left to be given back; what failed for good stays counted.
+fn let_go(held: Held, outcome: &Result<(), StepError>) {
+    if !matches!(outcome, Err(StepError::Store(error)) if error.is_passing()) {
+        held.end();
+    }
+}
+
+/// The first error counts; a panic is logged and does not touch the others.
+fn keep_first(outcome: &mut Result<(), StepError>, ended: Result<Result<(), StepError>, tokio::task::JoinError>) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a delivery could not be matched; it is taken up again");
+            if outcome.is_ok() {
+                *outcome = Err(error);
             }
         }
-    })
-    .await?;
-    Ok(taken)
+        Err(panic) => tracing::error!(%panic, "matching a delivery panicked; it is taken up again a few times"),
+    }
 }
 
 /// Runs the pure part of the step; a panic in it ends this delivery alone.
-fn guarded(delivery: &ClaimedDelivery, step: impl FnOnce() -> Sorted) -> Sorted {
-    if delivery.tries > TRIES {
+fn guarded(id: DeliveryId, tries: i16, step: impl FnOnce() -> Sorted) -> Sorted {
+    if tries > CRASHES {
         return Sorted::Ended(Box::new(ended(
-            delivery,
+            id,
             DeliveryState::Failed,
             "processing it did not come to an end several times; it is parked until an operator replays it",
         )));
     }
     std::panic::catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|_| {
-        Sorted::Ended(Box::new(ended(
-            delivery,
-            DeliveryState::Failed,
-            "reading it failed inside taskbridge; see the log",
-        )))
+        Sorted::Ended(Box::new(ended(id, DeliveryState::Failed, "reading it failed inside taskbridge; see the log")))
     })
 }
 
-async fn postpone(bridge: &Bridge, lease: Lease, delivery: &ClaimedDelivery, why: &str) -> Result<(), StepError> {
-    let tries = u32::try_from(delivery.tries).unwrap_or(u32::MAX);
-    let wait = LATER.after(tries).unwrap_or(LATER.cap);
-    let due_at = bridge.ground.now() + bridge.ground.jitter(wait);
-    tracing::warn!(delivery = %delivery.id, why, wait_s = wait.as_secs(), "a delivery waits: GitHub could not be asked");
-    bridge.store.postpone_delivery(delivery.id, lease, due_at, why).await?;
+async fn postpone(bridge: &Bridge, lease: Lease, delivery: &ClaimedDelivery, later: &Later) -> Result<(), StepError> {
+    let (why, now) = (&later.why, bridge.ground.now());
+    let waited = now.signed_duration_since(delivery.received_at).to_std().unwrap_or_default();
+    let wait = bridge.ground.jitter(waited.clamp(ASK_AGAIN.0, ASK_AGAIN.1));
+    // When GitHub names a time, it is kept; the jitter then comes on top, so that not all go on together.
+    let due_at = match later.until {
+        Some(until) => until.max(now) + bridge.ground.jitter(ASK_AGAIN.0),
+        None => now + wait,
+    };
+    tracing::warn!(delivery = %delivery.id, why, %due_at, "a delivery waits: GitHub could not be asked");
+    bridge.store.give_back_deliveries(&[delivery.id], lease, Some(due_at), Some(why)).await?;
     Ok(())
 }
 
-/// Whether this is the last time that a delivery may wait for GitHub.
-fn is_last_try(delivery: &ClaimedDelivery) -> bool {
-    LATER.after(u32::try_from(delivery.tries).unwrap_or(u32::MAX)).is_none()
+/// Whether a delivery has waited for GitHub as long as it may.
+fn waited_enough(bridge: &Bridge, delivery: &ClaimedDelivery) -> bool {
+    bridge.ground.now().signed_duration_since(delivery.received_at) >= WAIT_FOR_GITHUB
 }
 
 /// The end of a delivery about which nothing is known.
-fn ended(delivery: &ClaimedDelivery, state: DeliveryState, reason: &str) -> Finished {
+fn ended(id: DeliveryId, state: DeliveryState, reason: &str) -> Finished {
     Finished {
-        id: delivery.id,
+        id,
         state,
         reason: reason.to_owned(),
         action: String::new(),

@@ -12,8 +12,8 @@ use crate::domain::trust::Marker;
 use crate::github::{CallError, Next, RepoPath};
 use crate::ids::{PersonId, TaskId};
 use crate::pipeline::decide::Plan;
-use crate::pipeline::guard::{May, may};
-use crate::pipeline::people::{NoReader, reader};
+use crate::pipeline::guard::{Later, May, may};
+use crate::pipeline::people::{NoReader, NoToken, reader};
 use crate::pipeline::render_prompt::{NoPrompt, Prompt, render_prompt};
 use crate::pipeline::{Bridge, Live, StepError};
 use crate::store::tasks::Hold;
@@ -35,7 +35,11 @@ pub(super) enum Gate {
     /// The rule itself failed for this event.
     Failed(String),
     /// GitHub could not be asked.
-    Later(String),
+    Later {
+        later: Later,
+        /// Whether the actor is known to be allowed.
+        known: bool,
+    },
 }
 
 fn refused(cause: impl Into<String>, saw: impl Into<String>, tell: bool) -> Gate {
@@ -64,7 +68,7 @@ pub(super) async fn plan(
     };
     let (allowed, allow_pending) = match may(bridge, &rule.allow, &origin, actor).await {
         May::Yes(why) => (why, false),
-        May::Later(why) => return Ok(Gate::Later(why)),
+        May::Later(later) => return Ok(Gate::Later { later, known: false }),
         May::No { needs, saw, insider } => {
             return Ok(refused(format!("allow: @{} needs {needs}", actor.login), saw, insider));
         }
@@ -83,13 +87,14 @@ pub(super) async fn plan(
     };
     let (repo_id, path) = match workplace(bridge, rule, event, &origin, &runs_as).await {
         Ok(found) => found,
+        Err(Gate::Later { later, .. }) => return Ok(Gate::Later { later, known: !allow_pending }),
         Err(gate) => return Ok(gate),
     };
     let prompt = match render_prompt(bridge, rule, event, command, payload).await {
         Ok(prompt) => prompt,
         Err(NoPrompt::Failed(why)) => return Ok(Gate::Failed(why)),
         Err(NoPrompt::Refused(why)) => return Ok(refused(why, "", true)),
-        Err(NoPrompt::Later(why)) => return Ok(Gate::Later(why)),
+        Err(NoPrompt::Later(later)) => return Ok(Gate::Later { later, known: !allow_pending }),
     };
     let task = new_task(bridge, live, concern, rule, actor, &runs_as, repo_id, &path, prompt, allow_pending);
     let mut saw = allowed.clone();
@@ -154,12 +159,13 @@ async fn workplace(
     }
     let unreadable = |why: String| refused(format!("task.repo: {path} cannot be looked up"), why, true);
     let session = reader(bridge, &path, runs_as.id).await.map_err(|error| match error {
+        NoReader::Token(NoToken::Store(error)) => Gate::Later { later: Later::from(&error), known: true },
         NoReader::Token(error) => unreadable(error.to_string()),
-        NoReader::Call(error) => Gate::Later(error.for_person()),
+        NoReader::Call(error) => Gate::Later { later: Later::from(&error), known: true },
     })?;
     let repo = session.repo(&path).await.map_err(|error: CallError| match error.next() {
         Next::GiveUp | Next::AskPerson => unreadable(error.for_person()),
-        Next::Retry | Next::Look => Gate::Later(error.for_person()),
+        Next::Retry | Next::Look => Gate::Later { later: Later::from(&error), known: true },
     })?;
     Ok((repo.id, repo.path))
 }
@@ -236,6 +242,7 @@ fn new_task(
         head_ref: prompt.head_ref,
         create_pull_request: prompt.create_pull_request,
         unapproved: hold == Some(Hold::Approval),
+        event_at: event.at,
     }
 }
 

@@ -39,11 +39,12 @@ pub(in crate::pipeline) enum Said {
     Answer(String),
 }
 
-pub(super) fn sort(bridge: &Bridge, live: &Live, delivery: &ClaimedDelivery, replay_of: Option<DeliveryId>) -> Sorted {
-    let end = |state, reason: &str| Sorted::Ended(Box::new(ended(delivery, state, reason)));
+pub(super) fn sort(bridge: &Bridge, live: &Live, delivery: ClaimedDelivery, replay_of: Option<DeliveryId>) -> Sorted {
+    let id = delivery.id;
+    let end = |state, reason: &str| Sorted::Ended(Box::new(ended(id, state, reason)));
     if let Some(first) = replay_of {
-        let reason = format!("the same body came before under another delivery id ({first}): a replay");
-        let mut finished = ended(delivery, DeliveryState::Duplicate, &reason);
+        let reason = format!("the same body came before, as the delivery {first}: a replay, or told by a second hook");
+        let mut finished = ended(id, DeliveryState::Duplicate, &reason);
         finished.duplicate_of = Some(first);
         return Sorted::Ended(Box::new(finished));
     }
@@ -69,7 +70,7 @@ pub(super) fn sort(bridge: &Bridge, live: &Live, delivery: &ClaimedDelivery, rep
     if let Some(at) = event.at
         && delivery.received_at.signed_duration_since(at) > keep
     {
-        let mut finished = describe(delivery, live, &event, DeliveryState::Ignored);
+        let mut finished = describe(id, live, &event, DeliveryState::Ignored);
         finished.reason = format!(
             "it tells of {}, which is longer ago than bodies are kept: it cannot be told from a replay",
             at.format("%Y-%m-%d %H:%M UTC")
@@ -85,11 +86,11 @@ pub(super) fn sort(bridge: &Bridge, live: &Live, delivery: &ClaimedDelivery, rep
     let candidates = live.rules.candidates(&delivery.source, &event.full_name(), &event.name, label, name);
     let touches_tasks = is_thread_event(&event, "unlabeled") || event.name.starts_with("pull_request");
     if candidates.is_empty() && matches!(said, Said::Nothing) && !touches_tasks {
-        let mut finished = describe(delivery, live, &event, DeliveryState::Ignored);
+        let mut finished = describe(id, live, &event, DeliveryState::Ignored);
         finished.reason = nobody_listens(&event, label);
         return Sorted::Ended(Box::new(finished));
     }
-    Sorted::Concerns(Box::new(Concern { delivery: delivery.clone(), envelope, event, candidates, said }))
+    Sorted::Concerns(Box::new(Concern { delivery, envelope, event, candidates, said }))
 }
 
 /// The words for an event that no rule listens to.
@@ -124,7 +125,7 @@ pub(in crate::pipeline) fn said(event: &Event, source: &crate::pipeline::bridge:
 }
 
 /// The end of a delivery that was read.
-pub(super) fn describe(delivery: &ClaimedDelivery, live: &Live, event: &Event, state: DeliveryState) -> Finished {
+pub(super) fn describe(delivery: DeliveryId, live: &Live, event: &Event, state: DeliveryState) -> Finished {
     let mut finished = ended(delivery, state, "");
     finished.action.clone_from(&event.action);
     finished.actor_login = event.actor.as_ref().map(|actor| actor.login.clone()).unwrap_or_default();

@@ -2,9 +2,9 @@
 //! delivery unless it says `continue`; a refusal ends the delivery too, so that somebody who is denied by one
 //! rule never reaches a looser one.
 
-use super::is_last_try;
 use super::plan::{self, Gate};
 use super::sort::{Concern, Said, describe, is_thread_event, nobody_listens};
+use super::waited_enough;
 use crate::domain::command::Command;
 use crate::domain::event::{Account, Event};
 use crate::domain::intent;
@@ -13,35 +13,36 @@ use crate::domain::view::{Texts, View};
 use crate::github::RepoPath;
 use crate::ids::{PersonId, ReportId};
 use crate::pipeline::decide::{Notice, Settled, notice_key, refusal_text};
-use crate::pipeline::guard::{May, may, own_action};
+use crate::pipeline::guard::{Later, May, may, own_action};
 use crate::pipeline::{Bridge, Live, StepError, steer};
 use crate::sources::{Envelope, Source};
 use crate::store::decisions::{NewDecision, Verdict};
 use crate::store::deliveries::DeliveryState;
 use crate::store::reports::{NewReport, ReportKind};
+use crate::store::unlabels::Labelling;
 
 /// What became of a delivery.
 pub(super) enum Weighed {
     /// It is to be ended so.
     Settled(Box<Settled>),
     /// GitHub could not be asked.
-    Later(String),
+    Later(Later),
 }
 
 pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<Weighed, StepError> {
     let event = &concern.event;
     let mut settled = Settled {
-        finished: describe(&concern.delivery, live, event, DeliveryState::Processed),
+        finished: describe(concern.delivery.id, live, event, DeliveryState::Processed),
         plans: Vec::new(),
         notices: Vec::new(),
     };
     if let Some(why) = own_action(bridge, event).await? {
         settled.finished.state = DeliveryState::Ignored;
         settled.finished.reason = format!("our own doing starts nothing: {why}");
-        touch_tasks(bridge, event).await?;
+        touch_tasks(bridge, concern).await?;
         return Ok(Weighed::Settled(Box::new(settled)));
     }
-    let touched = touch_tasks(bridge, event).await?;
+    let touched = touch_tasks(bridge, concern).await?;
     if let Said::Answer(text) = &concern.said {
         return answer(bridge, concern, settled, text).await;
     }
@@ -52,10 +53,12 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
                 settled.finished.decisions.push(decision);
                 continue;
             }
-            Considered::Later(why) if !is_last_try(&concern.delivery) => return Ok(Weighed::Later(why)),
-            Considered::Later(why) => {
-                let cause = format!("what a guard needs could not be looked up: {why}");
-                Considered::Refused(decision(position, rule, Verdict::Refused, cause, ""), true)
+            Considered::Later { later, .. } if !waited_enough(bridge, &concern.delivery) => {
+                return Ok(Weighed::Later(later));
+            }
+            Considered::Later { later, known } => {
+                let cause = format!("what a guard needs could not be looked up for a day: {}", later.why);
+                Considered::Refused(decision(position, rule, Verdict::Refused, cause, ""), known)
             }
             other => other,
         };
@@ -69,7 +72,7 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
                 }
                 settled.finished.decisions.push(decision);
             }
-            Considered::NotMatched(_) | Considered::Later(_) => {}
+            Considered::NotMatched(_) | Considered::Later { .. } => {}
         }
         if !rule.proceed {
             break;
@@ -90,7 +93,11 @@ enum Considered {
     /// With whether the one who asked may be told.
     Refused(NewDecision, bool),
     Wanted(Box<crate::pipeline::decide::Plan>),
-    Later(String),
+    /// With whether the one who asked is known to be allowed, and may so be told.
+    Later {
+        later: Later,
+        known: bool,
+    },
 }
 
 fn decision(position: usize, rule: &Rule, verdict: Verdict, cause: impl Into<String>, saw: &str) -> NewDecision {
@@ -135,7 +142,7 @@ async fn consider(
             let cause = format!("the rule failed: {why}");
             Considered::Refused(decision(position, rule, Verdict::Failed, cause, ""), true)
         }
-        Gate::Later(why) => Considered::Later(why),
+        Gate::Later { later, known } => Considered::Later { later, known },
     })
 }
 
@@ -190,13 +197,21 @@ pub(in crate::pipeline) fn payload(
 
 /// What an event means for tasks that exist: a label taken off cancels, news of a task's own branch is a hint.
 /// Answers what was done, in words.
-async fn touch_tasks(bridge: &Bridge, event: &Event) -> Result<Option<String>, StepError> {
+async fn touch_tasks(bridge: &Bridge, concern: &Concern) -> Result<Option<String>, StepError> {
+    let event = &concern.event;
     let Some(repo) = &event.repo else { return Ok(None) };
     if is_thread_event(event, "unlabeled")
         && let (Some(label), Some(number)) = (&event.label, event.subject.as_ref().and_then(|subject| subject.number))
     {
         let by = event.actor.as_ref().map(|actor| actor.login.as_str()).unwrap_or("somebody");
-        let cancelled = steer::cancel_by_label(bridge, repo.id, number, &label.name, by).await?;
+        let off = Labelling {
+            repo: repo.id,
+            subject: number,
+            label: &label.name,
+            at: event.at.unwrap_or(concern.delivery.received_at),
+            delivery: concern.delivery.id,
+        };
+        let cancelled = steer::cancel_by_label(bridge, off, by).await?;
         if cancelled > 0 {
             return Ok(Some(format!(
                 "the label `{}` was taken off: {cancelled} task(s) that had not started were cancelled",
@@ -232,8 +247,8 @@ async fn answer(bridge: &Bridge, concern: &Concern, mut settled: Settled, text: 
             settled.notices.extend(notice(bridge, concern, "answer", format!("@{}: {text}", actor.login)));
             format!("answered: {}", text.lines().next().unwrap_or_default())
         }
-        May::Later(why) if !is_last_try(&concern.delivery) => return Ok(Weighed::Later(why)),
-        May::Later(why) => format!("not answered: {why}"),
+        May::Later(later) if !waited_enough(bridge, &concern.delivery) => return Ok(Weighed::Later(later)),
+        May::Later(later) => format!("not answered: {}", later.why),
         May::No { saw, .. } => format!("not answered, only people who can write get an answer: {saw}"),
         May::NoReader(why) => format!("not answered: {why}"),
     };

@@ -60,6 +60,11 @@ impl GithubSource {
     }
 }
 
+/// Whether there is one signature, of the right form.
+pub(super) fn looks_signed(headers: &HeaderMap) -> Result<(), Refusal> {
+    signature::announced(headers).map(|_| ())
+}
+
 /// The payload as it is, for rules that mention `payload`.
 pub(super) fn payload_value(envelope: &Envelope, body: &[u8]) -> Result<serde_json::Value, Unreadable> {
     serde_json::from_slice(&json_bytes(envelope, body)?).map_err(|error| Unreadable(error.to_string()))

@@ -11,14 +11,19 @@ use crate::secret::Secret;
 
 const HEADER: &str = "x-hub-signature-256";
 
-pub(super) fn verify(secrets: &[Secret], headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
+/// The digest that the headers say the body has.
+pub(super) fn announced(headers: &HeaderMap) -> Result<[u8; 32], Refusal> {
     let text = match only(headers, HEADER) {
         Ok(Some(text)) => text,
         Ok(None) => return Err(Refusal::SignatureMissing),
         Err(()) if headers.get_all(HEADER).iter().count() > 1 => return Err(Refusal::SignatureDoubled),
         Err(()) => return Err(Refusal::SignatureMalformed),
     };
-    let expected = digest(text).ok_or(Refusal::SignatureMalformed)?;
+    digest(text).ok_or(Refusal::SignatureMalformed)
+}
+
+pub(super) fn verify(secrets: &[Secret], headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
+    let expected = announced(headers)?;
     // Every secret is tried, whichever matches, so that the time says nothing about which.
     let mut matches = false;
     for secret in secrets {

@@ -1,4 +1,4 @@
-//! Making a task, once for a wish, and what its guards count: all in the transaction that makes it.
+//! Making a task, once for a wish: all in one transaction, with what its guards count.
 
 use sqlx::types::Json;
 
@@ -53,6 +53,7 @@ pub struct NewTask {
     pub head_ref: Option<String>,
     pub create_pull_request: bool,
     pub unapproved: bool,
+    pub event_at: Option<Moment>,
 }
 
 impl NewTask {
@@ -101,23 +102,9 @@ impl NewTask {
             head_ref: task.head_ref,
             create_pull_request: task.create_pull_request,
             unapproved: task.unapproved,
+            event_at: task.event_at,
         }
     }
-}
-
-/// What the limits of a rule are compared with.
-#[derive(Debug, Clone, Copy)]
-pub enum Counted<'a> {
-    /// Tasks of this rule.
-    Rule(&'a str),
-    /// Tasks of this rule that work in this repository.
-    RuleInRepo(&'a str, i64),
-    /// Tasks of this rule that run as this person.
-    RuleAsPerson(&'a str, PersonId),
-    /// Tasks that work in this repository.
-    Repo(i64),
-    /// Tasks that run as this person.
-    Person(PersonId),
 }
 
 impl Tx {
@@ -135,10 +122,10 @@ impl Tx {
                 subject_kind, subject_number, subject_url, comment_id, comment_on_diff, label_name,
                 actor_id, actor_login, person_id, person_login, allow_pending, allow_rule, report,
                 once_key, once_idle_s, prompt, marker, model, custom_agent, base_ref, head_ref,
-                create_pull_request, unapproved, created_at, changed_at, due_at)
+                create_pull_request, unapproved, created_at, changed_at, due_at, event_at)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
                     $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39,
-                    $40, $41, $41, $41)
+                    $40, $41, $41, $41, $42)
             RETURNING *",
             new.id.0,
             new.state as State,
@@ -181,6 +168,7 @@ impl Tx {
             new.create_pull_request,
             new.unapproved,
             now,
+            new.event_at,
         )
         .fetch_one(self.connection())
         .await?)
@@ -235,46 +223,6 @@ impl Tx {
         .await?)
     }
 
-    /// Tasks that have not ended.
-    ///
-    /// # Errors
-    /// [`StoreError`]: retry.
-    pub async fn live_tasks(&mut self, what: Counted<'_>) -> Result<i64, StoreError> {
-        let (rule, repo, person) = what.columns();
-        Ok(sqlx::query_scalar!(
-            r#"/* live_tasks */
-            SELECT count(*) AS "count!" FROM tasks
-            WHERE ended_at IS NULL AND ($1::text IS NULL OR rule = $1) AND ($2::bigint IS NULL OR repo_id = $2)
-              AND ($3::bigint IS NULL OR person_id = $3)"#,
-            rule,
-            repo,
-            person
-        )
-        .fetch_one(self.connection())
-        .await?)
-    }
-
-    /// Tasks made since a moment, and the oldest of them: when it leaves the window there is room.
-    ///
-    /// # Errors
-    /// [`StoreError`]: retry.
-    pub async fn tasks_since(&mut self, what: Counted<'_>, since: Moment) -> Result<(i64, Option<Moment>), StoreError> {
-        let (rule, repo, person) = what.columns();
-        let row = sqlx::query!(
-            r#"/* tasks_since */
-            SELECT count(*) AS "count!", min(created_at) AS oldest FROM tasks
-            WHERE created_at > $4 AND ($1::text IS NULL OR rule = $1) AND ($2::bigint IS NULL OR repo_id = $2)
-              AND ($3::bigint IS NULL OR person_id = $3)"#,
-            rule,
-            repo,
-            person,
-            since
-        )
-        .fetch_one(self.connection())
-        .await?;
-        Ok((row.count, row.oldest))
-    }
-
     /// Live tasks that hold the key of a rule, in their line; a task idle for its time has let go. Alone with
     /// the rule, nobody adds one meanwhile.
     ///
@@ -295,17 +243,5 @@ impl Tx {
         )
         .fetch_all(self.connection())
         .await?)
-    }
-}
-
-impl Counted<'_> {
-    fn columns(&self) -> (Option<&str>, Option<i64>, Option<i64>) {
-        match self {
-            Self::Rule(rule) => (Some(rule), None, None),
-            Self::RuleInRepo(rule, repo) => (Some(rule), Some(*repo), None),
-            Self::RuleAsPerson(rule, person) => (Some(rule), None, Some(person.0)),
-            Self::Repo(repo) => (None, Some(*repo), None),
-            Self::Person(person) => (None, None, Some(person.0)),
-        }
     }
 }

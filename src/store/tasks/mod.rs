@@ -1,6 +1,8 @@
 //! Tasks: one row a piece of work. A task is changed by locking its row, changing the struct and
 //! saving it, so that what may change is in one statement; what the change means is decided above.
 
+/// What limits are compared with.
+pub mod count;
 /// Looking at lists.
 pub mod list;
 /// Making a task and what its guards count.
@@ -92,6 +94,7 @@ pub struct Task {
     pub looked_at: Option<Moment>,
     pub look_at: Option<Moment>,
     pub quiet_looks: i16,
+    pub event_at: Option<Moment>,
     pub created_at: Moment,
     pub started_at: Option<Moment>,
     pub changed_at: Moment,

@@ -2,6 +2,8 @@
 
 use super::Task;
 use crate::ids::{PersonId, TaskId};
+use crate::store::decisions::bounded;
+use crate::store::unlabels::Labelling;
 use crate::store::{Lease, Moment, Store, StoreError, Tx};
 
 impl Store {
@@ -105,11 +107,9 @@ impl Store {
         Ok(sqlx::query_as!(
             Task,
             "/* claim_looks: needs no lease, an observation is idempotent */
-            WITH due AS MATERIALIZED (
+            UPDATE tasks t SET look_at = $2 WHERE id = ANY (ARRAY(
                 SELECT id FROM tasks WHERE look_at <= $1 AND remote_id IS NOT NULL
-                ORDER BY look_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
-            )
-            UPDATE tasks t SET look_at = $2 FROM due WHERE t.id = due.id
+                ORDER BY look_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED))
             RETURNING t.*",
             now,
             next,
@@ -186,24 +186,21 @@ impl Store {
         .await?)
     }
 
-    /// Tasks that a label started and that can still be cancelled without asking GitHub.
+    /// Tasks that a label started before it was taken off, and that can still be cancelled without asking GitHub.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
-    pub async fn unstarted_by_label(
-        &self,
-        origin_repo: i64,
-        subject: i64,
-        label: &str,
-    ) -> Result<Vec<TaskId>, StoreError> {
+    pub async fn unstarted_by_label(&self, off: Labelling<'_>) -> Result<Vec<TaskId>, StoreError> {
         Ok(sqlx::query_scalar!(
             r#"/* unstarted_by_label */
             SELECT id AS "id: TaskId" FROM tasks
             WHERE origin_repo_id = $1 AND subject_number = $2 AND lower(label_name) = lower($3)
-              AND state IN ('held', 'pending')"#,
-            origin_repo,
-            subject,
-            label
+              AND state IN ('held', 'pending') AND (coalesce(event_at, created_at), delivery_id) < ($4, $5)"#,
+            off.repo,
+            off.subject,
+            bounded(off.label),
+            off.at,
+            off.delivery.0,
         )
         .fetch_all(&self.work)
         .await?)

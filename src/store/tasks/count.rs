@@ -1,0 +1,157 @@
+//! What the limits of a rule are compared with. A statement for each kind of limit: one with optional filters would get
+//! one plan for all of them, which has to read every live task.
+
+use crate::ids::PersonId;
+use crate::store::{Moment, StoreError, Tx};
+
+/// What the limits of a rule are compared with.
+#[derive(Debug, Clone, Copy)]
+pub enum Counted<'a> {
+    /// Tasks of this rule.
+    Rule(&'a str),
+    /// Tasks of this rule that work in this repository.
+    RuleInRepo(&'a str, i64),
+    /// Tasks of this rule that run as this person.
+    RuleAsPerson(&'a str, PersonId),
+    /// Tasks that work in this repository.
+    Repo(i64),
+    /// Tasks that run as this person.
+    Person(PersonId),
+}
+
+/// Tasks made in a window.
+struct Made {
+    count: i64,
+    oldest: Option<Moment>,
+}
+
+impl Tx {
+    /// Tasks that have not ended.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn live_tasks(&mut self, what: Counted<'_>) -> Result<i64, StoreError> {
+        let on = self.connection();
+        let count =
+            match what {
+                Counted::Rule(rule) => sqlx::query_scalar!(
+                    r#"/* live_of_rule */ SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND rule = $1"#,
+                    rule
+                )
+                .fetch_one(on)
+                .await?,
+                Counted::RuleInRepo(rule, repo) => {
+                    sqlx::query_scalar!(
+                        r#"/* live_of_rule_in_repo */
+                    SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND rule = $1 AND repo_id = $2"#,
+                        rule,
+                        repo
+                    )
+                    .fetch_one(on)
+                    .await?
+                }
+                Counted::RuleAsPerson(rule, person) => {
+                    sqlx::query_scalar!(
+                        r#"/* live_of_rule_as_person */
+                    SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND rule = $1 AND person_id = $2"#,
+                        rule,
+                        person.0
+                    )
+                    .fetch_one(on)
+                    .await?
+                }
+                Counted::Repo(repo) => {
+                    sqlx::query_scalar!(
+                        r#"/* live_in_repo */
+                    SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND repo_id = $1"#,
+                        repo
+                    )
+                    .fetch_one(on)
+                    .await?
+                }
+                Counted::Person(person) => {
+                    sqlx::query_scalar!(
+                        r#"/* live_as_person */
+                    SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND person_id = $1"#,
+                        person.0
+                    )
+                    .fetch_one(on)
+                    .await?
+                }
+            };
+        Ok(count)
+    }
+
+    /// Tasks made since a moment, and the oldest of them: when it leaves the window there is room.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn tasks_since(&mut self, what: Counted<'_>, since: Moment) -> Result<(i64, Option<Moment>), StoreError> {
+        let on = self.connection();
+        let made = match what {
+            Counted::Rule(rule) => {
+                sqlx::query_as!(
+                    Made,
+                    r#"/* made_by_rule */
+                    SELECT count(*) AS "count!", min(created_at) AS oldest FROM tasks
+                    WHERE created_at > $1 AND rule = $2"#,
+                    since,
+                    rule
+                )
+                .fetch_one(on)
+                .await?
+            }
+            Counted::RuleInRepo(rule, repo) => {
+                sqlx::query_as!(
+                    Made,
+                    r#"/* made_by_rule_in_repo */
+                    SELECT count(*) AS "count!", min(created_at) AS oldest FROM tasks
+                    WHERE created_at > $1 AND rule = $2 AND repo_id = $3"#,
+                    since,
+                    rule,
+                    repo
+                )
+                .fetch_one(on)
+                .await?
+            }
+            Counted::RuleAsPerson(rule, person) => {
+                sqlx::query_as!(
+                    Made,
+                    r#"/* made_by_rule_as_person */
+                    SELECT count(*) AS "count!", min(created_at) AS oldest FROM tasks
+                    WHERE created_at > $1 AND rule = $2 AND person_id = $3"#,
+                    since,
+                    rule,
+                    person.0
+                )
+                .fetch_one(on)
+                .await?
+            }
+            Counted::Repo(repo) => {
+                sqlx::query_as!(
+                    Made,
+                    r#"/* made_in_repo */
+                    SELECT count(*) AS "count!", min(created_at) AS oldest FROM tasks
+                    WHERE created_at > $1 AND repo_id = $2"#,
+                    since,
+                    repo
+                )
+                .fetch_one(on)
+                .await?
+            }
+            Counted::Person(person) => {
+                sqlx::query_as!(
+                    Made,
+                    r#"/* made_as_person */
+                    SELECT count(*) AS "count!", min(created_at) AS oldest FROM tasks
+                    WHERE created_at > $1 AND person_id = $2"#,
+                    since,
+                    person.0
+                )
+                .fetch_one(on)
+                .await?
+            }
+        };
+        Ok((made.count, made.oldest))
+    }
+}
