@@ -25,7 +25,7 @@ impl Check {
             println!("  webhooks of `{name}` are received at /hooks/{name}");
         }
         for rule in &loaded.rules.rules {
-            println!("  rule `{}` listens to {:?}", rule.name, rule.on);
+            println!("  rule `{}` listens to {}", rule.name, rule.on);
         }
         Ok(())
     }

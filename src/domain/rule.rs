@@ -49,6 +49,23 @@ pub enum Trigger {
     Event(Vec<String>),
 }
 
+/// In words, for the operator: "the label `copilot-fix`".
+impl std::fmt::Display for Trigger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (one, many, names) = match self {
+            Self::Label(names) => ("the label", "the labels", names),
+            Self::Command(names) => ("the command", "the commands", names),
+            Self::Event(names) => ("the event", "the events", names),
+        };
+        let shown: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        match shown.split_last() {
+            None => f.write_str("nothing"),
+            Some((only, [])) => write!(f, "{one} {only}"),
+            Some((last, others)) => write!(f, "{many} {} and {last}", others.join(", ")),
+        }
+    }
+}
+
 /// `allow`: any one of the ways is enough; with none given the actor must be able to write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allow {
@@ -220,4 +237,18 @@ pub struct ReportLabels {
     pub done: Option<String>,
     /// When it failed, timed out or could not start.
     pub failed: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Trigger;
+
+    #[test]
+    fn a_trigger_is_told_in_words() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(Trigger::Label(names(&["fix"])).to_string(), "the label `fix`");
+        assert_eq!(Trigger::Command(names(&["fix", "test"])).to_string(), "the commands `fix` and `test`");
+        let three = Trigger::Event(names(&["push", "issues.opened", "release"]));
+        assert_eq!(three.to_string(), "the events `push`, `issues.opened` and `release`");
+    }
 }

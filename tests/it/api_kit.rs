@@ -19,6 +19,7 @@ pub(crate) struct Caller<'a> {
 impl<'a> Caller<'a> {
     pub(crate) async fn new(world: &'a World, name: &str, scope: Scope) -> Self {
         let (_, key) = api_keys::create(&world.bridge.store, &world.bridge.ground, name, scope).await.unwrap();
+        crate::support::canary::listen(&[key.expose()]);
         Self { world, key }
     }
 

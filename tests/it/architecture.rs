@@ -229,8 +229,26 @@ fn nothing_speaks_of_the_machine_it_was_made_on() {
     let signs = [["/wo", "rk/"].concat(), ["../sha", "red"].concat()];
     let kinds = ["rs", "md", "toml", "yaml", "yml", "sql", "sh", "json", "html", "css", "js"];
     let mut all = files(&["src", "tests", "benches", "docs", "examples", "migrations", ".ci"], &kinds);
-    for file in ["Cargo.toml", "README.md", "clippy.toml", "build.rs", "sqlx.toml", ".ci/sqlx"] {
-        all.extend(fs::read_to_string(root().join(file)).ok().map(|text| (file.to_owned(), text)));
+    let at_the_root = [
+        "Cargo.toml",
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "Dockerfile",
+        ".dockerignore",
+        "docker-compose.yml",
+        ".env.example",
+        "clippy.toml",
+        "rustfmt.toml",
+        "build.rs",
+        "sqlx.toml",
+        ".ci/sqlx",
+        ".ci/run",
+    ];
+    for file in at_the_root {
+        let text = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        all.insert(file.to_owned(), text);
     }
     let wrong: Vec<String> = all
         .iter()

@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use taskbridge::pipeline::match_rules;
 use taskbridge::sandbox::FaultKind;
 
-use crate::support::canary::{first_leak, heard, leak};
+use crate::support::canary::{first_leak, heard, know, leak, leak_in};
 use crate::support::stories::MONA;
 use crate::support::world::{HOOK_SECRET, LABEL_RULE, MONA_TOKEN, OTTO_TOKEN, World, labelled};
 
@@ -97,4 +97,7 @@ fn the_canary_sees_a_secret_when_there_is_one() {
     let secrets = ["sesame".to_owned()].into();
     assert!(first_leak("fine\nopen sesame now\n", &secrets).is_some_and(|line| line.ends_with("open sesame now")));
     assert_eq!(first_leak("fine\nopen ses ame\n", &secrets), None);
+    know(&["a key of this test only", "short"]);
+    assert!(leak_in("it is a key of this test only.").is_some(), "what a process prints is looked through too");
+    assert_eq!(leak_in("in short, fine"), None, "a short text is no secret");
 }

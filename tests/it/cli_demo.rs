@@ -27,4 +27,18 @@ fn the_demo_walks_the_whole_way_and_leaves_nothing_running() {
         assert_eq!(demo.ended(Duration::from_secs(10)).code(), Some(130), "{}", demo.text());
         assert_eq!(processes_with(folder.path()), Vec::<String>::new());
     }
+
+    // Seen to its end, it says where to look around.
+    let mut demo = folder.start(&["demo"], &[]);
+    demo.says("Ctrl-C ends the demo");
+    let text = demo.text();
+    let (_, around) = text.split_once("Look around").expect("the demo invites");
+    let issue = around.lines().find(|line| line.contains("the issue")).unwrap_or_default();
+    assert!(issue.contains("http://127.0.0.1:") && issue.ends_with("/acme/widgets/issues/42"), "{around}");
+    let api = around.lines().find(|line| line.contains("the API, described")).unwrap_or_default();
+    assert!(api.contains("http://127.0.0.1:") && api.ends_with("/openapi.json"), "{around}");
+    assert!(around.contains("curl --oauth2-bearer tb_") && around.contains("/api/v1/tasks"), "{around}");
+    demo.signal("INT");
+    demo.ended(Duration::from_secs(10));
+    assert_eq!(processes_with(folder.path()), Vec::<String>::new());
 }

@@ -28,7 +28,10 @@ fn every_fault_of_a_configuration_is_told_with_its_place() {
     folder.run(&["--config", "nowhere.yaml", "check"], &[SECRET]).is(2, &["nowhere.yaml"]);
     folder.write("taskbridge.yaml", RULES);
     folder.run(&["check"], &[]).is(2, &["there is no source", "GITHUB_WEBHOOK_SECRET"]);
-    folder.run(&["check"], &[SECRET]).is(0, &["taskbridge.yaml: good. 1 rule (version ", "/hooks/github", "`fix`"]);
+    folder.run(&["check"], &[SECRET]).is(
+        0,
+        &["taskbridge.yaml: good. 1 rule (version ", "/hooks/github", "rule `fix` listens to the label `copilot-fix`"],
+    );
 }
 
 #[test]
@@ -37,7 +40,9 @@ fn a_port_in_use_is_said_before_anything_is_touched() {
     folder.write("taskbridge.yaml", RULES);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    folder.run(&["serve", "--listen", &address], &[SECRET]).is(1, &[&address]);
+    folder
+        .run(&["serve", "--listen", &address], &[SECRET])
+        .is(1, &[&address, "is in use", "set `server.listen` to another address"]);
     assert!(!folder.path().join(".taskbridge").exists(), "no database was made");
     folder.run(&["sandbox", "--listen", &address], &[]).is(1, &["is the port taken?"]);
 }
@@ -70,7 +75,8 @@ fn a_database_that_is_away_is_waited_for_and_then_given_up() {
     let mut waiting = folder.start(&["serve", "--listen", "127.0.0.1:0"], &env);
     waiting.says("waiting for the database");
     waiting.signal("TERM");
-    waiting.ended(Duration::from_secs(3));
+    assert_eq!(waiting.ended(Duration::from_secs(3)).code(), Some(130), "{}", waiting.text());
+    assert!(waiting.text().contains("stopped before it was done"), "{}", waiting.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +88,7 @@ async fn another_sealing_key_than_that_of_the_database_is_refused() {
     folder.run(&["people", "list"], &with(KEY)).is(0, &["There is nobody."]);
     let other = "1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e";
     let ended = folder.run(&["people", "list"], &with(other));
-    ended.is(1, &["key"]);
+    ended.is(1, &["give the old key back"]);
     assert!(!ended.text.contains(other), "{}", ended.text);
     let none = [SECRET, ("DATABASE_URL", database.url.as_str())];
     folder.run(&["people", "list"], &none).is(1, &["there is no sealing key"]);

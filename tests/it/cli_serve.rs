@@ -4,7 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
-use crate::support::program::{Folder, processes_with};
+use crate::support::program::{Folder, Program, processes_with};
 use crate::support::world::{HOOK_SECRET, labelled, signature};
 
 const ENV: [(&str, &str); 1] = [("HOOK_SECRET", HOOK_SECRET)];
@@ -24,7 +24,7 @@ rules:
 }
 
 /// Sends a webhook over a real connection; answers the delivery's id.
-fn send(address: &str, guid: &str, body: &str) -> String {
+pub(crate) fn send(address: &str, guid: &str, body: &str) -> String {
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     let request = format!(
         "POST /hooks/github HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
@@ -53,6 +53,13 @@ fn an_installation_from_its_first_start_to_its_end() {
     let line = serve.says("taskbridge serves");
     let address = line.split(' ').find_map(|word| word.strip_prefix("address=")).unwrap().to_owned();
 
+    let key = std::fs::metadata(folder.path().join("data/sealing.key")).unwrap();
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&key.permissions()) & 0o7777,
+        0o600,
+        "the key is its owner's only"
+    );
+
     let second = folder.run(&["serve", "--listen", "127.0.0.1:0"], &ENV);
     second.is(1, &["another taskbridge (process ", "is running on the data folder", "stop it first"]);
 
@@ -76,11 +83,10 @@ fn an_installation_from_its_first_start_to_its_end() {
     // Payloads tell whole seconds: the same label in the same second would be the same wish.
     let body = labelled("copilot-other", (1001, "mona"), now() + chrono::TimeDelta::seconds(5));
     send(&address, "d-2", &body.to_string());
-    let begun = Instant::now();
-    while serve.text().matches("a task was made").count() < 2 {
-        assert!(begun.elapsed() < Duration::from_secs(10), "the reloaded rule is not in force:\n{}", serve.text());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    says_twice(&serve, "a task was made");
+    // A change of the file is enough.
+    folder.write("taskbridge.yaml", &configuration(&github, "copilot-third"));
+    says_twice(&serve, "rules and sources were reloaded");
 
     serve.signal("TERM");
     assert!(serve.ended(Duration::from_secs(10)).success(), "{}", serve.text());
@@ -90,8 +96,16 @@ fn an_installation_from_its_first_start_to_its_end() {
     assert_eq!(processes_with(folder.path()), Vec::<String>::new());
 }
 
+fn says_twice(serve: &Program, part: &str) {
+    let begun = Instant::now();
+    while serve.text().matches(part).count() < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(15), "never said {part:?} again:\n{}", serve.text());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the process under test has the real clock")]
-fn now() -> chrono::DateTime<chrono::Utc> {
+pub(crate) fn now() -> chrono::DateTime<chrono::Utc> {
     chrono::Utc::now()
 }
 

@@ -1,6 +1,7 @@
 //! Signature vectors and payloads kept outside this repository, sent through the real door. The folder is named by
 //! `TASKBRIDGE_CONFORMANCE_DIR`; without it these tests say that they were skipped.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use axum::body::Body;
@@ -16,12 +17,18 @@ use taskbridge::store::deliveries::DeliveryState;
 
 use crate::support::world::{LABEL_RULE, Setup, World, signed};
 
-fn folder() -> Option<PathBuf> {
+/// The folder; `what` is named when there is none.
+pub(crate) fn folder(what: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("TASKBRIDGE_CONFORMANCE_DIR").filter(|text| !text.is_empty());
     if folder.is_none() {
-        println!("skipped: TASKBRIDGE_CONFORMANCE_DIR names no folder with vectors");
+        say(&format!("{what} skipped, TASKBRIDGE_CONFORMANCE_DIR names no folder"));
     }
     folder.map(PathBuf::from)
+}
+
+/// Says it also when the test passes, when what `println!` writes is not shown.
+pub(crate) fn say(text: &str) {
+    let _ = std::io::stderr().write_all(format!("conformance: {text}\n").as_bytes());
 }
 
 fn json(path: PathBuf) -> Value {
@@ -45,7 +52,7 @@ fn request(vector: &Value, number: usize) -> Option<Request<Body>> {
 
 #[tokio::test]
 async fn every_signature_vector_of_github_gets_its_verdict() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = folder("signature vectors") else { return };
     let all = json(folder.join("signature-vectors.json"));
     let vectors: Vec<&Value> = all["vectors"]
         .as_array()
@@ -76,6 +83,7 @@ async fn every_signature_vector_of_github_gets_its_verdict() {
         assert_eq!(answer.status, expected, "{id}: {}", vector["reason"]);
         *if valid { &mut accepted } else { &mut refused } += 1;
     }
+    say(&format!("{} signature vectors: {accepted} accepted, {refused} refused", vectors.len()));
     assert!(accepted > 5 && refused > 10, "{accepted} accepted, {refused} refused");
     assert_eq!(world.delivery_count().await, accepted, "only what is signed is recorded");
     world.settle().await;
@@ -84,7 +92,7 @@ async fn every_signature_vector_of_github_gets_its_verdict() {
 
 #[tokio::test]
 async fn every_payload_of_github_is_read_as_what_it_is() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = folder("payloads") else { return };
     let folder = folder.join("github-payloads");
     let index = json(folder.join("index.json"));
     let files = index["files"].as_array().unwrap();
@@ -111,5 +119,6 @@ async fn every_payload_of_github_is_read_as_what_it_is() {
             assert_eq!(delivery.action.as_deref(), file["action"].as_str(), "{name}");
         }
     }
+    say(&format!("{} payloads read", files.len()));
     assert!(world.tasks().await.is_empty(), "nobody in them may write in the demo's repository");
 }

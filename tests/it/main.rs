@@ -12,6 +12,7 @@ mod canary;
 mod cli_demo;
 mod cli_errors;
 mod cli_help;
+mod cli_rotation;
 mod cli_serve;
 mod config;
 mod conformance;

@@ -100,6 +100,24 @@ async fn every_table_and_every_column_says_what_it_is() {
 }
 
 #[tokio::test]
+async fn bodies_are_compressed_with_lz4_where_the_server_has_it() {
+    let database = TestDatabase::create().await;
+    let mut connection = connect(&database).await;
+    let known: bool =
+        sqlx::query_scalar("SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression'")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+    let used: String = sqlx::query_scalar(
+        "SELECT attcompression::text FROM pg_attribute WHERE attrelid = 'deliveries'::regclass AND attname = 'body'",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!(used, if known { "l" } else { "" });
+}
+
+#[tokio::test]
 async fn two_replicas_that_migrate_at_once_both_go_on() {
     let database = TestDatabase::create_empty().await;
     let (one, two) = (open_store(&database.url).await, open_store(&database.url).await);

@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use taskbridge::sandbox::{CommentSpec, DeliverySpec};
 
+use crate::conformance;
 use crate::sandbox_control::JWT;
 use crate::sandbox_world::{Place, TASKS};
 
@@ -117,12 +118,14 @@ async fn what_is_always_read_is_always_there() {
 
 #[tokio::test]
 async fn answers_have_what_the_description_requires() {
-    let Some(dir) = std::env::var_os("TASKBRIDGE_CONFORMANCE_DIR") else { return };
-    let text = std::fs::read(std::path::Path::new(&dir).join("github-openapi-subset.json")).unwrap();
+    let Some(dir) = conformance::folder("shapes of the sandbox's answers") else { return };
+    let text = std::fs::read(dir.join("github-openapi-subset.json")).unwrap();
     let spec: Value = serde_json::from_slice(&text).unwrap();
     let place = Place::new().await;
     let mut faults = Vec::new();
-    for (method, path, status, answer) in cases(&place).await {
+    let cases = cases(&place).await;
+    conformance::say(&format!("{} shapes of answers", cases.len()));
+    for (method, path, status, answer) in cases {
         let operation = &spec["paths"][path][method.to_ascii_lowercase()];
         let schema = &operation["responses"][status.to_string()]["content"]["application/json"]["schema"];
         assert!(schema.is_object(), "{method} {path} {status} is not described");

@@ -169,3 +169,15 @@ async fn a_reader_cannot_take_the_command_and_learns_nothing() {
     assert_eq!(world.decision("d-1").await.verdict, Verdict::Refused);
     assert!(world.comments().is_empty());
 }
+
+#[tokio::test]
+async fn another_prefix_takes_the_place_of_the_usual_one() {
+    let source = "sources:\n  github: { type: github, secrets: \"${HOOK_SECRET}\", command_prefix: /bot }\n";
+    let world = World::new(&format!("{source}{RULES}")).await;
+    world.say(900, "/copilot fix", MONA, "d-1").await;
+    assert_eq!(world.delivery("d-1").await.state, DeliveryState::Ignored);
+    assert!(world.tasks().await.is_empty());
+    world.say(901, "/bot fix", MONA, "d-2").await;
+    world.task().await;
+    assert_eq!(world.control().tasks().len(), 1);
+}

@@ -12,10 +12,11 @@ use taskbridge::store::{Page, Store};
 use taskbridge::workers::driver::{self, Pace};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 use crate::support::cut::{Cut, Line};
 use crate::support::payloads::MONA;
-use crate::support::world::{Answer, LABEL_RULE, Setup, World, labelled};
+use crate::support::world::{Answer, LABEL_RULE, Setup, World, labelled, signed};
 
 async fn get(world: &World, path: &str) -> Answer {
     world.send(Request::get(path).body(Body::empty()).unwrap()).await
@@ -148,4 +149,48 @@ async fn workers_go_on_after_a_line_that_died_under_their_statements() {
         held.extend(world.bridge.store.begin().await);
         assert!(begun.elapsed() < Duration::from_secs(30), "only {} connections are left", held.len());
     }
+}
+
+/// Statements of this database that wait for a lock.
+async fn blocked(watcher: &mut sqlx::PgConnection) -> i64 {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    )
+    .fetch_one(watcher)
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_who_wait_while_two_batches_are_slow_share_a_statement() {
+    let world = World::new(LABEL_RULE).await;
+    let mut blocker = sqlx::PgConnection::connect(&world.database.url).await.unwrap();
+    let mut watcher = sqlx::PgConnection::connect(&world.database.url).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE deliveries").execute(&mut blocker).await.unwrap();
+    let body = labelled("copilot-fix", MONA, world.bridge.ground.now()).to_string();
+    let mut senders = JoinSet::new();
+    let mut send = |number: usize| {
+        let (router, request) = (world.router.clone(), signed("issues", &format!("d-{number}"), body.as_bytes()));
+        senders.spawn(async move { router.oneshot(request).await.unwrap().status() });
+    };
+    for slow in 0..2 {
+        send(slow);
+        while blocked(&mut watcher).await <= i64::try_from(slow).unwrap() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    (2..52).for_each(&mut send);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(blocked(&mut watcher).await, 2, "no third statement while two are under way");
+    sqlx::raw_sql("ROLLBACK").execute(&mut blocker).await.unwrap();
+    while let Some(status) = senders.join_next().await {
+        assert_eq!(status.unwrap(), StatusCode::ACCEPTED);
+    }
+    // Rows of one statement have one transaction in common.
+    let (rows, statements): (i64, i64) = sqlx::query_as("SELECT count(*), count(DISTINCT xmin::text) FROM deliveries")
+        .fetch_one(&mut watcher)
+        .await
+        .unwrap();
+    assert_eq!(rows, 52);
+    assert!((3..=6).contains(&statements), "{statements} statements for 52 deliveries");
 }

@@ -1,11 +1,11 @@
 //! Commands on a pull request: the agent works on its branch as it is now, or says why it cannot.
 
+use serde_json::{Value, json};
 use taskbridge::domain::task::State;
-use taskbridge::sandbox::{Fault, FaultKind, IssueSpec, PullSpec, RepoSpec};
+use taskbridge::sandbox::{CommentSpec, Fault, FaultKind, IssueSpec, PullSpec, RepoSpec};
 use taskbridge::store::decisions::Verdict;
 
-use crate::support::payloads::commented_on_pull;
-use crate::support::stories::MONA;
+use crate::support::payloads::{MONA, account, commented_on_pull, repository, stamp};
 use crate::support::world::{LABEL_RULE, World};
 
 const RULES: &str = "
@@ -130,4 +130,62 @@ async fn a_pull_request_that_cannot_be_looked_up_is_given_up_after_some_tries() 
     assert_eq!(world.task_now(task.id).await.look_at, None);
     let asked = world.control().count_calls("GET", "/repos/acme/widgets/pulls");
     assert!((5..=20).contains(&asked), "{asked} calls");
+}
+
+/// An event on the pull request 7 of this branch of this repository.
+fn on_pull(world: &World, action: &str, branch: &str, head_repo: i64) -> Value {
+    let at = stamp(world.bridge.ground.now());
+    json!({
+        "action": action, "repository": repository(), "sender": account(MONA),
+        "pull_request": {
+            "id": 700, "number": 7, "title": "A change", "state": "open", "user": account(MONA), "updated_at": at,
+            "html_url": "https://github.com/acme/widgets/pull/7", "author_association": "MEMBER",
+            "head": { "ref": branch, "repo": { "id": head_repo } }, "base": { "ref": "main", "repo": { "id": 5001 } }
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_command_on_a_line_of_a_diff_works_on_the_branch_and_is_answered_there() {
+    let world = World::new(RULES).await;
+    world.control().add_pull(pull(7, "feature")).unwrap();
+    let (repo, author, body) = ("acme/widgets".to_owned(), "mona".to_owned(), "/copilot fix this line".to_owned());
+    let path = Some("src/lib.rs".to_owned());
+    let comment = world.control().add_comment(CommentSpec { repo, number: 7, author, body, path }).unwrap();
+    let mut payload = on_pull(&world, "created", "feature", 5001);
+    let at = stamp(world.bridge.ground.now());
+    payload["comment"] = json!({
+        "id": comment, "body": "/copilot fix this line", "user": account(MONA), "author_association": "MEMBER",
+        "html_url": "https://github.com/acme/widgets/pull/7#discussion_r1", "created_at": at, "updated_at": at
+    });
+    world.hook("pull_request_review_comment", "d-1", &payload).await;
+    world.live_for(10).await;
+    let task = world.task().await;
+    assert_eq!((task.head_ref.as_deref(), task.create_pull_request), (Some("feature"), false));
+    let remote = &world.control().tasks()[0];
+    assert_eq!(remote.head_ref.as_deref(), Some("feature"));
+    assert!(remote.prompt.starts_with("Fix #7"), "{}", remote.prompt);
+    assert_eq!(world.control().comment_reactions(comment), [("mona".to_owned(), "eyes".to_owned())]);
+    let on_pull = world.control().reactions("acme/widgets", 7).unwrap();
+    assert!(on_pull.is_empty(), "the reaction is on the comment, not on the pull request: {on_pull:?}");
+}
+
+#[tokio::test]
+async fn news_of_the_branch_of_a_task_is_asked_for_but_not_that_of_a_fork() {
+    let world = World::new(LABEL_RULE).await;
+    world.label("copilot-fix", "d-1").await;
+    world.live_for(60).await;
+    let branch = world.task().await.branch.expect("the agent has a branch");
+    world.control().clear_calls();
+    world.hook("pull_request", "d-2", &on_pull(&world, "synchronize", &branch, 6006)).await;
+    world.settle().await;
+    let reason = world.delivery("d-2").await.reason.unwrap();
+    assert!(!reason.contains("news of the branch"), "{reason}");
+    assert_eq!(world.control().calls(), []);
+    world.advance(1);
+    world.hook("pull_request", "d-3", &on_pull(&world, "synchronize", &branch, 5001)).await;
+    world.settle().await;
+    let reason = world.delivery("d-3").await.reason.unwrap();
+    assert!(reason.contains("news of the branch"), "{reason}");
+    assert!(!world.control().calls().is_empty(), "GitHub is asked");
 }

@@ -1,8 +1,10 @@
 //! Which rule has a delivery, why, and what a change of the rules changes.
 
+use taskbridge::store::api_keys::Scope;
 use taskbridge::store::decisions::Verdict;
 use taskbridge::store::deliveries::DeliveryState;
 
+use crate::api_kit::Caller;
 use crate::support::payloads::{MONA, OTTO, labelled, workflow_run};
 use crate::support::world::{LABEL_RULE, World};
 
@@ -151,4 +153,31 @@ async fn a_delivery_without_a_repository_or_an_actor_is_refused_in_words() {
         assert!(world.decision(delivery).await.cause.contains("names no repository, or nobody"));
     }
     assert!(world.tasks().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_condition_saw_is_told_without_the_secrets_in_it() {
+    let rules = "
+rules:
+  - name: fix
+    on: { label: copilot-fix }
+    when: payload.hook.access_token == 'x' || payload.issue.title == 'x' || payload.keyboard == 'x'
+    prompt: Fix it.
+";
+    let world = World::new(rules).await;
+    let mut payload = labelled("copilot-fix", MONA, world.bridge.ground.now());
+    payload["hook"] = serde_json::json!({ "access_token": "canary-plain-4711" });
+    payload["issue"]["title"] = "See ghp_canary0123456789ABCDEF".into();
+    payload["keyboard"] = "qwerty".into();
+    world.hook("issues", "d-1", &payload).await;
+    world.settle().await;
+    let id = world.delivery("d-1").await.id;
+    let reader = Caller::new(&world, "dashboards", Scope::Read).await;
+    let shown = reader.get(&format!("/api/v1/deliveries/{id}")).await.body;
+    assert_eq!(
+        shown["decisions"][0]["saw"],
+        "payload.hook.access_token = (secret), payload.issue.title = (secret), payload.keyboard = \"qwerty\""
+    );
+    let decisions = shown["decisions"].to_string() + &shown["explanation"].to_string();
+    assert!(!decisions.contains("canary-plain") && !decisions.contains("ghp_"), "{decisions}");
 }

@@ -101,3 +101,19 @@ async fn a_token_that_does_not_open_holds_the_task_and_lets_it_go_when_the_right
     world.live_for(10).await;
     assert!(world.task().await.remote_id.is_some());
 }
+
+#[tokio::test]
+async fn a_removed_person_is_forgotten_and_the_next_wish_waits() {
+    let world = World::new(LABEL_RULE).await;
+    world.bridge.store.give_consent(PersonId(1001), "other", world.bridge.ground.now()).await.unwrap();
+    world.label("copilot-fix", "d-1").await;
+    assert_eq!(world.task().await.state, State::Queued);
+    world.bridge.store.remove_person(PersonId(1001)).await.unwrap();
+    assert!(world.bridge.store.people(None, 100).await.unwrap().is_empty());
+    assert!(world.bridge.store.consents(PersonId(1001)).await.unwrap().is_empty());
+    world.advance(5);
+    world.label("copilot-fix", "d-2").await;
+    let next = world.tasks().await.pop().unwrap();
+    assert_eq!((next.state, next.hold), (State::Held, Some(Hold::Token)));
+    assert_eq!(world.control().tasks().len(), 1, "nothing more was started");
+}

@@ -53,8 +53,17 @@ async fn in_time<T>(
     step: &str,
     work: impl Future<Output = Result<T, CliError>>,
 ) -> Result<T, CliError> {
-    let missed = || CliError::Said(format!("nothing came within {} s", STEP.as_secs()));
-    let outcome = tokio::time::timeout(STEP, work).await.unwrap_or_else(|_| Err(missed()));
+    within(STEP, screen, step, work).await
+}
+
+async fn within<T>(
+    limit: Duration,
+    screen: &Screen,
+    step: &str,
+    work: impl Future<Output = Result<T, CliError>>,
+) -> Result<T, CliError> {
+    let missed = || CliError::Said(format!("nothing came within {} s", limit.as_secs()));
+    let outcome = tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(missed()));
     outcome.map_err(|error| {
         screen.failed(step, "did not happen");
         CliError::Said(format!(
@@ -218,5 +227,22 @@ async fn comment(stage: &Stage) -> Result<String, CliError> {
             return Ok(plain(shown));
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_step_that_does_not_come_or_fails_is_named() {
+        let screen = Screen::new();
+        let never = std::future::pending::<Result<(), CliError>>();
+        let late = within(Duration::from_millis(5), &screen, "queued", never).await.unwrap_err();
+        assert_eq!(late.to_string(), "taskbridge: the demo stopped at the step `queued`: nothing came within 0 s");
+        let fails = async { Err::<(), _>(CliError::Said("it is gone".to_owned())) };
+        let failed = in_time(&screen, "matched", fails).await.unwrap_err();
+        assert_eq!(failed.to_string(), "taskbridge: the demo stopped at the step `matched`: it is gone");
+        assert_eq!(in_time(&screen, "told", async { Ok(7) }).await.unwrap(), 7);
     }
 }

@@ -3,6 +3,7 @@
 
 mod lint;
 mod outcome;
+mod redact;
 mod values;
 
 use std::collections::BTreeSet;

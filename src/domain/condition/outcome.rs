@@ -6,7 +6,7 @@ use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 
 use super::super::trust;
 use super::super::view::{NAMES, View};
-use super::{ConditionError, Part};
+use super::{ConditionError, Part, redact};
 
 const PATHS: usize = 5;
 const VALUE_LIMIT: usize = 120;
@@ -66,10 +66,13 @@ fn entry_children<'a>(entry: &'a EntryExpr, visit: &mut dyn FnMut(&'a IdedExpr))
     }
 }
 
-/// The values at `paths`, short and on one line.
+/// The values at `paths`, short and on one line, without secrets.
 pub(super) fn saw(paths: &[String], view: &View) -> Vec<(String, String)> {
     let value = |path: &String| match view.raw_path(path) {
         None => "absent".to_owned(),
+        // That there is one is no secret: `has()` is a usual question.
+        Some(serde_json::Value::Null) => "null".to_owned(),
+        Some(_) if redact::names_secret(path) => redact::SECRET.to_owned(),
         Some(value) => short_value(value),
     };
     paths.iter().take(PATHS).map(|path| (path.clone(), value(path))).collect()
@@ -77,8 +80,9 @@ pub(super) fn saw(paths: &[String], view: &View) -> Vec<(String, String)> {
 
 fn short_value(value: &serde_json::Value) -> String {
     let text = match value {
+        serde_json::Value::String(text) if redact::holds_secret(text) => redact::SECRET.to_owned(),
         serde_json::Value::String(text) => format!("{:?}", head(text)),
-        serde_json::Value::Array(items) => serde_json::to_string(&items[..items.len().min(20)]).unwrap_or_default(),
+        serde_json::Value::Array(items) => redact::items(items).to_string(),
         serde_json::Value::Object(fields) => format!("an object with {} fields", fields.len()),
         other => other.to_string(),
     };
@@ -102,7 +106,13 @@ pub(super) fn explain(error: &ExecutionError, part: &Part, view: &View) -> Condi
             None => format!("this event has no field `{}`; ask `has()` first", short(field)),
         },
         ExecutionError::UndeclaredReference(name) => format!("there is no `{}`", short(name)),
-        other => short(&other.to_string()),
+        // The engine's words may hold the values that it could not compare.
+        other => match other.to_string() {
+            text if redact::holds_secret(&text) || part.paths.iter().any(|path| redact::names_secret(path)) => {
+                "it could not be evaluated; what it saw is secret".to_owned()
+            }
+            text => short(&text),
+        },
     };
     ConditionError { message }
 }

@@ -44,6 +44,33 @@ fn what_it_saw_is_short() {
 }
 
 #[test]
+fn what_it_saw_holds_no_secret() {
+    let payload = serde_json::json!({
+        "config": { "secret": "canary-1", "keyboard": "qwerty" }, "access_token": 4711, "odd": "x ghp_canary0123456789",
+        "list": [{ "password": "canary-2" }, "Bearer canary-3333"]
+    });
+    let view = View::new(&event(SubjectKind::Issue), None, Some(payload), Texts::plain());
+    let text = "payload.config.secret == 'x' || payload.access_token == 1 || payload.odd == 'x' || 'x' in payload.list \
+                || payload.config.keyboard == 'x'";
+    let saw = Condition::parse(text).unwrap().evaluate(&view).unwrap().saw;
+    let shown: Vec<_> = saw.iter().map(|(path, value)| format!("{path}={value}")).collect();
+    assert_eq!(
+        shown,
+        [
+            "payload.config.secret=(secret)",
+            "payload.access_token=(secret)",
+            "payload.odd=(secret)",
+            "payload.list=[{\"password\":\"(secret)\"},\"(secret)\"]",
+            "payload.config.keyboard=\"qwerty\""
+        ]
+    );
+    for text in ["payload.config.secret < 1", "payload.odd + 1 == 2"] {
+        let message = Condition::parse(text).unwrap().evaluate(&view).unwrap_err().message;
+        assert!(!message.contains("canary"), "{message}");
+    }
+}
+
+#[test]
 fn a_missing_field_is_named_unless_it_was_asked_for() {
     let message = |text: &str| evaluate(text).unwrap_err().message;
     assert_eq!(message("issue.titel == 'x'"), "this event has no `issue.titel`; ask `has(issue.titel)` first");

@@ -221,6 +221,8 @@ async fn touch_tasks(bridge: &Bridge, concern: &Concern) -> Result<Option<String
     }
     if event.name.starts_with("pull_request")
         && let Some(branches) = event.subject.as_ref().and_then(|subject| subject.branches.as_ref())
+        // A fork may have a branch of the same name; what happens there is no news of ours.
+        && branches.head_repo_id == Some(repo.id)
         && let Some((task, person)) = bridge.store.task_on_branch(repo.id, &branches.head_ref).await?
     {
         let now = bridge.ground.now();

@@ -10,6 +10,8 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Whole lines that are kept to be looked through; older ones were looked through already.
 static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+/// Bytes of the shortest text that is taken for a secret.
+const SHORTEST: usize = 10;
 static SEEN: Mutex<usize> = Mutex::new(0);
 static LISTENING: OnceLock<()> = OnceLock::new();
 
@@ -36,11 +38,22 @@ impl MakeWriter<'_> for Ear {
 
 /// Hears every line of the whole process from now on, and knows these secrets.
 pub(crate) fn listen(secrets: &[&str]) {
+    know(secrets);
     LISTENING.get_or_init(|| {
         let lines = tracing_subscriber::fmt().with_env_filter(EnvFilter::new("info,taskbridge=trace"));
         lines.with_ansi(false).with_writer(Ear).init();
     });
-    SECRETS.lock().unwrap_or_else(PoisonError::into_inner).extend(secrets.iter().map(|secret| (*secret).to_owned()));
+}
+
+/// Knows these secrets; a text too short to be told from other words is none.
+pub(crate) fn know(secrets: &[&str]) {
+    let secrets = secrets.iter().filter(|secret| secret.len() >= SHORTEST).map(|secret| (*secret).to_owned());
+    SECRETS.lock().unwrap_or_else(PoisonError::into_inner).extend(secrets);
+}
+
+/// The first of the secrets known so far in what a process printed, with that line.
+pub(crate) fn leak_in(text: &str) -> Option<String> {
+    first_leak(text, &SECRETS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The first of the secrets known so far in a log line not looked through yet, with that line.

@@ -8,6 +8,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::canary;
+
+/// Commands whose purpose is to print a key or a token.
+const TELLERS: [&[&str]; 3] = [&["api-keys", "create"], &["keys", "generate"], &["sandbox"]];
+
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -33,6 +38,8 @@ impl Folder {
 
     /// The program in this folder, with nothing in its environment but the way to other programs.
     pub(crate) fn command(&self, args: &[&str], env: &[(&str, &str)]) -> Command {
+        let secret = |name: &str| ["SECRET", "KEY"].iter().any(|end| name.ends_with(end));
+        canary::know(&env.iter().filter(|(name, _)| secret(name)).map(|(_, value)| *value).collect::<Vec<_>>());
         let mut command = Command::new(env!("CARGO_BIN_EXE_taskbridge"));
         command.args(args).current_dir(&self.0).env_clear().envs(env.iter().copied());
         for name in ["PATH", "HOME", "PG_BINDIR", "TMPDIR"] {
@@ -51,9 +58,10 @@ impl Folder {
 
     /// The same with a text on its standard input.
     pub(crate) fn run_with(&self, args: &[&str], env: &[(&str, &str)], stdin: &str) -> Ended {
+        canary::know(&[stdin.trim()]);
         let mut command = self.command(args, env);
         command.stdin(Stdio::piped());
-        let mut program = Program::spawn(command);
+        let mut program = Program::spawn(command, is_teller(args));
         let mut input = program.child.stdin.take().unwrap();
         input.write_all(stdin.as_bytes()).unwrap();
         drop(input);
@@ -62,7 +70,7 @@ impl Folder {
     }
 
     pub(crate) fn start(&self, args: &[&str], env: &[(&str, &str)]) -> Program {
-        Program::spawn(self.command(args, env))
+        Program::spawn(self.command(args, env), is_teller(args))
     }
 }
 
@@ -70,6 +78,10 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+fn is_teller(args: &[&str]) -> bool {
+    TELLERS.iter().any(|teller| args.starts_with(teller))
 }
 
 /// A command that has ended.
@@ -94,14 +106,16 @@ pub(crate) struct Program {
     child: Child,
     text: Arc<Mutex<String>>,
     readers: Vec<std::thread::JoinHandle<()>>,
+    /// Whether it may print a secret.
+    teller: bool,
 }
 
 impl Program {
-    fn spawn(mut command: Command) -> Self {
+    fn spawn(mut command: Command, teller: bool) -> Self {
         let mut child = command.spawn().unwrap();
         let text = Arc::new(Mutex::new(String::new()));
         let readers = vec![read(child.stdout.take().unwrap(), &text), read(child.stderr.take().unwrap(), &text)];
-        Self { child, text, readers }
+        Self { child, text, readers, teller }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -161,6 +175,9 @@ impl Drop for Program {
             }
             let _ = self.child.kill();
             let _ = self.child.wait();
+        }
+        if !self.teller && !std::thread::panicking() {
+            assert_eq!(canary::leak_in(&self.text()), None, "printed by a process");
         }
     }
 }
