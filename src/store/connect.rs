@@ -71,7 +71,7 @@ async fn answers(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Erro
 /// Waits for the database for a bounded time, where no worker's or request's deadline does.
 ///
 /// # Errors
-/// As `work`, or [`StoreError::Unavailable`] after [`PATIENCE`]: whether it was done is not known.
+/// As `work`, or [`StoreError::Unavailable`] after a patience of 20 seconds: whether it was done is not known.
 pub async fn within_patience<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     tokio::time::timeout(PATIENCE, work).await.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)))
 }
