@@ -103,6 +103,17 @@ impl Command {
     }
 }
 
+/// Prints a long text; a reader that has seen enough (`| head`) is no failure.
+fn print(text: &str) -> Result<(), CliError> {
+    use std::io::Write as _;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::Said(format!("the text cannot be printed: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The sentence for a rule that is not there, with the nearest that is.
 fn no_such_rule(rules: &crate::domain::rule_set::RuleSet, asked: &str) -> String {
     let nearest = rules.rules.iter().map(|rule| &rule.name).min_by_key(|name| strsim::damerau_levenshtein(name, asked));

@@ -119,7 +119,8 @@ async fn put_together(
     };
     let store = Store::connect(&settings, |why| say(&format!("waiting for the database: {why}"))).await?;
     store.migrate().await?;
-    let vault = vault(config, owning, private, &ground, say)?;
+    let sealed = store.has_vault_proof().await?;
+    let vault = vault(config, owning, private, sealed, &ground, say)?;
     let proof = store.vault_proof(&vault.proof(&ground)).await?;
     vault.verify_proof(&proof).map_err(|error| CliError::Said(error.to_string()))?;
     let github = github(config, &ground)?;
@@ -167,6 +168,7 @@ fn vault(
     config: &Config,
     owning: Owning,
     private: bool,
+    sealed: bool,
     ground: &Ground,
     say: &mut impl FnMut(&str),
 ) -> Result<Vault, CliError> {
@@ -176,7 +178,7 @@ fn vault(
         secrets.extend(set("TASKBRIDGE_SEALING_KEY").map(Secret::new));
     }
     let keys = if secrets.is_empty() {
-        vec![key_file(config, private, ground, say)?]
+        vec![key_file(config, private, sealed, ground, say)?]
     } else {
         secrets
             .iter()
@@ -187,7 +189,13 @@ fn vault(
     Vault::new(keys).map_err(|error| said(&format!("vault.keys: {error}")))
 }
 
-fn key_file(config: &Config, private: bool, ground: &Ground, say: &mut impl FnMut(&str)) -> Result<Key, CliError> {
+fn key_file(
+    config: &Config,
+    private: bool,
+    sealed: bool,
+    ground: &Ground,
+    say: &mut impl FnMut(&str),
+) -> Result<Key, CliError> {
     let path = config.data_dir.join("sealing.key");
     if path.exists() {
         let (key, warning) = Vault::load_key_file(&path).map_err(|error| CliError::Said(error.to_string()))?;
@@ -203,6 +211,15 @@ fn key_file(config: &Config, private: bool, ground: &Ground, say: &mut impl FnMu
              `vault: { keys: [ { file: sealing.key } ] }` (or set TASKBRIDGE_SEALING_KEY)"
                 .to_owned(),
         ));
+    }
+    if sealed {
+        // A new key would open nothing, and hide that the right one is missing.
+        return Err(CliError::Said(format!(
+            "the sealing key {} is missing, and this database was sealed with it: put it back from your backup. If it \
+             is lost for good, the stored tokens are too: begin with an empty data folder and add every person again \
+             with `taskbridge people add`",
+            path.display()
+        )));
     }
     let key = Vault::generate_key_file(&path, ground).map_err(|error| CliError::Said(error.to_string()))?;
     say(&format!(

@@ -10,7 +10,7 @@ pub(super) struct OpenApi {}
 
 impl OpenApi {
     pub(super) fn run(self) -> Result<(), CliError> {
-        println!("{}", crate::http::api::openapi().to_pretty_json().map_err(CliError::said)?);
-        Ok(())
+        let text = crate::http::api::openapi().to_pretty_json().map_err(CliError::said)?;
+        super::print(&format!("{text}\n"))
     }
 }

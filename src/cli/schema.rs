@@ -15,10 +15,9 @@ pub(super) struct Schema {
 impl Schema {
     pub(super) fn run(self) -> Result<(), CliError> {
         if self.markdown {
-            print!("{}", crate::config::reference());
+            super::print(&crate::config::reference())
         } else {
-            println!("{:#}", crate::config::schema());
+            super::print(&format!("{:#}\n", crate::config::schema()))
         }
-        Ok(())
     }
 }

@@ -40,7 +40,8 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
-        log::start(self.log, "info");
+        // PostgreSQL's own remarks ("exists, skipping") are no news to an operator.
+        log::start(self.log, "info,sqlx::postgres::notice=warn");
         let stop = Stop::listen(Hangup::IsNotForUs)?;
         // From the first moment on, as without a listener it would end the process.
         let hangup = signal(SignalKind::hangup())

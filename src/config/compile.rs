@@ -2,7 +2,7 @@
 //! schema can say: templates and conditions that do not parse, parts that contradict each other.
 
 use super::fault::Findings;
-use super::node::Document;
+use super::node::{Document, Kind, Node};
 use super::place::Path;
 use super::sections::{
     AllowSpec, OnSpec, OncePerFull, OncePerSpec, ReactionName, ReactionSpec, ReportSpec, RuleSpec, TaskPart,
@@ -48,6 +48,24 @@ pub(super) fn rule(written: &Written<'_>, found: &mut Findings) -> Option<Rule> 
         report,
         proceed: spec.proceed,
     })
+}
+
+/// The texts of a rule whose shape is wrong elsewhere: their faults are told in the same go.
+pub(super) fn texts(document: &Document, path: &Path, rule: &Node, found: &mut Findings) {
+    let mut compile = Compile { document, path, found };
+    let text = |node: &Node, key: &str| match node.entry(key).map(|entry| &entry.value.kind) {
+        Some(Kind::Text(text)) => Some(text.clone()),
+        _ => None,
+    };
+    if let Some(when) = text(rule, "when") {
+        compile.condition(&when);
+    }
+    if let Some(prompt) = text(rule, "prompt") {
+        compile.template(&path.key("prompt"), &prompt);
+    }
+    if let Some(prompt) = rule.entry("task").and_then(|task| text(&task.value, "prompt")) {
+        compile.template(&path.key("task").key("prompt"), &prompt);
+    }
 }
 
 struct Compile<'a> {

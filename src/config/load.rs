@@ -124,6 +124,9 @@ fn rules_of<'a>(document: &'a Document, found: &mut Findings) -> Vec<Written<'a>
         .filter_map(|fault| fault.path.strip_prefix("rules[")?.split_once(']')?.0.parse().ok())
         .collect();
     let path = Path::of(&["rules"]);
+    for (nth, node) in items.iter().enumerate().filter(|(nth, _)| bad.contains(nth)) {
+        compile::texts(document, &path.index(nth), node, found);
+    }
     let good = items.iter().enumerate().filter(|(nth, _)| !bad.contains(nth));
     good.filter_map(|(nth, node)| {
         let path = path.index(nth);

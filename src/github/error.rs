@@ -127,7 +127,9 @@ impl CallError {
                 "GitHub asks to go slower. It will be tried again after {}.",
                 until.to_rfc3339_opts(SecondsFormat::Secs, true)
             ),
-            Self::Unauthorized { .. } => "GitHub no longer accepts the sign-in. Please sign in again.".to_owned(),
+            Self::Unauthorized { .. } => {
+                "GitHub does not accept the token: it is mistyped, ended or revoked. Please give a new one.".to_owned()
+            }
             Self::Forbidden { message } => said("GitHub does not allow it", message),
             Self::NotFound { message } => said("GitHub does not find it, or hides it from this account", message),
             Self::Gone { message } => said("GitHub says that it is gone", message),

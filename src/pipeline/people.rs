@@ -140,7 +140,7 @@ pub enum NoReader {
 #[derive(Debug, thiserror::Error)]
 pub enum AddError {
     /// GitHub did not accept the token, or could not be asked.
-    #[error("GitHub did not confirm the token: {}", .0.for_person())]
+    #[error("nothing was stored: {}", unconfirmed(.0))]
     Call(CallError),
     /// The token is somebody else's.
     #[error("this token belongs to @{actual} (account {id}), not to @{wanted}: nothing was stored")]
@@ -158,6 +158,16 @@ pub enum AddError {
     /// Work that waited for the token could not be released yet.
     #[error(transparent)]
     Step(#[from] StepError),
+}
+
+/// Nobody tries this again by itself, so the words are others than for a task.
+fn unconfirmed(error: &CallError) -> String {
+    match error {
+        CallError::NotSent { .. } | CallError::Unknown { .. } => {
+            "GitHub could not be asked whose token it is; check `github.api_url` and run the command again".to_owned()
+        }
+        other => other.for_person(),
+    }
 }
 
 /// Stores a token for `login` after asking GitHub whose it is, and releases the tasks that waited for it.

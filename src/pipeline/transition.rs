@@ -73,6 +73,8 @@ pub async fn resume(tx: &mut Tx, ground: &Ground, task: &mut Task, reason: &str)
         Some(key) => tx.tasks_with_key(&task.rule, key, now).await?.into_iter().find(|other| other.line < task.line),
         None => None,
     };
+    // The first sign of life, if nobody could give it while the task was held.
+    react(tx, ground, task).await?;
     let Some(first) = in_front else { return take_step(tx, ground, task, Step::Resume, reason).await };
     task.hold = Some(Hold::Turn);
     task.reason = format!("waits until task {} has ended", first.id);

@@ -170,6 +170,16 @@ impl Store {
         Ok(sqlx::query_scalar!("/* vault_proof */ SELECT proof FROM vault_proof").fetch_one(&self.work).await?)
     }
 
+    /// Whether anything was ever sealed for this database.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn has_vault_proof(&self) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar!(r#"/* has_vault_proof */ SELECT EXISTS (SELECT FROM vault_proof) AS "there!""#)
+            .fetch_one(&self.work)
+            .await?)
+    }
+
     /// Replaces the proof after everything was sealed anew.
     ///
     /// # Errors

@@ -70,7 +70,7 @@ pub struct Report {
 
 impl Tx {
     /// Puts a report into the outbox. A living one that is there already is raised to a new
-    /// revision; one written once stays as it is.
+    /// revision; one told once stays as it is, unless it could not be told.
     ///
     /// # Errors
     /// [`StoreError`]: nothing is changed.
@@ -83,7 +83,7 @@ impl Tx {
             ON CONFLICT ON CONSTRAINT reports_dedupe DO UPDATE SET
                 revision = reports.revision + 1, state = 'pending', tries = 0, trouble = NULL,
                 due_at = greatest(reports.due_at, $14)
-            WHERE reports.kind IN ('comment', 'labels')",
+            WHERE reports.kind IN ('comment', 'labels') OR reports.state = 'failed'",
             new.id.0,
             new.task_id.map(|id| id.0),
             new.delivery_id.map(|id| id.0),

@@ -55,8 +55,8 @@ pub enum OpenError {
         /// The key it was sealed with.
         id: KeyId,
     },
-    /// Changed, cut, or moved to another row: the token is lost and its person must sign in again.
-    #[error("the sealed value is damaged or was moved from another place; its owner has to sign in again")]
+    /// Changed, cut, or moved to another row: the token is lost and its person must be added again.
+    #[error("the sealed value is damaged or was moved from another place; its owner has to be added again")]
     Damaged,
 }
 
@@ -67,7 +67,7 @@ pub enum WrongKey {
     #[error(
         "this database was sealed with key {sealed_with}, but the first key given is {first} and {sealed_with} is not \
          among the others: give the old key back (in a rotation: after the new one). If it is lost for good, the \
-         stored tokens are too: start on an empty database, and every person signs in again"
+         stored tokens are too: start on an empty database, and add every person again"
     )]
     Other {
         /// The key that sealed the proof.

@@ -95,6 +95,28 @@ async fn another_sealing_key_than_that_of_the_database_is_refused() {
 }
 
 #[test]
+fn a_sealing_key_that_is_gone_is_asked_for_and_not_replaced() {
+    let folder = Folder::new();
+    folder.write("taskbridge.yaml", RULES);
+    folder.run(&["people", "list"], &[SECRET]).is(0, &["There is nobody."]);
+    let key = folder.path().join(".taskbridge/sealing.key");
+    std::fs::remove_file(&key).unwrap();
+    folder.run(&["people", "list"], &[SECRET]).is(1, &["sealing.key is missing", "put it back from your backup"]);
+    assert!(!key.exists(), "another key would open nothing");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let folder = Folder::new();
+    for command in ["openapi", "schema"] {
+        let mut child = folder.command(&[command], &[]).spawn().unwrap();
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().unwrap();
+        assert!(ended.status.success() && ended.stderr.is_empty(), "{}", String::from_utf8_lossy(&ended.stderr));
+    }
+}
+
+#[test]
 fn a_token_on_the_command_line_is_refused() {
     let folder = Folder::new();
     folder.write("taskbridge.yaml", RULES);

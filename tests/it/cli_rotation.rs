@@ -95,7 +95,9 @@ async fn the_version_of_the_api_that_is_configured_is_the_one_that_is_sent() {
     let mock = Mock::start(|_| reply(401, "{}")).await;
     let env = [("HOOK_SECRET", HOOK_SECRET), ("DATABASE_URL", database.url.as_str()), ("OLD_KEY", A)];
     folder.write("taskbridge.yaml", &configuration(&mock.url, "\"${OLD_KEY}\""));
-    folder.run_with(&["people", "add", "mona", "--token-stdin"], &env, TOKEN).is(1, &["did not confirm the token"]);
+    folder
+        .run_with(&["people", "add", "mona", "--token-stdin"], &env, TOKEN)
+        .is(1, &["nothing was stored: GitHub does not accept the token"]);
     let seen = mock.seen();
     assert!(!seen.is_empty());
     for call in seen {

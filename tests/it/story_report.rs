@@ -196,7 +196,7 @@ async fn with_an_app_it_speaks_as_the_app_even_of_a_dead_token() {
     world.settle().await;
     assert_eq!(world.state(held.id).await, State::Held);
     let told = world.control().comments("acme/widgets", 42).unwrap();
-    assert!(told.last().unwrap().body.contains("⏸️ **This waits for a person**: GitHub no longer accepts the sign-in"));
+    assert!(told.last().unwrap().body.contains("⏸️ **This waits for a person**: GitHub does not accept the token"));
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn a_dead_token_holds_the_task_until_another_is_given() {
     assert_eq!(world.state(task.id).await, State::Held);
     assert_eq!(world.token_state(1001).await, "reauth_required");
     assert_eq!(world.outcomes(task.id).await, ["unauthorized"]);
-    assert!(world.story(task.id).await.contains("Please sign in again"));
+    assert!(world.story(task.id).await.contains("Please give a new one"));
     let told = world.bridge.store.reports_of_task(task.id).await.unwrap();
     assert!(told.iter().all(|report| report.state == "failed"), "nobody can tell it: {told:?}");
 

@@ -42,6 +42,8 @@ async fn with_no_app_and_no_token_a_label_waits_and_the_right_is_looked_up_befor
     world.live_for(10).await;
     let task = world.task().await;
     assert!(task.remote_id.is_some() && !task.allow_pending, "{task:?}");
+    let seen = world.control().reactions("acme/widgets", 42).unwrap();
+    assert_eq!(seen, [("otto".to_owned(), "eyes".to_owned())], "the first sign of life comes late, but it comes");
     let timeline = world.bridge.store.timeline(task.id).await.unwrap();
     assert!(timeline.iter().any(|entry| entry.text == "allowed: @otto has write on acme/widgets"), "{timeline:?}");
 }

@@ -134,7 +134,8 @@ async fn follow(stage: &Stage, screen: &Screen, id: TaskId) -> Result<(), CliErr
         }
         shown = entries.len();
         pull_shown = show_pull(screen, &task, pull_shown);
-        if task.state.is_end() {
+        // What was shown decides, not what was read: the task may already be further than the story.
+        if entries.last().and_then(|state| State::parse(state)).is_some_and(State::is_end) {
             return Ok(());
         }
     }
@@ -148,8 +149,9 @@ fn waits_for(shown: usize) -> &'static str {
 /// The states that the task went through, as soon as there is one more, or the pull request.
 async fn changed(stage: &Stage, id: TaskId, shown: usize, pull_shown: bool) -> Result<(Vec<String>, Task), CliError> {
     loop {
-        let task = task(stage, id).await?;
+        // The story first: the task that is read after it is at least as far.
         let entries = stage.opened.bridge.store.timeline(id).await?;
+        let task = task(stage, id).await?;
         let states: Vec<String> = entries.into_iter().filter_map(|entry| entry.to_state).collect();
         if states.len() > shown || (!pull_shown && task.pull_number.is_some()) {
             return Ok((states, task));

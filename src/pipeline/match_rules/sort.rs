@@ -95,8 +95,14 @@ pub(super) fn sort(bridge: &Bridge, live: &Live, delivery: ClaimedDelivery, repl
 
 /// The words for an event that no rule listens to.
 pub(in crate::pipeline) fn nobody_listens(event: &Event, label: Option<&str>) -> String {
+    let holds_no_command = event.comment.is_some() && event.action == "created";
     match label {
         Some(label) => format!("no rule listens to the label `{label}` on the source {}", event.source),
+        None if holds_no_command => format!(
+            "the comment holds no command, and no rule listens to {} on the source {} as such",
+            event.full_name(),
+            event.source
+        ),
         None => format!("no rule listens to {} on the source {}", event.full_name(), event.source),
     }
 }

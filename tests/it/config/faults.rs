@@ -121,3 +121,13 @@ fn taking_the_loop_guard_away_is_warned_about() {
     let found = warnings(&format!("limits: {{ per_repo: {{ live: 3 }} }}\n{rule}"));
     assert!(found.len() == 1 && found[0].contains("without `started`"), "{found:?}");
 }
+
+#[test]
+fn a_rule_with_a_wrong_shape_still_tells_what_is_wrong_in_its_texts() {
+    let rule =
+        "rules:\n  - name: a\n    on: { labell: x }\n    when: 'event.name =='\n    prompt: 'Fix {{ isue.number }}'\n";
+    let faults = faults(rule);
+    let at = |place: &str| faults.iter().any(|fault| fault.starts_with(place));
+    assert!(at("t.yaml:3:11: rules[0].on.labell"), "{faults:#?}");
+    assert!(at("t.yaml:4:") && at("t.yaml:5:"), "{faults:#?}");
+}
