@@ -115,7 +115,9 @@ fn short_commands(folder: &Folder) {
     let other = folder.run_with(&["people", "add", "otto", "--token-stdin"], &ENV, token);
     other.is(1, &["this token belongs to @mona (account 1001), not to @otto: nothing was stored"]);
     folder.run(&["people", "list"], &ENV).is(0, &["There is nobody."]);
-    folder.run_with(&["people", "add", "mona", "--token-stdin"], &ENV, "wrong\n").is(1, &["nothing was stored: GitHub does not accept the token"]);
+    folder
+        .run_with(&["people", "add", "mona", "--token-stdin"], &ENV, "wrong\n")
+        .is(1, &["nothing was stored: GitHub does not accept the token"]);
     let added = folder.run_with(&["people", "add", "mona", "--token-stdin"], &ENV, token);
     added.is(0, &["The token is that of @mona (account 1001)", "No task waited for it."]);
     folder.run(&["people", "consent", "mona", "--rule", "fxi"], &ENV).is(1, &["did you mean `fix`?"]);

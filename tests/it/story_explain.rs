@@ -95,7 +95,11 @@ async fn what_nobody_listens_to_and_what_a_guard_refused_is_explained_too() {
 
     let told = explained(&world, &quiet.body).await;
     assert!(told.rules.iter().all(|rule| rule.answer == Answer::NotListening), "{:#?}", told.rules);
-    assert!(told.outcome.starts_with("nothing was started: the comment holds no command, and no rule listens"), "{}", told.outcome);
+    assert!(
+        told.outcome.starts_with("nothing was started: the comment holds no command, and no rule listens"),
+        "{}",
+        told.outcome
+    );
 
     let told = explained(&world, &refused.body).await;
     let fix = told.rules.iter().find(|rule| rule.answer == Answer::Refused).unwrap();
