@@ -44,23 +44,6 @@ impl Store {
         Ok(())
     }
 
-    /// Lets nobody write as `owner` before `free_at`: GitHub asked for a pause.
-    ///
-    /// # Errors
-    /// [`StoreError`]: retry.
-    pub async fn pause_turns(&self, owner: &str, free_at: Moment) -> Result<(), StoreError> {
-        sqlx::query!(
-            "/* pause_turns */
-            INSERT INTO writers (owner, free_at) VALUES ($1, $2)
-            ON CONFLICT (owner) DO UPDATE SET free_at = greatest(writers.free_at, excluded.free_at)",
-            owner,
-            free_at
-        )
-        .execute(&self.work)
-        .await?;
-        Ok(())
-    }
-
     /// When the turn of `owner` is next free, if it is not now.
     ///
     /// # Errors

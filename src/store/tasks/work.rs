@@ -254,18 +254,4 @@ impl Tx {
         task.lease_until = Some(until);
         Ok(())
     }
-
-    /// Whether GitHub's task already belongs to one of ours.
-    ///
-    /// # Errors
-    /// [`StoreError`]: retry.
-    pub async fn remote_is_known(&mut self, host: &str, remote_id: &str) -> Result<Option<TaskId>, StoreError> {
-        Ok(sqlx::query_scalar!(
-            r#"/* remote_is_known */ SELECT id AS "id: TaskId" FROM tasks WHERE host = $1 AND remote_id = $2"#,
-            host,
-            remote_id
-        )
-        .fetch_optional(self.connection())
-        .await?)
-    }
 }
