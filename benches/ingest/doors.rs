@@ -8,6 +8,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use taskbridge::ids::DeliveryId;
 use taskbridge::pipeline::Bridge;
+use taskbridge::pipeline::sort;
 use taskbridge::pipeline::verify::{Verified, verify};
 use taskbridge::secret::Secret;
 use taskbridge::store::deliveries::NewDelivery;
@@ -46,8 +47,10 @@ async fn verify_and_insert(
     headers: HeaderMap,
     body: Bytes,
 ) -> StatusCode {
-    let Ok(verified) = verify(&bridge.live(), &name, &headers, body) else { return status_of(false) };
-    status_of(store.record_deliveries(&[row(&bridge, &verified)]).await.is_ok())
+    let live = bridge.live();
+    let Ok(verified) = verify(&live, &name, &headers, body) else { return status_of(false) };
+    let row = NewDelivery { end: sort::at_once(&bridge, &live, &verified), ..row(&bridge, &verified) };
+    status_of(store.record_deliveries(&[row]).await.is_ok())
 }
 
 fn row(bridge: &Bridge, verified: &Verified) -> NewDelivery {
@@ -62,6 +65,7 @@ fn row(bridge: &Bridge, verified: &Verified) -> NewDelivery {
         body: verified.body().clone(),
         body_hash: verified.body_hash(),
         received_at: bridge.ground.now(),
+        end: None,
     }
 }
 

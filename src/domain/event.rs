@@ -29,7 +29,8 @@ pub struct Event {
     pub comment: Option<Comment>,
     /// When it happened, if a signed field says so.
     pub at: Option<DateTime<Utc>>,
-    /// What makes it this very happening and no other, whichever hook tells of it; of signed fields only.
+    /// What makes it this very happening and no other, whichever hook tells of it; of signed fields only. Empty where that
+    /// is the whole payload, until a rule listens to it (`Source::identify`).
     #[serde(skip)]
     pub identity: String,
 }

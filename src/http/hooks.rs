@@ -18,6 +18,7 @@ use super::problem::Problem;
 use super::state::{AppState, Intake};
 use crate::pipeline::Bridge;
 use crate::pipeline::record::{NotRecorded, Recorder};
+use crate::pipeline::sort;
 use crate::pipeline::verify::verify;
 use crate::sources::Refusal;
 use crate::store::deliveries::Recorded;
@@ -72,7 +73,9 @@ async fn receive(
     };
     let verified = verify(&live, &name, &headers, body).map_err(refuse)?;
     let is_ping = verified.envelope().event_name == "ping";
-    let recorded = recorder.record(verified).await.map_err(|error| match error {
+    let end = sort::at_once(&bridge, &live, &verified);
+    let waits = end.is_none();
+    let recorded = recorder.record(verified, end).await.map_err(|error| match error {
         NotRecorded::Unavailable => Problem::unavailable("The delivery could not be recorded. Send it again.", 5),
         NotRecorded::Overloaded => Problem::unavailable("Too many deliveries wait to be recorded. Send it again.", 2),
         NotRecorded::Fault => Problem::internal(),
@@ -80,7 +83,9 @@ async fn receive(
     let accepted = |id, status| Accepted { delivery: format!("{id}"), status };
     match recorded {
         Recorded::New(id) => {
-            bridge.wake.deliveries.notify_one();
+            if waits {
+                bridge.wake.deliveries.notify_one();
+            }
             let status = if is_ping { StatusCode::OK } else { StatusCode::ACCEPTED };
             Ok((status, Json(accepted(id, "recorded"))).into_response())
         }

@@ -7,7 +7,7 @@ mod words;
 
 use serde::Serialize;
 
-use super::match_rules::sort::{self, Said};
+use super::sort::{self, Said};
 use super::{Bridge, StepError};
 use crate::domain::event::Event;
 use crate::domain::task::State;

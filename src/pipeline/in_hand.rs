@@ -25,7 +25,7 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Held {
     all: Arc<InHand>,
-    id: DeliveryId,
+    pub id: DeliveryId,
     pub lease: Lease,
 }
 

@@ -32,6 +32,8 @@ pub mod render_prompt;
 pub mod report;
 /// Settling tasks whose start has an unknown outcome.
 pub mod settle_uncertain;
+/// What a delivery and the rules alone tell.
+pub mod sort;
 /// From a pending task to a remote one, exactly once.
 pub mod start_task;
 /// What operators and people may do to a task or delivery.

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::verify::Verified;
 use crate::clock::Ground;
 use crate::ids::DeliveryId;
-use crate::store::deliveries::{NewDelivery, Recorded};
+use crate::store::deliveries::{End, NewDelivery, Recorded};
 use crate::store::{Store, StoreError};
 
 /// Most deliveries of one statement.
@@ -72,11 +72,11 @@ pub fn recorder_of(store: Store, ground: Ground, batch: usize) -> (Recorder, Wri
 }
 
 impl Recorder {
-    /// Records a delivery; returns once it is committed.
+    /// Records a delivery, with its end if that is known already; returns once it is committed.
     ///
     /// # Errors
     /// [`NotRecorded`]: it may or may not be stored; the same delivery can be sent again.
-    pub async fn record(&self, verified: Verified) -> Result<Recorded, NotRecorded> {
+    pub async fn record(&self, verified: Verified, end: Option<End>) -> Result<Recorded, NotRecorded> {
         let envelope = verified.envelope();
         let delivery = NewDelivery {
             id: DeliveryId::new(&self.ground),
@@ -88,6 +88,7 @@ impl Recorder {
             body: verified.body().clone(),
             body_hash: verified.body_hash(),
             received_at: self.ground.now(),
+            end,
         };
         let (answer, outcome) = oneshot::channel();
         self.queue.try_send(Waiting { delivery, answer }).map_err(|_| NotRecorded::Overloaded)?;

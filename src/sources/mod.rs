@@ -111,6 +111,17 @@ impl Source {
         }
     }
 
+    /// Completes the identity of an event that a rule listens to: where it has no subject, it is the whole payload, which
+    /// takes longer than to read it.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: give up, the bytes will not change.
+    pub fn identify(&self, event: &mut Event, envelope: &Envelope, body: &[u8]) -> Result<(), Unreadable> {
+        match self {
+            Self::Github(_) => github::identify(event, envelope, body),
+        }
+    }
+
     /// The payload as it is, for rules that mention `payload`.
     ///
     /// # Errors

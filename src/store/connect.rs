@@ -26,6 +26,8 @@ pub struct StoreSettings {
 
 /// How long one try to connect may take.
 const ANSWER: Duration = Duration::from_millis(2500);
+/// How long a connection counts as alive after it was used.
+const FRESH: Duration = Duration::from_millis(500);
 /// Longer than the server lets any statement run.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -68,6 +70,12 @@ async fn answers(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Erro
     tokio::time::timeout(ANSWER, ping).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
 }
 
+/// Whether a connection may be used to record webhooks. What was used a moment ago is not asked: under load that would be
+/// a round trip for each batch.
+async fn lives(connection: &mut sqlx::PgConnection, idle_for: Duration) -> Result<bool, sqlx::Error> {
+    if idle_for < FRESH { Ok(true) } else { answers(connection).await }
+}
+
 /// Waits for the database for a bounded time, where no worker's or request's deadline does.
 ///
 /// # Errors
@@ -93,7 +101,10 @@ impl Store {
         ]);
         let pool = |connections: u32| PgPoolOptions::new().max_connections(connections.max(1)).acquire_timeout(ANSWER);
         let store = Self {
-            intake: pool(settings.intake_connections).connect_lazy_with(options.clone()),
+            intake: pool(settings.intake_connections)
+                .test_before_acquire(false)
+                .before_acquire(|connection, met| Box::pin(lives(connection, met.idle_for)))
+                .connect_lazy_with(options.clone()),
             work: pool(settings.work_connections)
                 .after_release(|connection, _| Box::pin(answers(connection)))
                 .connect_lazy_with(options),

@@ -1,9 +1,11 @@
 //! What rules said to a delivery, and the end of its match step.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::deliveries::DeliveryState;
+use super::deliveries::{DeliveryState, End};
 use super::{Lease, Moment, Store, StoreError};
 use crate::clock::Ground;
 use crate::ids::{DecisionId, DeliveryId, TaskId};
@@ -60,22 +62,8 @@ pub struct Decision {
 pub struct Finished {
     /// The delivery.
     pub id: DeliveryId,
-    /// Its end.
-    pub state: DeliveryState,
-    /// Why, in words; empty when the decisions say it.
-    pub reason: String,
-    /// What happened, as read.
-    pub action: String,
-    /// Who did it, as read.
-    pub actor_login: String,
-    /// Where, as read.
-    pub repo_name: String,
-    /// The page it is about, as read.
-    pub subject_url: String,
-    /// The rule set it was matched with.
-    pub rule_version: String,
-    /// The earlier delivery that it repeats.
-    pub duplicate_of: Option<DeliveryId>,
+    /// How it ends.
+    pub end: End,
     /// What the candidate rules said.
     pub decisions: Vec<NewDecision>,
 }
@@ -94,9 +82,10 @@ impl super::Tx {
     ) -> Result<Vec<DeliveryId>, StoreError> {
         let now = ground.now();
         let ids: Vec<Uuid> = finished.iter().map(|f| f.id.0).collect();
-        let states: Vec<DeliveryState> = finished.iter().map(|f| f.state).collect();
-        let text = |pick: fn(&Finished) -> &str| -> Vec<String> { finished.iter().map(|f| bounded(pick(f))).collect() };
-        let duplicates: Vec<Option<Uuid>> = finished.iter().map(|f| f.duplicate_of.map(|d| d.0)).collect();
+        let states: Vec<DeliveryState> = finished.iter().map(|f| f.end.state).collect();
+        let text =
+            |pick: fn(&End) -> &str| -> Vec<Cow<'_, str>> { finished.iter().map(|f| bounded(pick(&f.end))).collect() };
+        let duplicates: Vec<Option<Uuid>> = finished.iter().map(|f| f.end.duplicate_of.map(|d| d.0)).collect();
         let done: Vec<Uuid> = sqlx::query_scalar!(
             r#"/* finish_deliveries: fenced by the lease */
             UPDATE deliveries d
@@ -113,12 +102,12 @@ impl super::Tx {
             lease.token,
             &ids,
             &states as &[DeliveryState],
-            &text(|f| &f.reason),
-            &text(|f| &f.action),
-            &text(|f| &f.actor_login),
-            &text(|f| &f.repo_name),
-            &text(|f| &f.subject_url),
-            &text(|f| &f.rule_version),
+            &text(|end| &end.reason) as &[Cow<'_, str>],
+            &text(|end| &end.action) as &[Cow<'_, str>],
+            &text(|end| &end.actor_login) as &[Cow<'_, str>],
+            &text(|end| &end.repo_name) as &[Cow<'_, str>],
+            &text(|end| &end.subject_url) as &[Cow<'_, str>],
+            &text(|end| &end.rule_version) as &[Cow<'_, str>],
             &duplicates as &[Option<Uuid>],
         )
         .fetch_all(self.connection())
@@ -139,8 +128,8 @@ impl super::Tx {
         let positions: Vec<i32> = rows.iter().map(|(_, d)| i32::try_from(d.position).unwrap_or(i32::MAX)).collect();
         let rules: Vec<&str> = rows.iter().map(|(_, d)| d.rule.as_str()).collect();
         let verdicts: Vec<Verdict> = rows.iter().map(|(_, d)| d.verdict).collect();
-        let causes: Vec<String> = rows.iter().map(|(_, d)| bounded(&d.cause)).collect();
-        let saws: Vec<String> = rows.iter().map(|(_, d)| bounded(&d.saw)).collect();
+        let causes: Vec<Cow<'_, str>> = rows.iter().map(|(_, d)| bounded(&d.cause)).collect();
+        let saws: Vec<Cow<'_, str>> = rows.iter().map(|(_, d)| bounded(&d.saw)).collect();
         let tasks: Vec<Option<Uuid>> = rows.iter().map(|(_, d)| d.task_id.map(|t| t.0)).collect();
         sqlx::query!(
             "/* add_decisions */
@@ -152,8 +141,8 @@ impl super::Tx {
             &positions,
             &rules as &[&str],
             &verdicts as &[Verdict],
-            &causes,
-            &saws,
+            &causes as &[Cow<'_, str>],
+            &saws as &[Cow<'_, str>],
             &tasks as &[Option<Uuid>],
             now,
         )
@@ -164,8 +153,12 @@ impl super::Tx {
 }
 
 /// Text fit for a column: no NUL (PostgreSQL refuses it), at most 2,000 characters.
-pub(crate) fn bounded(text: &str) -> String {
-    text.chars().filter(|c| *c != '\0').take(2000).collect()
+pub(crate) fn bounded(text: &str) -> Cow<'_, str> {
+    // Nearly all are short: no character takes less than a byte.
+    if text.len() <= 2000 && !text.contains('\0') {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().filter(|c| *c != '\0').take(2000).collect())
 }
 
 impl Store {

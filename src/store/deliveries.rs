@@ -55,6 +55,46 @@ pub struct NewDelivery {
     pub body_hash: [u8; 32],
     /// When it came.
     pub received_at: Moment,
+    /// Its end, when it concerns nobody; else it waits for the match step.
+    pub end: Option<End>,
+}
+
+/// How a delivery ends.
+#[derive(Debug, Clone)]
+pub struct End {
+    /// The state in which it stays.
+    pub state: DeliveryState,
+    /// Why, in words; empty when its decisions say it.
+    pub reason: String,
+    /// What happened, as read.
+    pub action: String,
+    /// Who did it, as read.
+    pub actor_login: String,
+    /// Where, as read.
+    pub repo_name: String,
+    /// The page it is about, as read.
+    pub subject_url: String,
+    /// The rule set it was matched with.
+    pub rule_version: String,
+    /// The earlier delivery that it repeats.
+    pub duplicate_of: Option<DeliveryId>,
+}
+
+impl End {
+    /// The end of a delivery about which nothing else is known.
+    #[must_use]
+    pub fn new(state: DeliveryState, reason: &str) -> Self {
+        Self {
+            state,
+            reason: reason.to_owned(),
+            action: String::new(),
+            actor_login: String::new(),
+            repo_name: String::new(),
+            subject_url: String::new(),
+            rule_version: String::new(),
+            duplicate_of: None,
+        }
+    }
 }
 
 /// What became of one recorded delivery.

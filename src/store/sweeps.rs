@@ -208,6 +208,7 @@ impl Store {
         now: Moment,
     ) -> Result<(), StoreError> {
         let (etag, etag_since) = end.etag.clone().unzip();
+        let trouble = end.trouble.as_deref().map(super::decisions::bounded);
         sqlx::query!(
             "/* end_round: fenced by the lease; the watermark only moves forward */
             UPDATE sweeps SET
@@ -227,7 +228,7 @@ impl Store {
             end.due_at,
             end.list_calls,
             end.get_calls,
-            end.trouble.as_deref().map(super::decisions::bounded),
+            trouble.as_deref() as Option<&str>,
             now,
         )
         .execute(&self.work)

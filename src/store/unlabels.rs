@@ -43,7 +43,7 @@ impl Tx {
             WHERE (unlabels.at, unlabels.delivery_id) < (excluded.at, excluded.delivery_id)",
             off.repo,
             off.subject,
-            bounded(off.label),
+            &bounded(off.label),
             off.at,
             off.delivery.0,
             now,
@@ -66,7 +66,7 @@ impl Tx {
                   AND (at, delivery_id) > ($4, $5)) AS "taken_off!""#,
             on.repo,
             on.subject,
-            bounded(on.label),
+            &bounded(on.label),
             on.at,
             on.delivery.0,
         )

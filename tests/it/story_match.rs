@@ -179,6 +179,7 @@ async fn one_claim_loads_no_more_bodies_than_fit_well_but_always_one() {
             body_hash: Sha256::digest(&body).into(),
             body,
             received_at: ground.now(),
+            end: None,
         };
         store.record_deliveries(&[delivery]).await.unwrap();
     }

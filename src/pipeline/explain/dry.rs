@@ -8,9 +8,9 @@ use crate::domain::rule::{Rule, RunAs};
 use crate::pipeline::bridge::LiveSource;
 use crate::pipeline::explain::silent::{self, Heard};
 use crate::pipeline::guard::Later;
-use crate::pipeline::match_rules::sort::{self, Said};
 use crate::pipeline::match_rules::weigh::{self, When};
 use crate::pipeline::render_prompt::{NoPrompt, Trusted, fill, works_on_pull};
+use crate::pipeline::sort::{self, Said};
 use crate::pipeline::{Live, Settings};
 use crate::sources::{Envelope, Reading};
 

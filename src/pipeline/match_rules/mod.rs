@@ -3,7 +3,6 @@
 //! A slow look-up holds up nobody else: while it runs, the next batches are taken.
 
 mod plan;
-pub(super) mod sort;
 pub(super) mod weigh;
 
 use std::collections::{HashMap, VecDeque};
@@ -17,12 +16,14 @@ use tokio::time::Instant;
 
 use super::guard::Later;
 use super::in_hand::Held;
+use super::sort::{self, Said, Sorted, Unsorted};
 use super::{Bridge, Live, StepError, decide};
+use crate::domain::event::Event;
 use crate::ids::DeliveryId;
+use crate::sources::Envelope;
 use crate::store::decisions::Finished;
-use crate::store::deliveries::{ClaimedDelivery, DeliveryState};
+use crate::store::deliveries::{ClaimedDelivery, DeliveryState, End};
 use crate::store::{Lease, StoreError};
-use sort::{Concern, Sorted};
 use weigh::Weighed;
 
 /// Crashes before a delivery is parked: each try was counted before its work began and is uncounted when it is
@@ -38,6 +39,17 @@ const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_
 const TURN: Duration = Duration::from_secs(1);
 /// How long further batches are taken while slow look-ups run. Then they are let end, so that the step does too.
 const REFILL: Duration = Duration::from_secs(10);
+
+/// A delivery that must be weighed.
+struct Concern {
+    delivery: ClaimedDelivery,
+    envelope: Envelope,
+    event: Event,
+    /// The rules that listen to it, in order.
+    candidates: Vec<usize>,
+    /// What its comment says to us.
+    said: Said,
+}
 
 /// Takes waiting deliveries, up to `limit` at a time, through the match step. Answers how many were taken up.
 ///
@@ -124,12 +136,12 @@ async fn take_up(
     let mut waiting = VecDeque::new();
     for (held, delivery) in claimed {
         let replay_of = replays.get(&delivery.id).copied();
-        match guarded(delivery.id, delivery.tries, || sort::sort(bridge, live, delivery, replay_of)) {
-            Sorted::Ended(finished) => {
-                ended.push(*finished);
+        match looked_at(bridge, live, delivery, replay_of) {
+            Ok(concern) => waiting.push_back((held, concern)),
+            Err(end) => {
+                ended.push(Finished { id: held.id, end: *end, decisions: Vec::new() });
                 ended_held.push(held);
             }
-            Sorted::Concerns(concern) => waiting.push_back((held, *concern)),
         }
     }
     if !ended.is_empty() {
@@ -203,18 +215,39 @@ fn keep_first(outcome: &mut Result<(), StepError>, ended: Result<Result<(), Step
     }
 }
 
-/// Runs the pure part of the step; a panic in it ends this delivery alone.
-fn guarded(id: DeliveryId, tries: i16, step: impl FnOnce() -> Sorted) -> Sorted {
-    if tries > CRASHES {
-        return Sorted::Ended(Box::new(ended(
-            id,
-            DeliveryState::Failed,
-            "processing it did not come to an end several times; it is parked until an operator replays it",
-        )));
+/// The pure part of the step: what is to be weighed, or its end. A panic in it ends this delivery alone.
+fn looked_at(
+    bridge: &Bridge,
+    live: &Live,
+    delivery: ClaimedDelivery,
+    replay_of: Option<DeliveryId>,
+) -> Result<Concern, Box<End>> {
+    let failed = |reason| Err(Box::new(End::new(DeliveryState::Failed, reason)));
+    if delivery.tries > CRASHES {
+        return failed("processing it did not come to an end several times; it is parked until an operator replays it");
     }
-    std::panic::catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|_| {
-        Sorted::Ended(Box::new(ended(id, DeliveryState::Failed, "reading it failed inside taskbridge; see the log")))
-    })
+    if let Some(first) = replay_of {
+        let reason = format!("the same body came before, as the delivery {first}: a replay, or told by a second hook");
+        let end = End { duplicate_of: Some(first), ..End::new(DeliveryState::Duplicate, &reason) };
+        return Err(Box::new(end));
+    }
+    let Some(body) = &delivery.body else { return failed("its body is no longer kept") };
+    let envelope = Envelope {
+        sender_id: delivery.sender_id.clone(),
+        hook_id: delivery.hook_id.clone(),
+        event_name: delivery.event_name.clone(),
+        content_type: delivery.content_type.clone(),
+    };
+    let unsorted = Unsorted { source: &delivery.source, envelope: &envelope, body, received_at: delivery.received_at };
+    let step = || sort::sort(bridge.settings.keep_bodies, live, &unsorted);
+    match std::panic::catch_unwind(AssertUnwindSafe(step)) {
+        Ok(Sorted::Concerns(heard)) => {
+            let sort::Heard { event, candidates, said } = *heard;
+            Ok(Concern { delivery, envelope, event, candidates, said })
+        }
+        Ok(Sorted::Ended(end)) => Err(end),
+        Err(_) => failed("reading it failed inside taskbridge; see the log"),
+    }
 }
 
 async fn postpone(bridge: &Bridge, lease: Lease, delivery: &ClaimedDelivery, later: &Later) -> Result<(), StepError> {
@@ -234,20 +267,4 @@ async fn postpone(bridge: &Bridge, lease: Lease, delivery: &ClaimedDelivery, lat
 /// Whether a delivery has waited for GitHub as long as it may.
 fn waited_enough(bridge: &Bridge, delivery: &ClaimedDelivery) -> bool {
     bridge.ground.now().signed_duration_since(delivery.received_at) >= WAIT_FOR_GITHUB
-}
-
-/// The end of a delivery about which nothing is known.
-fn ended(id: DeliveryId, state: DeliveryState, reason: &str) -> Finished {
-    Finished {
-        id,
-        state,
-        reason: reason.to_owned(),
-        action: String::new(),
-        actor_login: String::new(),
-        repo_name: String::new(),
-        subject_url: String::new(),
-        rule_version: String::new(),
-        duplicate_of: None,
-        decisions: Vec::new(),
-    }
 }

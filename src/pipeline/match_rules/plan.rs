@@ -1,7 +1,7 @@
 //! From a selected rule to a planned task: as whom it runs, whether the actor may, where the agent works,
 //! and the exact prompt. What must be counted is left to the transaction in `decide`.
 
-use super::sort::Concern;
+use super::Concern;
 use super::weigh::actor_and_repo;
 use crate::domain::command::Command;
 use crate::domain::event::{Account, Event, SubjectKind};

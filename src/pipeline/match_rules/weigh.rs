@@ -2,8 +2,9 @@
 //! delivery unless it says `continue`; a refusal ends the delivery too, so that somebody who is denied by one
 //! rule never reaches a looser one.
 
+use super::super::sort::{Said, describe, is_thread_event, nobody_listens};
+use super::Concern;
 use super::plan::{self, Gate};
-use super::sort::{Concern, Said, describe, is_thread_event, nobody_listens};
 use super::waited_enough;
 use crate::domain::command::Command;
 use crate::domain::event::{Account, Event};
@@ -16,6 +17,7 @@ use crate::pipeline::decide::{Notice, Settled, notice_key, refusal_text};
 use crate::pipeline::guard::{Later, May, may, own_action};
 use crate::pipeline::{Bridge, Live, StepError, steer};
 use crate::sources::{Envelope, Source};
+use crate::store::decisions::Finished;
 use crate::store::decisions::{NewDecision, Verdict};
 use crate::store::deliveries::DeliveryState;
 use crate::store::reports::{NewReport, ReportKind};
@@ -32,13 +34,17 @@ pub(super) enum Weighed {
 pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<Weighed, StepError> {
     let event = &concern.event;
     let mut settled = Settled {
-        finished: describe(concern.delivery.id, live, event, DeliveryState::Processed),
+        finished: Finished {
+            id: concern.delivery.id,
+            end: describe(live, event, DeliveryState::Processed),
+            decisions: Vec::new(),
+        },
         plans: Vec::new(),
         notices: Vec::new(),
     };
     if let Some(why) = own_action(bridge, event).await? {
-        settled.finished.state = DeliveryState::Ignored;
-        settled.finished.reason = format!("our own doing starts nothing: {why}");
+        settled.finished.end.state = DeliveryState::Ignored;
+        settled.finished.end.reason = format!("our own doing starts nothing: {why}");
         touch_tasks(bridge, concern).await?;
         return Ok(Weighed::Settled(Box::new(settled)));
     }
@@ -79,9 +85,9 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
         }
     }
     if settled.finished.decisions.is_empty() && settled.plans.is_empty() {
-        settled.finished.state = DeliveryState::Ignored;
+        settled.finished.end.state = DeliveryState::Ignored;
         let put_on = event.label.as_ref().filter(|_| is_thread_event(event, "labeled"));
-        settled.finished.reason =
+        settled.finished.end.reason =
             touched.unwrap_or_else(|| nobody_listens(event, put_on.map(|label| label.name.as_str())));
     }
     Ok(Weighed::Settled(Box::new(settled)))
@@ -238,11 +244,11 @@ async fn touch_tasks(bridge: &Bridge, concern: &Concern) -> Result<Option<String
 async fn answer(bridge: &Bridge, concern: &Concern, mut settled: Settled, text: &str) -> Result<Weighed, StepError> {
     let event = &concern.event;
     let Some((actor, path)) = actor_and_repo(event) else {
-        settled.finished.state = DeliveryState::Ignored;
-        settled.finished.reason = "a command by nobody, or in no repository".to_owned();
+        settled.finished.end.state = DeliveryState::Ignored;
+        settled.finished.end.reason = "a command by nobody, or in no repository".to_owned();
         return Ok(Weighed::Settled(Box::new(settled)));
     };
-    settled.finished.reason = match may(bridge, &Allow::default(), &path, actor).await {
+    settled.finished.end.reason = match may(bridge, &Allow::default(), &path, actor).await {
         May::Yes(_) => {
             settled.notices.extend(notice(bridge, concern, "answer", format!("@{}: {text}", actor.login)));
             format!("answered: {}", text.lines().next().unwrap_or_default())

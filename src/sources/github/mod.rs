@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use http::HeaderMap;
 
 use super::{Envelope, Reading, Refusal, Unreadable, only};
+use crate::domain::event::Event;
 use crate::secret::Secret;
 
 /// Longest header value that is kept, in bytes; GitHub's are far shorter.
@@ -51,18 +52,26 @@ impl GithubSource {
 
     pub(super) fn read(&self, source: &str, envelope: &Envelope, body: &[u8]) -> Result<Reading, Unreadable> {
         let json = json_bytes(envelope, body)?;
-        scan::check(&json).map_err(|why| Unreadable(why.to_owned()))?;
+        let json = scan::check(&json).map_err(|why| Unreadable(why.to_owned()))?;
         if envelope.event_name == "ping" {
             return Ok(Reading::Ping);
         }
-        let payload = payload::parse(&json)?;
-        Ok(Reading::Event(Box::new(read::event(source, &self.host, &envelope.event_name, payload, &json)?)))
+        let payload = payload::parse(json)?;
+        Ok(Reading::Event(Box::new(read::event(source, &self.host, &envelope.event_name, payload))))
     }
 }
 
 /// Whether there is one signature, of the right form.
 pub(super) fn looks_signed(headers: &HeaderMap) -> Result<(), Refusal> {
     signature::announced(headers).map(|_| ())
+}
+
+/// Completes the identity of an event.
+pub(super) fn identify(event: &mut Event, envelope: &Envelope, body: &[u8]) -> Result<(), Unreadable> {
+    if event.identity.is_empty() {
+        event.identity = read::body_identity(payload_value(envelope, body)?);
+    }
+    Ok(())
 }
 
 /// The payload as it is, for rules that mention `payload`.

@@ -126,10 +126,10 @@ pub(super) struct Alert {
     pub created_at: Option<String>,
 }
 
-pub(super) fn parse(json: &[u8]) -> Result<Payload, Unreadable> {
-    serde_json::from_slice(json).map_err(|_| {
+pub(super) fn parse(json: &str) -> Result<Payload, Unreadable> {
+    serde_json::from_str(json).map_err(|_| {
         // Once more, slowly, to say where.
-        let mut reader = serde_json::Deserializer::from_slice(json);
+        let mut reader = serde_json::Deserializer::from_str(json);
         match serde_path_to_error::deserialize::<_, Payload>(&mut reader) {
             Err(error) if error.path().iter().next().is_some() => {
                 Unreadable(format!("at `{}`: {}", error.path(), error.inner()))

@@ -3,11 +3,10 @@
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use super::super::Unreadable;
 use super::payload::{Alert, Comment, End, Label, Payload, Repository, Run, Thread, User};
 use crate::domain::event::{self, Account, AccountKind, Branches, Event, Repo, Subject, SubjectKind};
 
-pub(super) fn event(source: &str, host: &str, name: &str, payload: Payload, json: &[u8]) -> Result<Event, Unreadable> {
+pub(super) fn event(source: &str, host: &str, name: &str, payload: Payload) -> Event {
     let action = payload.action.unwrap_or_default();
     let on_diff = name == "pull_request_review_comment";
     let comment = payload.comment.or(payload.review);
@@ -41,12 +40,13 @@ pub(super) fn event(source: &str, host: &str, name: &str, payload: Payload, json
             label.as_ref().map(|label| label.id).unwrap_or_default(),
             subject.updated_at
         ),
-        (None, None) => body_identity(json)?,
+        // Made only when a rule listens to it.
+        (None, None) => String::new(),
     };
     // What is dismissed or removed keeps the time at which it was written.
     let subject_at = subject.as_ref().and_then(|subject| moment(&subject.updated_at));
     let at = comment_at.as_deref().and_then(moment).max(subject_at);
-    Ok(Event {
+    Event {
         source: source.to_owned(),
         host: host.to_owned(),
         name: name.to_owned(),
@@ -58,16 +58,15 @@ pub(super) fn event(source: &str, host: &str, name: &str, payload: Payload, json
         comment,
         at,
         identity,
-    })
+    }
 }
 
 /// For events without a subject: the payload less what differs between two hooks that tell of the same thing.
-fn body_identity(json: &[u8]) -> Result<String, Unreadable> {
-    let mut value: serde_json::Value = serde_json::from_slice(json).map_err(|error| Unreadable(error.to_string()))?;
+pub(super) fn body_identity(mut value: serde_json::Value) -> String {
     if let Some(object) = value.as_object_mut() {
         object.remove("installation");
     }
-    Ok(format!("body {}", hex::encode(Sha256::digest(value.to_string().as_bytes()))))
+    format!("body {}", hex::encode(Sha256::digest(value.to_string().as_bytes())))
 }
 
 fn moment(text: &str) -> Option<DateTime<Utc>> {

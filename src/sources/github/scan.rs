@@ -4,16 +4,14 @@
 /// GitHub's own payloads stay below 12.
 const DEPTH_LIMIT: usize = 64;
 
-pub(super) fn check(json: &[u8]) -> Result<(), &'static str> {
+pub(super) fn check(json: &[u8]) -> Result<&str, &'static str> {
     if json.iter().all(u8::is_ascii_whitespace) {
         return Err("it is empty");
     }
     if json.starts_with(b"\xef\xbb\xbf") {
         return Err("it begins with a byte order mark, which JSON does not allow");
     }
-    if std::str::from_utf8(json).is_err() {
-        return Err("it is not UTF-8");
-    }
+    let text = std::str::from_utf8(json).map_err(|_| "it is not UTF-8")?;
     let mut depth = 0usize;
     let mut rest = json;
     while let Some((byte, after)) = rest.split_first() {
@@ -30,7 +28,7 @@ pub(super) fn check(json: &[u8]) -> Result<(), &'static str> {
             _ => {}
         }
     }
-    Ok(())
+    Ok(text)
 }
 
 /// What follows the text that has just begun. Nearly all of a payload is text, so what ends nothing is

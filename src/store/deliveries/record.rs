@@ -1,9 +1,12 @@
 //! The statements that record webhooks: one for a whole batch, and a look at what a repeated delivery met.
 
+use std::borrow::Cow;
+
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{DeliveryState, NewDelivery, Recorded};
+use super::{DeliveryState, End, NewDelivery, Recorded};
+use crate::store::decisions::bounded;
 use crate::store::{Moment, StoreError};
 
 pub(super) async fn record(connection: &mut PgConnection, batch: &[NewDelivery]) -> Result<Vec<Recorded>, StoreError> {
@@ -16,15 +19,23 @@ pub(super) async fn record(connection: &mut PgConnection, batch: &[NewDelivery])
     let bodies: Vec<&[u8]> = batch.iter().map(|d| d.body.as_ref()).collect();
     let hashes: Vec<&[u8]> = batch.iter().map(|d| d.body_hash.as_slice()).collect();
     let times: Vec<Moment> = batch.iter().map(|d| d.received_at).collect();
+    let states: Vec<DeliveryState> =
+        batch.iter().map(|d| d.end.as_ref().map_or(DeliveryState::Received, |end| end.state)).collect();
+    let text = |pick: fn(&End) -> &str| -> Vec<Option<Cow<'_, str>>> {
+        batch.iter().map(|d| d.end.as_ref().map(pick).filter(|text| !text.is_empty()).map(bounded)).collect()
+    };
+    let ended: Vec<Option<Moment>> = batch.iter().map(|d| d.end.as_ref().map(|_| d.received_at)).collect();
     // Two deliveries with one key in one batch: ON CONFLICT keeps the first of them.
     let new: Vec<Uuid> = sqlx::query_scalar!(
         r#"/* record_deliveries */
         INSERT INTO deliveries
-            (id, source, hook_id, sender_id, event_name, content_type, body, body_hash, received_at, due_at)
-        SELECT id, source, hook_id, sender_id, event_name, content_type, body, body_hash, received_at, received_at
-        FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
-                    $7::bytea[], $8::bytea[], $9::timestamptz[])
-            AS d (id, source, hook_id, sender_id, event_name, content_type, body, body_hash, received_at)
+            (id, source, hook_id, sender_id, event_name, content_type, body, body_hash, received_at, due_at,
+             state, reason, action, actor_login, repo_name, subject_url, rule_version, processed_at)
+        SELECT UNNEST($1::uuid[]), UNNEST($2::text[]), UNNEST($3::text[]), UNNEST($4::text[]), UNNEST($5::text[]),
+               UNNEST($6::text[]), UNNEST($7::bytea[]), UNNEST($8::bytea[]), UNNEST($9::timestamptz[]),
+               UNNEST($9::timestamptz[]), UNNEST($10::text[]), UNNEST($11::text[]), UNNEST($12::text[]),
+               UNNEST($13::text[]), UNNEST($14::text[]), UNNEST($15::text[]), UNNEST($16::text[]),
+               UNNEST($17::timestamptz[])
         ON CONFLICT ON CONSTRAINT deliveries_once DO NOTHING
         RETURNING id AS "id: Uuid""#,
         &ids,
@@ -36,6 +47,14 @@ pub(super) async fn record(connection: &mut PgConnection, batch: &[NewDelivery])
         &bodies as &[&[u8]],
         &hashes as &[&[u8]],
         &times,
+        &states as &[DeliveryState],
+        &text(|end| &end.reason) as &[Option<Cow<'_, str>>],
+        &text(|end| &end.action) as &[Option<Cow<'_, str>>],
+        &text(|end| &end.actor_login) as &[Option<Cow<'_, str>>],
+        &text(|end| &end.repo_name) as &[Option<Cow<'_, str>>],
+        &text(|end| &end.subject_url) as &[Option<Cow<'_, str>>],
+        &text(|end| &end.rule_version) as &[Option<Cow<'_, str>>],
+        &ended as &[Option<Moment>],
     )
     .fetch_all(&mut *connection)
     .await?;

@@ -198,7 +198,7 @@ impl Store {
               AND state IN ('held', 'pending') AND (coalesce(event_at, created_at), delivery_id) < ($4, $5)"#,
             off.repo,
             off.subject,
-            bounded(off.label),
+            &bounded(off.label),
             off.at,
             off.delivery.0,
         )

@@ -1,34 +1,65 @@
-//! The part of the match step that needs only the delivery and the rules: reading it, and finding out
-//! whether any rule listens to it at all. Most deliveries end here.
+//! What a delivery and the rules alone tell: how it reads, and whether any rule listens to it at all. Most deliveries
+//! end here, and one that does is recorded with its end: it costs one row and one commit, and no worker sees it.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::ended;
+use super::verify::Verified;
+use super::{Bridge, Live};
 use crate::domain::command::{self, Command, Parsed};
 use crate::domain::event::Event;
-use crate::ids::DeliveryId;
-use crate::pipeline::{Bridge, Live};
 use crate::sources::{Envelope, Reading};
-use crate::store::decisions::Finished;
-use crate::store::deliveries::{ClaimedDelivery, DeliveryState};
+use crate::store::Moment;
+use crate::store::deliveries::{DeliveryState, End};
+
+/// A longer body is read by the match step: no sender waits for it, and no other request beside it.
+const READ_AT_ONCE: usize = 256 * 1024;
+
+/// What is looked at.
+pub(super) struct Unsorted<'a> {
+    pub source: &'a str,
+    pub envelope: &'a Envelope,
+    pub body: &'a [u8],
+    pub received_at: Moment,
+}
 
 /// What the delivery alone says.
 pub(super) enum Sorted {
     /// It is done.
-    Ended(Box<Finished>),
+    Ended(Box<End>),
     /// It concerns a rule, a task or the one who wrote a command.
-    Concerns(Box<Concern>),
+    Concerns(Box<Heard>),
 }
 
-/// A delivery that must be weighed.
-pub(super) struct Concern {
-    pub delivery: ClaimedDelivery,
-    pub envelope: Envelope,
+/// What a delivery that must be weighed says.
+pub(super) struct Heard {
     pub event: Event,
     /// The rules that listen to it, in order.
     pub candidates: Vec<usize>,
     /// What its comment says to us.
     pub said: Said,
+}
+
+/// The end of a delivery that has not been recorded yet, if it concerns nobody. Whatever cannot be told at once is
+/// left to the match step.
+#[must_use]
+pub fn at_once(bridge: &Bridge, live: &Live, verified: &Verified) -> Option<End> {
+    if verified.body().len() > READ_AT_ONCE {
+        return None;
+    }
+    let unsorted = Unsorted {
+        source: verified.source(),
+        envelope: verified.envelope(),
+        body: verified.body(),
+        received_at: bridge.ground.now(),
+    };
+    let sorted = std::panic::catch_unwind(AssertUnwindSafe(|| sort(bridge.settings.keep_bodies, live, &unsorted)));
+    match sorted {
+        Ok(Sorted::Ended(end)) => Some(*end),
+        Ok(Sorted::Concerns(_)) | Err(_) => None,
+    }
 }
 
 /// What a comment says to us.
@@ -39,43 +70,29 @@ pub(in crate::pipeline) enum Said {
     Answer(String),
 }
 
-pub(super) fn sort(bridge: &Bridge, live: &Live, delivery: ClaimedDelivery, replay_of: Option<DeliveryId>) -> Sorted {
-    let id = delivery.id;
-    let end = |state, reason: &str| Sorted::Ended(Box::new(ended(id, state, reason)));
-    if let Some(first) = replay_of {
-        let reason = format!("the same body came before, as the delivery {first}: a replay, or told by a second hook");
-        let mut finished = ended(id, DeliveryState::Duplicate, &reason);
-        finished.duplicate_of = Some(first);
-        return Sorted::Ended(Box::new(finished));
-    }
-    let Some(body) = &delivery.body else { return end(DeliveryState::Failed, "its body is no longer kept") };
-    let Some(source) = live.sources.get(&delivery.source) else {
+pub(super) fn sort(keep_bodies: Duration, live: &Live, unsorted: &Unsorted<'_>) -> Sorted {
+    let end = |state, reason: &str| Sorted::Ended(Box::new(End::new(state, reason)));
+    let Some(source) = live.sources.get(unsorted.source) else {
         return end(
             DeliveryState::Failed,
             "its source is no longer configured; configure it again and replay the delivery",
         );
     };
-    let envelope = Envelope {
-        sender_id: delivery.sender_id.clone(),
-        hook_id: delivery.hook_id.clone(),
-        event_name: delivery.event_name.clone(),
-        content_type: delivery.content_type.clone(),
-    };
-    let event = match source.source.read(&delivery.source, &envelope, body) {
+    let mut event = match source.source.read(unsorted.source, unsorted.envelope, unsorted.body) {
         Ok(Reading::Event(event)) => *event,
         Ok(Reading::Ping) => return end(DeliveryState::Ignored, "a ping: the hook is set up and reaches taskbridge"),
         Err(unreadable) => return end(DeliveryState::Failed, &unreadable.to_string()),
     };
-    let keep = TimeDelta::from_std(bridge.settings.keep_bodies).unwrap_or(TimeDelta::MAX);
+    let keep = TimeDelta::from_std(keep_bodies).unwrap_or(TimeDelta::MAX);
     if let Some(at) = event.at
-        && delivery.received_at.signed_duration_since(at) > keep
+        && unsorted.received_at.signed_duration_since(at) > keep
     {
-        let mut finished = describe(id, live, &event, DeliveryState::Ignored);
-        finished.reason = format!(
+        let mut end = describe(live, &event, DeliveryState::Ignored);
+        end.reason = format!(
             "it tells of {}, which is longer ago than bodies are kept: it cannot be told from a replay",
             at.format("%Y-%m-%d %H:%M UTC")
         );
-        return Sorted::Ended(Box::new(finished));
+        return Sorted::Ended(Box::new(end));
     }
     let label = put_on(&event);
     let said = said(&event, source);
@@ -83,14 +100,17 @@ pub(super) fn sort(bridge: &Bridge, live: &Live, delivery: ClaimedDelivery, repl
         Said::Command(command) => Some(command.name.as_str()),
         _ => None,
     };
-    let candidates = live.rules.candidates(&delivery.source, &event.full_name(), &event.name, label, name);
+    let candidates = live.rules.candidates(unsorted.source, &event.full_name(), &event.name, label, name);
     let touches_tasks = is_thread_event(&event, "unlabeled") || event.name.starts_with("pull_request");
     if candidates.is_empty() && matches!(said, Said::Nothing) && !touches_tasks {
-        let mut finished = describe(id, live, &event, DeliveryState::Ignored);
-        finished.reason = nobody_listens(&event, label);
-        return Sorted::Ended(Box::new(finished));
+        let mut end = describe(live, &event, DeliveryState::Ignored);
+        end.reason = nobody_listens(&event, label);
+        return Sorted::Ended(Box::new(end));
     }
-    Sorted::Concerns(Box::new(Concern { delivery, envelope, event, candidates, said }))
+    if let Err(unreadable) = source.source.identify(&mut event, unsorted.envelope, unsorted.body) {
+        return end(DeliveryState::Failed, &unreadable.to_string());
+    }
+    Sorted::Concerns(Box::new(Heard { event, candidates, said }))
 }
 
 /// The words for an event that no rule listens to.
@@ -118,7 +138,7 @@ pub(in crate::pipeline) fn is_thread_event(event: &Event, action: &str) -> bool 
 }
 
 /// What the comment of an event says to us.
-pub(in crate::pipeline) fn said(event: &Event, source: &crate::pipeline::bridge::LiveSource) -> Said {
+pub(in crate::pipeline) fn said(event: &Event, source: &super::bridge::LiveSource) -> Said {
     let writes =
         event.action == "created" && matches!(event.name.as_str(), "issue_comment" | "pull_request_review_comment");
     let Some(comment) = event.comment.as_ref().filter(|_| writes) else { return Said::Nothing };
@@ -131,12 +151,13 @@ pub(in crate::pipeline) fn said(event: &Event, source: &crate::pipeline::bridge:
 }
 
 /// The end of a delivery that was read.
-pub(super) fn describe(delivery: DeliveryId, live: &Live, event: &Event, state: DeliveryState) -> Finished {
-    let mut finished = ended(delivery, state, "");
-    finished.action.clone_from(&event.action);
-    finished.actor_login = event.actor.as_ref().map(|actor| actor.login.clone()).unwrap_or_default();
-    finished.repo_name = event.repo.as_ref().map(crate::domain::event::Repo::full_name).unwrap_or_default();
-    finished.subject_url = event.subject.as_ref().map(|subject| subject.url.clone()).unwrap_or_default();
-    finished.rule_version.clone_from(&live.rules.version);
-    finished
+pub(super) fn describe(live: &Live, event: &Event, state: DeliveryState) -> End {
+    End {
+        action: event.action.clone(),
+        actor_login: event.actor.as_ref().map(|actor| actor.login.clone()).unwrap_or_default(),
+        repo_name: event.repo.as_ref().map(crate::domain::event::Repo::full_name).unwrap_or_default(),
+        subject_url: event.subject.as_ref().map(|subject| subject.url.clone()).unwrap_or_default(),
+        rule_version: live.rules.version.clone(),
+        ..End::new(state, "")
+    }
 }
