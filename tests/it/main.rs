@@ -19,6 +19,7 @@ mod conformance;
 mod crash_kill;
 mod docs_commands;
 mod docs_pages;
+mod docs_reliability;
 mod docs_set_up;
 mod embedded_postgres;
 mod github_app;

@@ -20,6 +20,7 @@ fn with(headers: &[(&'static str, String)]) -> Request<Body> {
 /// The SHA-1 signature of [`BODY`] by the stories' secret: right, and too weak.
 const SHA1: &str = "sha1=8b0b6cc637c61bdcc011eca1ab546a1d609dc690";
 
+/// Case 16.
 #[tokio::test]
 async fn what_is_not_rightly_signed_is_turned_away_alike_and_leaves_only_a_count() {
     const NAME: &str = "x-hub-signature-256";
@@ -72,6 +73,7 @@ async fn an_unknown_source_is_not_found_and_is_counted_under_no_name_of_the_send
     assert_eq!(world.bridge.store.refusals(since).await.unwrap()[0].source, "");
 }
 
+/// Case 19.
 #[tokio::test]
 async fn during_a_rotation_both_secrets_are_good_and_afterwards_only_the_new_one() {
     let both = "sources:\n  github: { type: github, secrets: [\"${HOOK_SECRET}\", \"${OLD_SECRET}\"] }\n";
@@ -89,6 +91,7 @@ async fn during_a_rotation_both_secrets_are_good_and_afterwards_only_the_new_one
     assert_eq!(world.send(request("d-4", HOOK_SECRET)).await.status, StatusCode::ACCEPTED);
 }
 
+/// Case 10.
 #[tokio::test]
 async fn delivery_and_event_must_be_named_once_and_shortly() {
     let world = World::new(LABEL_RULE).await;
