@@ -19,6 +19,8 @@ async fn fate(world: &World, delivery: &str, body: &[u8]) -> (DeliveryState, Str
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{delivery}");
     world.settle().await;
     let delivery = world.delivery(delivery).await;
+    let kept = world.bridge.store.delivery_with_body(delivery.id).await.unwrap().unwrap();
+    assert_eq!(kept.body.as_deref(), Some(body), "kept as it came");
     (delivery.state, delivery.reason.unwrap_or_default())
 }
 
