@@ -55,6 +55,7 @@ mod story_intake_wire;
 mod story_label;
 mod story_limits;
 mod story_match;
+mod story_model;
 mod story_outage;
 mod story_own_doings;
 mod story_paused;
