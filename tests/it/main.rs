@@ -48,6 +48,7 @@ mod story_database;
 mod story_explain;
 mod story_forget;
 mod story_guards;
+mod story_halfway;
 mod story_intake_bodies;
 mod story_intake_forged;
 mod story_intake_signature;
