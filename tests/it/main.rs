@@ -6,6 +6,8 @@ mod api_document;
 mod api_doors;
 mod api_kit;
 mod api_lists;
+mod api_property;
+mod api_schema;
 mod api_steer;
 mod architecture;
 mod canary;
