@@ -75,6 +75,7 @@ fn hash(key: &str) -> [u8; 32] {
 mod tests {
     use super::*;
 
+    /// Case 71.
     #[test]
     fn only_what_can_be_a_key_is_looked_up() {
         let good = format!("tb_{}", URL_SAFE_NO_PAD.encode([7_u8; BYTES]));

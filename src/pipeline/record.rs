@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::verify::Verified;
 use crate::clock::Ground;
+use crate::domain::backoff::Backoff;
 use crate::ids::DeliveryId;
 use crate::store::deliveries::{End, NewDelivery, Recorded};
 use crate::store::{Store, StoreError};
@@ -21,6 +22,9 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 const IN_FLIGHT: usize = 2;
 /// How long a sender is kept waiting: it gives up by itself after about ten seconds, and learns less from that.
 const PATIENCE: Duration = Duration::from_secs(9);
+/// Waits after the database broke a race: short, because a sender waits, and few, because it comes again.
+const CONTENDED: Backoff =
+    Backoff { first: Duration::from_millis(10), factor: 3, cap: Duration::from_millis(100), tries: 5 };
 /// Requests that may wait for the writer; more are told to come again.
 const QUEUE: usize = 4096;
 
@@ -55,6 +59,7 @@ pub enum NotRecorded {
 pub struct Writer {
     queue: mpsc::Receiver<Waiting>,
     store: Store,
+    ground: Ground,
     batch: usize,
 }
 
@@ -68,7 +73,8 @@ pub fn recorder(store: Store, ground: Ground) -> (Recorder, Writer) {
 #[must_use]
 pub fn recorder_of(store: Store, ground: Ground, batch: usize) -> (Recorder, Writer) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    (Recorder { queue: sender, ground }, Writer { queue: receiver, store, batch: batch.max(1) })
+    let writer = Writer { queue: receiver, store, ground: ground.clone(), batch: batch.max(1) };
+    (Recorder { queue: sender, ground }, writer)
 }
 
 impl Recorder {
@@ -108,9 +114,9 @@ impl Writer {
             // A free slot first: while none is, the batch goes on growing in the queue.
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
             let Some(batch) = self.next_batch().await else { break };
-            let store = self.store.clone();
+            let (store, ground) = (self.store.clone(), self.ground.clone());
             writes.spawn(async move {
-                write(&store, batch).await;
+                write(&store, &ground, batch).await;
                 drop(slot);
             });
             while writes.try_join_next().is_some() {}
@@ -131,14 +137,22 @@ impl Writer {
     }
 }
 
-async fn write(store: &Store, batch: Vec<Waiting>) {
+/// Records a batch, again when the database broke a race: whatever became of it, the same keys change nothing more.
+async fn record_all(store: &Store, ground: &Ground, batch: &[NewDelivery]) -> Result<Vec<Recorded>, StoreError> {
+    let mut tries = 0;
+    loop {
+        let outcome = store.record_deliveries(batch).await;
+        tries += 1;
+        match (&outcome, CONTENDED.after(tries)) {
+            (Err(StoreError::Contended(_)), Some(wait)) => tokio::time::sleep(ground.jitter(wait)).await,
+            _ => return outcome,
+        }
+    }
+}
+
+async fn write(store: &Store, ground: &Ground, batch: Vec<Waiting>) {
     let (deliveries, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.delivery, w.answer)).unzip();
-    let outcome = match store.record_deliveries(&deliveries).await {
-        // The batch is one statement: the same keys may be tried again at once, whatever became of it.
-        Err(StoreError::Contended(_)) => store.record_deliveries(&deliveries).await,
-        other => other,
-    };
-    match outcome {
+    match record_all(store, ground, &deliveries).await {
         Ok(recorded) => {
             for (answer, recorded) in answers.into_iter().zip(recorded) {
                 // A requester that has hung up will ask again and be told `duplicate`.

@@ -33,6 +33,7 @@ fn opens_what_it_sealed() {
     assert!(!sealed.windows(8).any(|window| TOKEN.starts_with(window)));
 }
 
+/// Case 59.
 #[test]
 fn every_flipped_bit_and_every_cut_is_noticed() {
     let vault = vault(&[1]);
@@ -49,6 +50,7 @@ fn every_flipped_bit_and_every_cut_is_noticed() {
     assert_eq!(vault.open(&PLACE, &longer), Err(OpenError::Damaged));
 }
 
+/// Case 59.
 #[test]
 fn a_value_opens_only_where_it_was_sealed() {
     let vault = vault(&[1]);
@@ -75,6 +77,7 @@ fn a_rotation_reads_both_and_reseals_with_the_new() {
     assert_eq!(new.open(&PLACE, &sealed), Err(OpenError::UnknownKey { id: old.key_id() }));
 }
 
+/// Case 59.
 #[test]
 fn an_unknown_key_is_named_by_its_id() {
     let refused = vault(&[2]).open(&PLACE, &seal(&vault(&[1]))).unwrap_err();
@@ -199,6 +202,7 @@ proptest! {
         prop_assert_eq!(opened.expose(), text);
     }
 
+    /// Case 59.
     #[test]
     fn two_places_never_open_each_others_values(one in any::<[String; 3]>(), two in any::<[String; 3]>()) {
         prop_assume!(one != two);
@@ -209,6 +213,7 @@ proptest! {
         prop_assert_eq!(vault.open(&Place { table: &t2, row: &r2, column: &c2 }, &sealed), Err(OpenError::Damaged));
     }
 
+    /// Case 59.
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let vault = vault(&[3]);

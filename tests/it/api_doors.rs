@@ -11,6 +11,7 @@ use crate::support::world::{LABEL_RULE, World};
 
 const SOME_ID: &str = "0199d1c8-8f6e-7cc1-9bb2-3f4a5b6c7d8e";
 
+/// Cases 71, 78.
 #[tokio::test]
 async fn no_operation_answers_without_a_key_or_with_one_that_may_less() {
     let world = World::new(LABEL_RULE).await;
@@ -33,6 +34,7 @@ async fn no_operation_answers_without_a_key_or_with_one_that_may_less() {
     assert_eq!(seen, 13);
 }
 
+/// Case 71.
 #[tokio::test]
 async fn only_a_living_key_of_this_installation_opens() {
     let world = World::new(LABEL_RULE).await;

@@ -74,6 +74,7 @@ async fn a_task_is_shown_with_its_story_and_without_its_marker_or_tokens() {
     }
 }
 
+/// Case 43.
 #[tokio::test]
 async fn cancel_works_before_the_start_and_links_to_the_stop_button_after_it() {
     let world = World::new(LABEL_RULE).await;
@@ -98,6 +99,7 @@ async fn cancel_works_before_the_start_and_links_to_the_stop_button_after_it() {
     insta::assert_snapshot!("cancel_too_late", shown);
 }
 
+/// Case 72.
 #[tokio::test]
 async fn retry_pressed_twice_makes_one_attempt() {
     let world = World::new(LABEL_RULE).await;
@@ -181,6 +183,7 @@ rules:
     assert_eq!((world.task().await.state, posts(&world)), (State::Queued, 1));
 }
 
+/// Case 72.
 #[tokio::test]
 async fn a_replayed_delivery_meets_the_rules_of_now() {
     let world = World::new(&LABEL_RULE.replace("copilot-fix", "another")).await;

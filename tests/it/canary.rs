@@ -8,6 +8,7 @@ use crate::support::canary::{first_leak, heard, know, leak, leak_in};
 use crate::support::stories::MONA;
 use crate::support::world::{HOOK_SECRET, LABEL_RULE, MONA_TOKEN, OTTO_TOKEN, World, labelled};
 
+/// Case 62.
 #[tokio::test]
 async fn a_story_with_every_kind_of_trouble_leaves_no_secret_in_log_or_database() {
     let world = World::new(LABEL_RULE).await;
@@ -41,6 +42,7 @@ async fn a_story_with_every_kind_of_trouble_leaves_no_secret_in_log_or_database(
     }
 }
 
+/// Case 62.
 #[tokio::test]
 async fn a_marker_that_github_repeats_is_neither_told_nor_logged() {
     let world = World::new(LABEL_RULE).await;
@@ -92,6 +94,7 @@ async fn dump(url: &str) -> Vec<(String, String)> {
     rows
 }
 
+/// Case 62.
 #[test]
 fn the_canary_sees_a_secret_when_there_is_one() {
     let secrets = ["sesame".to_owned()].into();

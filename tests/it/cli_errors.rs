@@ -14,6 +14,7 @@ rules:
 ";
 const KEY: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
 
+/// Case 77.
 #[test]
 fn every_fault_of_a_configuration_is_told_with_its_place() {
     let folder = Folder::new();
@@ -79,6 +80,7 @@ fn a_database_that_is_away_is_waited_for_and_then_given_up() {
     assert!(waiting.text().contains("stopped before it was done"), "{}", waiting.text());
 }
 
+/// Case 60.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_sealing_key_than_that_of_the_database_is_refused() {
     let database = TestDatabase::create().await;
@@ -94,6 +96,7 @@ async fn another_sealing_key_than_that_of_the_database_is_refused() {
     folder.run(&["people", "list"], &none).is(1, &["there is no sealing key"]);
 }
 
+/// Case 60.
 #[test]
 fn a_sealing_key_that_is_gone_is_asked_for_and_not_replaced() {
     let folder = Folder::new();

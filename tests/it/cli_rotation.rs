@@ -42,6 +42,7 @@ fn label(serving: &mut Program) {
     send(address, "d-1", &labelled("copilot-fix", (1001, "mona"), now()).to_string());
 }
 
+/// Case 60.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sealing_key_is_rotated_away_and_what_it_sealed_goes_on() {
     let database = TestDatabase::create().await;

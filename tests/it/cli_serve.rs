@@ -40,6 +40,7 @@ pub(crate) fn send(address: &str, guid: &str, body: &str) -> String {
     serde_json::from_str::<serde_json::Value>(json).unwrap()["delivery"].as_str().unwrap().to_owned()
 }
 
+/// Case 68.
 #[test]
 fn an_installation_from_its_first_start_to_its_end() {
     let folder = Folder::new();

@@ -138,6 +138,7 @@ async fn only_task(bridge: &Bridge) -> Option<Task> {
     tasks.pop()
 }
 
+/// Cases 37, 62.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_while_github_answers_it_finds_the_task_again_and_makes_no_second_one() {
     let folder = std::env::temp_dir().join(format!("taskbridge-crash-{}", std::process::id()));

@@ -117,6 +117,7 @@ async fn bodies_are_compressed_with_lz4_where_the_server_has_it() {
     assert_eq!(used, if known { "l" } else { "" });
 }
 
+/// Case 32.
 #[tokio::test]
 async fn two_replicas_that_migrate_at_once_both_go_on() {
     let database = TestDatabase::create_empty().await;
@@ -132,6 +133,7 @@ async fn two_replicas_that_migrate_at_once_both_go_on() {
     assert!(tables > 10);
 }
 
+/// Case 32.
 #[tokio::test]
 async fn tables_of_a_newer_version_are_refused_in_plain_words() {
     let database = TestDatabase::create_empty().await;

@@ -22,6 +22,7 @@ async fn replica(world: &World, skew: TimeDelta) -> (Bridge, Arc<ManualClock>) {
     (world.replica_at(ground, |_| {}, |_| {}).await, clock)
 }
 
+/// Case 34.
 #[tokio::test]
 async fn a_wrong_clock_does_not_end_the_grace() {
     for skew in [TimeDelta::minutes(15), TimeDelta::hours(1), TimeDelta::hours(-1)] {
@@ -49,6 +50,7 @@ async fn a_wrong_clock_does_not_end_the_grace() {
     }
 }
 
+/// Case 34.
 #[tokio::test]
 async fn what_a_replica_an_hour_ahead_began_is_not_taken_for_older_than_its_attempt() {
     let world = World::new(LABEL_RULE).await;

@@ -154,6 +154,7 @@ async fn when_github_names_a_time_it_is_kept() {
     world.task().await;
 }
 
+/// Case 63.
 #[tokio::test]
 async fn without_app_and_token_a_strangers_comment_is_refused_and_asks_nothing_of_github() {
     let rules = "rules:\n  - name: fix\n    on: { command: fix }\n    prompt: x\n";

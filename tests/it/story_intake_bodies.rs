@@ -19,9 +19,12 @@ async fn fate(world: &World, delivery: &str, body: &[u8]) -> (DeliveryState, Str
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{delivery}");
     world.settle().await;
     let delivery = world.delivery(delivery).await;
+    let kept = world.bridge.store.delivery_with_body(delivery.id).await.unwrap().unwrap();
+    assert_eq!(kept.body.as_deref(), Some(body), "kept as it came");
     (delivery.state, delivery.reason.unwrap_or_default())
 }
 
+/// Case 9.
 #[tokio::test]
 async fn signed_nonsense_is_recorded_and_fails_with_a_reason_that_helps() {
     let world = World::new(LABEL_RULE).await;
@@ -48,6 +51,7 @@ async fn signed_nonsense_is_recorded_and_fails_with_a_reason_that_helps() {
     assert!(world.tasks().await.is_empty());
 }
 
+/// Case 9.
 #[tokio::test]
 async fn a_key_that_comes_twice_is_not_silently_read_one_way() {
     let world = World::new(LABEL_RULE).await;
@@ -60,6 +64,7 @@ async fn a_key_that_comes_twice_is_not_silently_read_one_way() {
     assert!(world.tasks().await.is_empty());
 }
 
+/// Case 11.
 #[tokio::test]
 async fn a_form_with_a_payload_works_and_its_odd_forms_fail() {
     let world = World::new(LABEL_RULE).await;
@@ -89,6 +94,7 @@ async fn a_form_with_a_payload_works_and_its_odd_forms_fail() {
     world.task().await;
 }
 
+/// Case 13.
 #[tokio::test]
 async fn a_ping_is_answered_200_and_ignored() {
     let world = World::new(LABEL_RULE).await;
@@ -100,6 +106,7 @@ async fn a_ping_is_answered_200_and_ignored() {
     assert!(delivery.reason.unwrap().contains("ping"));
 }
 
+/// Case 13.
 #[tokio::test]
 async fn an_event_or_action_that_nobody_knows_is_kept_and_says_so() {
     let world = World::new(LABEL_RULE).await;

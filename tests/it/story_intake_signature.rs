@@ -20,6 +20,7 @@ fn with(headers: &[(&'static str, String)]) -> Request<Body> {
 /// The SHA-1 signature of [`BODY`] by the stories' secret: right, and too weak.
 const SHA1: &str = "sha1=8b0b6cc637c61bdcc011eca1ab546a1d609dc690";
 
+/// Case 16.
 #[tokio::test]
 async fn what_is_not_rightly_signed_is_turned_away_alike_and_leaves_only_a_count() {
     const NAME: &str = "x-hub-signature-256";
@@ -38,6 +39,8 @@ async fn what_is_not_rightly_signed_is_turned_away_alike_and_leaves_only_a_count
         vec![(NAME, format!("{right}0"))],
         vec![(NAME, "sha256=".to_owned())],
         vec![(NAME, upper)],
+        vec![(NAME, format!("{}g", &right[..right.len() - 1]))],
+        vec![(NAME, format!("sha256={}", "0".repeat(64)))],
         vec![(NAME, right.replace("sha256=", "sha1="))],
         vec![(NAME, right.replace("sha256=", ""))],
         vec![("x-hub-signature", SHA1.to_owned())],
@@ -72,6 +75,7 @@ async fn an_unknown_source_is_not_found_and_is_counted_under_no_name_of_the_send
     assert_eq!(world.bridge.store.refusals(since).await.unwrap()[0].source, "");
 }
 
+/// Case 19.
 #[tokio::test]
 async fn during_a_rotation_both_secrets_are_good_and_afterwards_only_the_new_one() {
     let both = "sources:\n  github: { type: github, secrets: [\"${HOOK_SECRET}\", \"${OLD_SECRET}\"] }\n";
@@ -89,11 +93,14 @@ async fn during_a_rotation_both_secrets_are_good_and_afterwards_only_the_new_one
     assert_eq!(world.send(request("d-4", HOOK_SECRET)).await.status, StatusCode::ACCEPTED);
 }
 
+/// Case 10.
 #[tokio::test]
 async fn delivery_and_event_must_be_named_once_and_shortly() {
     let world = World::new(LABEL_RULE).await;
     for name in ["x-github-delivery", "x-github-event"] {
-        for wrong in [vec![], vec![String::new()], vec!["a".repeat(129)], vec!["a".into(), "a".into()]] {
+        for wrong in
+            [vec![], vec![String::new()], vec!["a".repeat(129)], vec!["a".into(), "a".into()], vec!["a\tb".into()]]
+        {
             let mut request = signed("issues", "d-1", BODY);
             request.headers_mut().remove(name);
             for value in &wrong {
@@ -107,7 +114,7 @@ async fn delivery_and_event_must_be_named_once_and_shortly() {
     request.headers_mut().insert("x-github-delivery", HeaderValue::from_bytes(b"caf\xe9").unwrap());
     assert_eq!(world.send(request).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(world.delivery_count().await, 0);
-    assert_eq!(world.refusals().await, [("header_unusable".to_owned(), 9)]);
+    assert_eq!(world.refusals().await, [("header_unusable".to_owned(), 11)]);
     assert_eq!(world.send(signed("issues", &"a".repeat(128), BODY)).await.status, StatusCode::ACCEPTED);
 }
 

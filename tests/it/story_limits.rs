@@ -78,6 +78,7 @@ async fn a_limit_in_a_window_counts_ended_tasks_too_and_says_when_there_is_room(
     assert_eq!(world.tasks().await.len(), 3);
 }
 
+/// Case 69.
 #[tokio::test]
 async fn no_repository_starts_more_than_thirty_tasks_an_hour_whatever_the_rules_say() {
     let world = World::new(LABEL_RULE).await;

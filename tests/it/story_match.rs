@@ -32,6 +32,7 @@ async fn with_app(at_once: usize) -> World {
     World::of(Setup { app: true, adjust, ..Setup::new(LABEL_RULE) }).await
 }
 
+/// Case 35.
 #[tokio::test]
 async fn what_kills_its_worker_three_times_is_parked_and_can_be_replayed() {
     let world = World::new(LABEL_RULE).await;
@@ -53,6 +54,7 @@ async fn what_kills_its_worker_three_times_is_parked_and_can_be_replayed() {
     world.task().await;
 }
 
+/// Case 35.
 #[tokio::test]
 async fn after_a_crash_each_is_worked_on_alone_so_that_a_poisonous_one_takes_nobody_with_it() {
     let world = World::new(LABEL_RULE).await;

@@ -36,6 +36,7 @@ async fn is_ignored(world: &World, delivery: &str, says: &str) {
     world.task().await;
 }
 
+/// Case 69.
 #[tokio::test]
 async fn our_living_comment_starts_nothing_though_a_person_wrote_it_and_a_command_stands_in_it() {
     let (world, comment) = world().await;
@@ -44,6 +45,7 @@ async fn our_living_comment_starts_nothing_though_a_person_wrote_it_and_a_comman
     is_ignored(&world, "d-2", "the footer of this installation").await;
 }
 
+/// Case 69.
 #[tokio::test]
 async fn a_comment_of_our_app_starts_nothing() {
     let world = World::with_app(RULES).await;
@@ -61,6 +63,7 @@ async fn a_comment_of_our_app_starts_nothing() {
     assert_eq!(world.tasks().await.len(), 2, "another App in mona's name is mona");
 }
 
+/// Case 69.
 #[tokio::test]
 async fn what_the_agent_does_starts_nothing_by_its_number_and_not_by_its_name() {
     let world = World::with_app(RULES).await;
@@ -78,6 +81,7 @@ async fn what_the_agent_does_starts_nothing_by_its_number_and_not_by_its_name() 
     assert!(world.decision("d-2").await.cause.contains("needs write"), "it is weighed like anybody");
 }
 
+/// Case 69.
 #[tokio::test]
 async fn a_label_that_we_set_starts_nothing_and_another_one_does() {
     let (world, _) = world().await;

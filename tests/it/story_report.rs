@@ -29,6 +29,7 @@ fn labels(world: &World) -> Vec<String> {
     world.control().labels("acme/widgets", 42).unwrap()
 }
 
+/// Case 39.
 #[tokio::test]
 async fn a_comment_whose_answer_was_lost_is_found_by_its_footer() {
     let world = World::new(LABEL_RULE).await;

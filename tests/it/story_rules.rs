@@ -38,6 +38,7 @@ async fn a_condition_that_is_false_says_what_it_saw_and_lets_the_next_rule_see()
     assert_eq!(world.task().await.rule, "open-ones");
 }
 
+/// Case 66.
 #[tokio::test]
 async fn a_condition_that_cannot_be_answered_refuses_and_a_looser_rule_below_is_not_asked() {
     let world = world_after_label(&[("strict", "when: comment.body == 'yes'"), ("loose", "when: 'true'")]).await;
@@ -47,6 +48,7 @@ async fn a_condition_that_cannot_be_answered_refuses_and_a_looser_rule_below_is_
     assert!(world.tasks().await.is_empty());
 }
 
+/// Case 65.
 #[tokio::test]
 async fn a_template_that_misses_something_refuses_and_says_so_to_the_one_who_asked() {
     let world = world_after_label(&[("strict", "prompt: \"{{ comment.body }}\""), ("loose", "when: 'true'")]).await;
@@ -120,6 +122,7 @@ rules:
     assert_eq!(remote.base_ref, "release");
 }
 
+/// Case 68.
 #[tokio::test]
 async fn other_rules_decide_about_new_deliveries_while_old_tasks_keep_their_version() {
     let world = World::new(LABEL_RULE).await;

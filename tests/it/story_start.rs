@@ -228,6 +228,7 @@ async fn two_replicas_start_each_task_once_and_one_at_a_time_for_a_person() {
     }
 }
 
+/// Cases 38, 41.
 #[tokio::test]
 async fn an_answer_that_comes_after_the_lease_is_fenced_and_the_task_is_found_by_its_marker() {
     let short = |settings: &mut taskbridge::pipeline::Settings| {
@@ -245,6 +246,7 @@ async fn an_answer_that_comes_after_the_lease_is_fenced_and_the_task_is_found_by
     assert_eq!((world.state(task.id).await, world.made(&task)), (State::Queued, 1));
 }
 
+/// Cases 36, 37, 43.
 #[tokio::test]
 async fn a_worker_that_died_while_starting_leaves_a_task_that_is_adopted_or_started_once_more() {
     let short = |settings: &mut taskbridge::pipeline::Settings| {
@@ -269,6 +271,7 @@ async fn a_worker_that_died_while_starting_leaves_a_task_that_is_adopted_or_star
     }
 }
 
+/// Case 43.
 #[tokio::test]
 async fn cancelling_is_real_before_the_start_and_answers_with_the_page_after_it() {
     let world = World::new(LABEL_RULE).await;

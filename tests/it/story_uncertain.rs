@@ -46,6 +46,7 @@ async fn what_was_made_is_found_by_its_marker_and_followed_like_any_other() {
     assert_eq!(world.comments().len(), 1);
 }
 
+/// Case 36.
 #[tokio::test]
 async fn what_was_not_made_is_started_once_more_after_the_grace_and_then_left_to_a_person() {
     let world = World::new(LABEL_RULE).await;

@@ -19,6 +19,7 @@ async fn labelled_by_mona(rules: &str, author: (i64, &str)) -> World {
     world
 }
 
+/// Case 63.
 #[tokio::test]
 async fn a_strangers_issue_is_fenced_as_data_without_its_hidden_parts() {
     let world = labelled_by_mona(LABEL_RULE, STRANGER).await;

@@ -22,6 +22,7 @@ fn of_app(mut payload: Value) -> Value {
     payload
 }
 
+/// Case 1.
 #[tokio::test]
 async fn a_delivery_that_comes_twice_is_recorded_once_and_starts_once() {
     let world = World::new(LABEL_RULE).await;
@@ -40,6 +41,7 @@ async fn a_delivery_that_comes_twice_is_recorded_once_and_starts_once() {
     assert_eq!(world.control().tasks().len(), 1);
 }
 
+/// Case 3.
 #[tokio::test]
 async fn a_delivery_that_comes_twice_at_once_is_recorded_once() {
     let world = World::new(LABEL_RULE).await;
@@ -73,6 +75,7 @@ async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
     pinned.into_iter().map(|(_, output)| output.unwrap()).collect()
 }
 
+/// Case 4.
 #[tokio::test]
 async fn a_delivery_id_that_comes_again_with_another_body_is_a_conflict_and_the_first_stays() {
     let world = World::new(LABEL_RULE).await;
@@ -106,6 +109,7 @@ async fn a_redelivery_runs_again_only_while_the_first_failed() {
     assert_eq!(world.round().await, 0, "it has decisions: it does not run again");
 }
 
+/// Case 24.
 #[tokio::test]
 async fn a_replay_under_a_new_delivery_id_is_a_duplicate_that_names_the_first() {
     let world = World::new(LABEL_RULE).await;
@@ -122,6 +126,7 @@ async fn a_replay_under_a_new_delivery_id_is_a_duplicate_that_names_the_first() 
     world.task().await;
 }
 
+/// Case 24.
 #[tokio::test]
 async fn a_replay_that_only_changes_the_hooks_id_is_a_duplicate_too() {
     let world = World::new(LABEL_RULE).await;
@@ -142,6 +147,7 @@ async fn a_replay_that_only_changes_the_hooks_id_is_a_duplicate_too() {
     world.task().await;
 }
 
+/// Case 24.
 #[tokio::test]
 async fn an_event_older_than_bodies_are_kept_is_ignored_because_it_may_be_a_replay() {
     let world = World::new(LABEL_RULE).await;
@@ -158,6 +164,7 @@ async fn an_event_older_than_bodies_are_kept_is_ignored_because_it_may_be_a_repl
     world.task().await;
 }
 
+/// Case 4.
 #[tokio::test]
 async fn a_repository_hook_and_an_app_hook_make_one_task_that_both_deliveries_show() {
     let world = World::new(LABEL_RULE).await;

@@ -110,6 +110,7 @@ fn faults_have_a_place() {
     assert!(Condition::parse(" ").is_err());
 }
 
+/// Case 66.
 #[test]
 fn bombs_are_refused_when_loaded() {
     let nested = |n: usize| format!("{}true{}", "(".repeat(n), ")".repeat(n));
@@ -144,6 +145,7 @@ fn bombs_are_refused_when_loaded() {
     }
 }
 
+/// Case 67.
 #[test]
 fn patterns_are_linear_and_checked_when_loaded() {
     let mut event = event(SubjectKind::Issue);

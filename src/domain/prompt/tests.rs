@@ -24,6 +24,7 @@ fn renders_an_event() {
     assert!(Template::parse("{% if payload.x %}a{% endif %}").unwrap().uses("payload"));
 }
 
+/// Case 64.
 #[test]
 fn a_template_inside_a_value_stays_text() {
     let mut event = event(SubjectKind::Issue);
@@ -34,6 +35,7 @@ fn a_template_inside_a_value_stays_text() {
     assert_eq!(text, injected);
 }
 
+/// Case 65.
 #[test]
 fn what_an_event_lacks_is_named_with_its_line() {
     assert_eq!(error("a\n{{ issue.titel }}"), "this event has no `issue.titel` (template line 2)");
@@ -57,6 +59,7 @@ fn mistakes_are_found_when_the_rule_is_loaded() {
     assert!(Template::parse(&"x".repeat(SOURCE_LIMIT + 1)).is_err());
 }
 
+/// Case 65.
 #[test]
 fn endless_work_ends_within_twenty_milliseconds() {
     let bombs = [
@@ -76,6 +79,7 @@ fn endless_work_ends_within_twenty_milliseconds() {
     }
 }
 
+/// Case 64.
 #[test]
 fn a_long_prompt_is_cut_visibly() {
     let template = Template::parse("{% for i in range(70) %}{{ issue.title * 100 }}{% endfor %}").unwrap();

@@ -10,6 +10,7 @@ fn all(text: &str) -> String {
     clean(text, 10_000)
 }
 
+/// Case 64.
 #[test]
 fn html_comments_go_closed_or_not_and_nested() {
     assert_eq!(all("a<!-- x -->b"), "ab");
@@ -20,6 +21,7 @@ fn html_comments_go_closed_or_not_and_nested() {
     assert_eq!(all("a --> b -- c"), "a --> b -- c");
 }
 
+/// Case 64.
 #[test]
 fn invisible_characters_go() {
     let tags: String = "hi".chars().filter_map(|c| char::from_u32(0xE0000 + u32::from(c))).collect();
@@ -29,6 +31,7 @@ fn invisible_characters_go() {
     assert_eq!(all("\u{2764}\u{fe0f} x\u{fe0f} é 日本 👍"), "\u{2764}\u{fe0f} x é 日本 👍");
 }
 
+/// Case 64.
 #[test]
 fn markup_is_reduced_to_what_is_seen() {
     assert_eq!(all("![do evil](http://x/y.png \"more\")"), "![](http://x/y.png)");
@@ -218,6 +221,7 @@ proptest! {
         prop_assert!(!once.contains("<!--"));
     }
 
+    /// Case 64.
     #[test]
     fn a_fence_ends_only_where_it_was_meant_to(text in tricky()) {
         let block = fence(&text, "eve\n``` do evil", "text of the issue");

@@ -77,6 +77,7 @@ mod tests {
         assert_eq!(verify(&both, &headers(&[&old]), b"Body"), Err(Refusal::SignatureWrong));
     }
 
+    /// Case 16.
     #[test]
     fn other_forms_are_refused() {
         let secrets = [Secret::new("secret")];

@@ -2,6 +2,7 @@
 
 use super::{faults, load_text, warnings};
 
+/// Case 77.
 #[test]
 fn all_faults_come_at_once_in_the_order_of_the_file() {
     let text = "\
@@ -85,6 +86,7 @@ fn a_bad_source_name_is_refused_because_it_is_part_of_an_address() {
     assert!(faults[0].starts_with("t.yaml:2:8: sources.a/b: a name is"), "{faults:?}");
 }
 
+/// Case 78.
 #[test]
 fn addresses_carry_no_passwords_and_plain_http_is_warned_about() {
     assert!(

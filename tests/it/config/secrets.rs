@@ -47,6 +47,7 @@ fn both_ways_at_once_and_other_keys_are_refused() {
     assert!(fault.contains("the list is empty"), "{fault}");
 }
 
+/// Case 20.
 #[test]
 fn what_is_missing_or_empty_is_refused_and_what_is_short_warned_about() {
     let fault = run(&source("${HOOK}"), &[], &[]).expect_err("unset");
@@ -61,6 +62,7 @@ fn what_is_missing_or_empty_is_refused_and_what_is_short_warned_about() {
     assert!(loaded.warnings.len() == 1 && loaded.warnings[0].message.contains("shorter than 16 bytes"));
 }
 
+/// Case 78.
 #[test]
 fn a_secret_file_that_everyone_can_read_is_warned_about() {
     let config = format!("{}{RULE}", source("{ file: hook }"));

@@ -2,6 +2,7 @@
 
 use super::faults;
 
+/// Case 77.
 #[test]
 fn a_doubled_key_names_both_places() {
     assert_eq!(
@@ -13,6 +14,7 @@ fn a_doubled_key_names_both_places() {
     );
 }
 
+/// Case 77.
 #[test]
 fn aliases_cannot_blow_a_file_up() {
     let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
@@ -24,6 +26,7 @@ fn aliases_cannot_blow_a_file_up() {
     assert!(faults[0].starts_with("t.yaml:1:4: a: anchors and aliases"), "{faults:?}");
 }
 
+/// Case 77.
 #[test]
 fn deep_nesting_is_refused_without_recursion() {
     for text in ["[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(100_000), "? ".repeat(100_000)] {

@@ -2,6 +2,7 @@
 
 pub(crate) mod canary;
 pub(crate) mod cut;
+pub(crate) mod install;
 pub(crate) mod payloads;
 pub(crate) mod postgres;
 pub(crate) mod program;

@@ -1,0 +1,193 @@
+//! The real binary, killed with `kill -9` at three exact moments: while its commit waits, after the commit and before
+//! the answer, and half-way through a rotation of the sealing key.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection as _, PgConnection};
+use taskbridge::secret::Secret;
+use taskbridge::vault::{Key, Vault};
+
+use crate::cli_serve::now;
+use crate::support::cut::{Cut, Line};
+use crate::support::install::{Install, SEALING_KEY, client, until, webhook};
+use crate::support::payloads::{MONA, labelled};
+
+const NEW_KEY: &str = "d15ea5ed0ddba11ad15ea5ed0ddba11ad15ea5ed0ddba11ad15ea5ed0ddba11a";
+
+async fn count(connection: &mut PgConnection, query: &'static str) -> i64 {
+    sqlx::query_scalar(query).fetch_one(connection).await.unwrap()
+}
+
+const ROWS: &str = "SELECT count(*) FROM deliveries";
+/// Statements of this database that wait for a lock.
+const BLOCKED: &str = "SELECT count(*) FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
+/// Two connections to look on and to stand in the way with.
+async fn beside(install: &Install) -> [PgConnection; 2] {
+    let url = &install.url;
+    [PgConnection::connect(url).await.unwrap(), PgConnection::connect(url).await.unwrap()]
+}
+
+/// Lets statements that record a delivery wait in their middle for as long as `blocker` holds the door.
+async fn close_the_door(blocker: &mut PgConnection) {
+    sqlx::raw_sql(
+        "CREATE FUNCTION door() RETURNS trigger LANGUAGE plpgsql
+         AS $$ BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END $$;
+         CREATE TRIGGER door AFTER INSERT ON deliveries FOR EACH STATEMENT EXECUTE FUNCTION door();
+         SELECT pg_advisory_lock(7)",
+    )
+    .execute(blocker)
+    .await
+    .unwrap();
+}
+
+async fn open_the_door(blocker: &mut PgConnection) {
+    sqlx::raw_sql("SELECT pg_advisory_unlock(7)").execute(blocker).await.unwrap();
+}
+
+/// Waits until a count is as it should be.
+async fn counted(connection: &mut PgConnection, query: &'static str, wanted: impl Fn(i64) -> bool) {
+    let begun = Instant::now();
+    while !wanted(count(connection, query).await) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{query}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Case 1.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_after_the_commit_and_before_the_answer_the_retry_is_told_that_it_is_a_duplicate() {
+    let mut install = Install::new("", "").await;
+    install.person(1001, "mona").await;
+    let [mut blocker, mut watcher] = beside(&install).await;
+    let (direct, cut) = (install.url.clone(), Cut::new());
+    install.url = cut.url(&direct);
+    let mut replica = install.replica();
+    let payload = labelled("copilot-fix", MONA, now());
+    close_the_door(&mut blocker).await;
+    let (client, address) = (client(), replica.address.clone());
+    let first = webhook(&client, &address, "d-1", &payload).send();
+    let killed = async {
+        counted(&mut watcher, BLOCKED, |count| count > 0).await;
+        // The statement is on its way into the database; no byte of the answer arrives any more.
+        cut.switch().send(Line::Swallowing).unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        open_the_door(&mut blocker).await;
+        counted(&mut watcher, ROWS, |count| count == 1).await;
+        replica.program.signal("KILL");
+    };
+    let (answer, ()) = tokio::join!(first, killed);
+    assert!(answer.is_err(), "nobody was told anything: {answer:?}");
+    replica.program.ended(Duration::from_secs(5));
+
+    install.url = direct;
+    let next = install.replica();
+    let again = webhook(&client, &next.address, "d-1", &payload).send().await.unwrap();
+    assert_eq!(again.status(), 202);
+    let told: serde_json::Value = serde_json::from_str(&again.text().await.unwrap()).unwrap();
+    assert_eq!(told["status"], "duplicate");
+    assert_eq!(count(&mut watcher, ROWS).await, 1);
+    let started = async || (install.sandbox.control().creations().len() == 1).then_some(());
+    until("the wish is started", Duration::from_secs(15), started).await;
+}
+
+/// Case 2.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_before_the_commit_nobody_was_told_2xx_and_the_retry_is_recorded() {
+    let install = Install::new("", "").await;
+    install.person(1001, "mona").await;
+    let [mut blocker, mut watcher] = beside(&install).await;
+    let mut replica = install.replica();
+    let payload = labelled("copilot-fix", MONA, now());
+    close_the_door(&mut blocker).await;
+    let (client, address) = (client(), replica.address.clone());
+    let first = webhook(&client, &address, "d-1", &payload).send();
+    let killed = async {
+        counted(&mut watcher, BLOCKED, |count| count > 0).await;
+        replica.program.signal("KILL");
+        // PostgreSQL would notice the death only after the statement: it dies with its client here.
+        let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                     WHERE datname = current_database() AND application_name = 'taskbridge' AND wait_event_type = 'Lock'";
+        assert_eq!(count(&mut watcher, ended).await, 1);
+        counted(&mut watcher, BLOCKED, |count| count == 0).await;
+        open_the_door(&mut blocker).await;
+    };
+    let (answer, ()) = tokio::join!(first, killed);
+    assert!(answer.is_err(), "nobody was told anything: {answer:?}");
+    replica.program.ended(Duration::from_secs(5));
+    assert_eq!(count(&mut watcher, ROWS).await, 0);
+
+    let next = install.replica();
+    let again = webhook(&client, &next.address, "d-1", &payload).send().await.unwrap();
+    assert_eq!(again.status(), 202);
+    let told: serde_json::Value = serde_json::from_str(&again.text().await.unwrap()).unwrap();
+    assert_eq!(told["status"], "recorded");
+    assert_eq!(count(&mut watcher, ROWS).await, 1);
+    let started = async || (install.sandbox.control().creations().len() == 1).then_some(());
+    until("the wish is started", Duration::from_secs(15), started).await;
+}
+
+/// How many tokens are sealed with this key.
+async fn sealed_with(install: &Install, key: &str) -> usize {
+    let vault = Vault::new(vec![Key::parse(&Secret::new(key)).unwrap()]).unwrap();
+    let people = install.bridge.store.people(None, 100).await.unwrap();
+    people.iter().filter(|person| !vault.needs_reseal(person.token.as_deref().unwrap())).count()
+}
+
+/// Case 60.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_that_is_killed_half_way_leaves_both_keys_readable_and_ends_when_it_is_run_again() {
+    let install = Install::new("", "").await;
+    let people = [(1001, "mona"), (1002, "otto"), (1003, "pia"), (1004, "quin")];
+    for (id, login) in people {
+        install.person(id, login).await;
+    }
+    let with = |keys: &str| {
+        let text = std::fs::read_to_string(install.folder.path().join("taskbridge.yaml")).unwrap();
+        let rest =
+            text.split_once("\n").filter(|(first, _)| first.starts_with("vault:")).map_or(&*text, |(_, rest)| rest);
+        install.folder.write("taskbridge.yaml", &format!("vault: {{ keys: [{keys}] }}\n{rest}"));
+    };
+    let env = [install.env()[0], install.env()[1], ("OLD_KEY", SEALING_KEY), ("NEW_KEY", NEW_KEY)];
+    with("\"${NEW_KEY}\", \"${OLD_KEY}\"");
+    let [mut blocker, mut watcher] = beside(&install).await;
+    sqlx::raw_sql("BEGIN; SELECT FROM people WHERE id = 1003 FOR UPDATE").execute(&mut blocker).await.unwrap();
+    let mut rotation = install.folder.start(&["keys", "reseal"], &env);
+    counted(&mut watcher, BLOCKED, |count| count > 0).await;
+    rotation.signal("KILL");
+    rotation.ended(Duration::from_secs(5));
+    sqlx::raw_sql(
+        "ROLLBACK; SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'taskbridge' AND query LIKE '/* reseal%'",
+    )
+    .execute(&mut blocker)
+    .await
+    .unwrap();
+    let half = sealed_with(&install, NEW_KEY).await;
+    assert!((2..4).contains(&half), "half-way: {half} of 4");
+    assert_eq!(sealed_with(&install, SEALING_KEY).await, 4 - half);
+
+    // With both keys everybody's token opens: each one's wish is started.
+    let mut serve = install.folder.start(&["serve", "--listen", "127.0.0.1:0"], &env);
+    let line = serve.says("taskbridge serves");
+    let address = line.split(' ').find_map(|word| word.strip_prefix("address=")).unwrap();
+    for (nth, actor) in people.into_iter().enumerate() {
+        let at = now() - chrono::TimeDelta::seconds(60 - i64::try_from(nth).unwrap());
+        let payload = labelled("copilot-fix", actor, at);
+        webhook(&client(), address, &format!("d-{nth}"), &payload).send().await.unwrap();
+    }
+    let started = async || (install.sandbox.control().creations().len() == people.len()).then_some(());
+    until("everybody's wish is started", Duration::from_secs(20), started).await;
+    serve.signal("TERM");
+    serve.ended(Duration::from_secs(30));
+
+    let rest = format!("{} stored token", 4 - half);
+    install.folder.run(&["keys", "reseal"], &env).is(0, &[&rest]);
+    install.folder.run(&["keys", "reseal"], &env).is(0, &["0 stored tokens were sealed anew"]);
+    assert_eq!(sealed_with(&install, NEW_KEY).await, 4);
+    with("\"${NEW_KEY}\"");
+    install.folder.run(&["people", "list"], &env).is(0, &["@mona (account 1001): token good"]);
+    with("\"${OLD_KEY}\"");
+    install.folder.run(&["people", "list"], &env).is(1, &["give the old key back"]);
+}

@@ -1,0 +1,144 @@
+//! Stopped or asleep half-way: a round of the sweeper that is cut off, a worker that sleeps between its claim and its
+//! request, and a wish to cancel that meets a start in any of its moments.
+
+use std::time::Duration;
+
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
+use sqlx::{Connection as _, PgConnection};
+use taskbridge::domain::task::State;
+use taskbridge::pipeline::Settings;
+use taskbridge::pipeline::steer::{self, SteerError};
+use taskbridge::sandbox::{Fault, FaultKind, Outcome};
+
+use crate::support::stories::MONA;
+use crate::support::world::{LABEL_RULE, World};
+
+fn lease(lasting_ms: u64, call_ms: u64) -> impl FnOnce(&mut Settings) + Send {
+    move |settings| {
+        (settings.lease, settings.call_timeout) = (Duration::from_millis(lasting_ms), Duration::from_millis(call_ms));
+    }
+}
+
+/// Entries of a task's story that move it.
+async fn steps(world: &World, nth: usize) -> Vec<String> {
+    let task = world.tasks().await.remove(nth);
+    let entries = world.bridge.store.timeline(task.id).await.unwrap();
+    entries.into_iter().filter_map(|entry| entry.to_state).collect()
+}
+
+/// The round dies after some tasks were taken in and before others: run again, it changes only what is left, tells
+/// nothing twice, and skips nothing.
+///
+/// Case 40.
+#[tokio::test]
+async fn a_sweep_that_died_half_way_is_run_again_and_changes_only_what_is_left() {
+    let world = World::with(LABEL_RULE, lease(400, 100), |_| {}).await;
+    world.control().script_usual(Outcome::Stuck);
+    world.wish(MONA, 4).await;
+    world.settle().await;
+    world.live_for(60).await;
+    let before = steps(&world, 0).await;
+    let remote = world.control().tasks();
+    assert_eq!(remote.len(), 4);
+    for task in &remote {
+        world.control().set_state(&task.id, "completed", None).unwrap();
+    }
+    world.advance(60);
+    // The third of the four that have changed is not answered before the worker is gone.
+    let stuck = FaultKind::Delay { ms: 60_000 };
+    world.control().inject(Fault::new(stuck).on("GET", &format!("/agents/tasks/{}$", remote[2].id)).times(1));
+    assert!(tokio::time::timeout(Duration::from_millis(1000), world.sweep()).await.is_err(), "it died half-way");
+    let done = world.tasks().await.into_iter().filter(|task| task.state == State::Completed).count();
+    assert!((1..4).contains(&done), "half-way: {done}");
+    world.advance(60);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    world.settle().await;
+    world.live_for(120).await;
+    for nth in 0..4 {
+        let steps = steps(&world, nth).await;
+        let ends = steps.iter().filter(|state| *state == "completed").count();
+        assert_eq!((ends, steps.len()), (1, before.len() + 1), "{steps:?}");
+    }
+    let comments = world.comments();
+    assert_eq!(comments.len(), 4, "a comment a task: {comments:?}");
+    assert!(comments.iter().all(|text| text.contains("**Done**")), "{comments:?}");
+    world.assert_nothing_twice().await;
+}
+
+/// The attempt is committed, and only then does the worker wake up, with less of its lease left than a call may take:
+/// nothing leaves, and the task is started later.
+///
+/// Case 41.
+#[tokio::test]
+async fn a_worker_that_slept_before_its_request_sends_nothing() {
+    let world = World::with(LABEL_RULE, lease(2000, 1500), |_| {}).await;
+    let task = world.wish(MONA, 1).await;
+    let mut sleep = PgConnection::connect(&world.database.url).await.unwrap();
+    // Its own statement makes it sleep, after the claim and before the request.
+    sqlx::raw_sql("BEGIN; LOCK TABLE attempts IN ACCESS EXCLUSIVE MODE").execute(&mut sleep).await.unwrap();
+    let wakes = async {
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        sqlx::raw_sql("ROLLBACK").execute(&mut sleep).await.unwrap();
+    };
+    tokio::join!(world.start(), wakes);
+    assert_eq!(world.control().count_calls("POST", "/agents"), 0, "{}", world.story(task.id).await);
+    assert_eq!(world.outcomes(task.id).await, ["deferred"]);
+    assert_eq!(world.state(task.id).await, State::Pending);
+    world.live_for(30).await;
+    assert_eq!(world.outcomes(task.id).await, ["deferred", "created"]);
+    assert_eq!(world.made(&task), 1);
+}
+
+/// The start and the wish to cancel run at the same time, with any delay between them. Either the task is cancelled
+/// and nothing was ever sent, or it is refused and the task is started.
+///
+/// Case 43.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_that_meets_a_start_either_comes_first_or_is_refused() {
+    let world = World::new(LABEL_RULE).await;
+    let mut runner = TestRunner::deterministic();
+    let delays = 0..25_000_u64;
+    let (mut held, mut refused) = (0, 0);
+    for round in 0..40 {
+        // At the ends of the range one of the two surely comes first.
+        let delay = match round {
+            0 => 0,
+            1 => 400_000,
+            _ => delays.new_tree(&mut runner).unwrap().current(),
+        };
+        let task = world.wish(MONA, 1).await;
+        let cancel = async {
+            tokio::time::sleep(Duration::from_micros(delay)).await;
+            steer::cancel(&world.bridge, task.id, "mona").await
+        };
+        if round == 0 {
+            cancel.await.unwrap();
+            held += 1;
+            world.start().await;
+            assert_eq!(world.made(&task), 0);
+            continue;
+        }
+        let (_, answer) = tokio::join!(world.start(), cancel);
+        let now = world.task_now(task.id).await;
+        match answer {
+            Ok(cancelled) => {
+                held += 1;
+                assert_eq!((cancelled.state, now.state), (State::Cancelled, State::Cancelled));
+                assert_eq!((world.made(&task), world.attempts(task.id).await.len()), (0, 0), "{delay} µs");
+            }
+            Err(SteerError::Conflict { link, .. }) => {
+                refused += 1;
+                assert_eq!((world.made(&task), now.state), (1, State::Queued), "{delay} µs");
+                // While it starts its page is not known; afterwards the link leads there.
+                assert!(link.is_none() || link == now.remote_url, "{link:?}");
+                let again = steer::cancel(&world.bridge, task.id, "mona").await.unwrap_err();
+                let SteerError::Conflict { link, .. } = again else { panic!("a conflict: {again}") };
+                assert!(link.is_some() && link == now.remote_url, "{link:?}");
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(held > 1 && refused > 1, "{held} held, {refused} refused");
+    world.assert_nothing_twice().await;
+}
