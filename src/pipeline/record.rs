@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::verify::Verified;
 use crate::clock::Ground;
+use crate::fail_point::{Point, reach};
 use crate::ids::DeliveryId;
 use crate::store::deliveries::{NewDelivery, Recorded};
 use crate::store::{Store, StoreError};
@@ -132,6 +133,7 @@ impl Writer {
 
 async fn write(store: &Store, batch: Vec<Waiting>) {
     let (deliveries, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.delivery, w.answer)).unzip();
+    reach(Point::IntakeBeforeCommit);
     let outcome = match store.record_deliveries(&deliveries).await {
         // The batch is one statement: the same keys may be tried again at once, whatever became of it.
         Err(StoreError::Contended(_)) => store.record_deliveries(&deliveries).await,
@@ -139,6 +141,7 @@ async fn write(store: &Store, batch: Vec<Waiting>) {
     };
     match outcome {
         Ok(recorded) => {
+            reach(Point::IntakeCommitted);
             for (answer, recorded) in answers.into_iter().zip(recorded) {
                 // A requester that has hung up will ask again and be told `duplicate`.
                 let _ = answer.send(Ok(recorded));

@@ -14,6 +14,7 @@ use crate::domain::backoff::Backoff;
 use crate::domain::task::State;
 use crate::domain::telling::{Telling, living_comment};
 use crate::domain::trust::Footer;
+use crate::fail_point::{Point, reach};
 use crate::github::{CallError, CommentQuery, Next, ReactTo, RemoteComment, RepoPath, Session};
 use crate::ids::PersonId;
 use crate::store::Lease;
@@ -78,7 +79,9 @@ async fn tell_one(bridge: &Bridge, lease: Lease, report: Report) -> Result<(), S
         bridge.store.postpone_report(report.id, lease, Some(again), false, "waits for its turn to write").await?;
         return Ok(());
     }
+    reach(Point::ReportBeforeSending);
     let outcome = send(bridge, &speaker.session, &path, &report).await;
+    reach(Point::ReportSent);
     let now = bridge.ground.now();
     let spacing = TimeDelta::from_std(bridge.settings.write_spacing).unwrap_or_default();
     let outcome = match outcome {
@@ -100,6 +103,7 @@ async fn tell_one(bridge: &Bridge, lease: Lease, report: Report) -> Result<(), S
             // What is half told is told on from there in the next turn.
             report.revision -= i32::from(told.more);
             bridge.store.report_sent(&report, lease, told.id, told.url.as_deref(), content, now).await?;
+            reach(Point::ReportRecorded);
             tracing::info!(report = %report.id, kind = ?report.kind, repo = %path, number = report.subject_number, "a report was told");
             Ok(())
         }

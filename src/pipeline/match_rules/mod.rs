@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::guard::Later;
 use super::in_hand::Held;
 use super::{Bridge, Live, StepError, decide};
+use crate::fail_point::{Point, reach, reach_with};
 use crate::ids::DeliveryId;
 use crate::store::decisions::Finished;
 use crate::store::deliveries::{ClaimedDelivery, DeliveryState};
@@ -108,6 +109,7 @@ async fn take_up(
         return Ok(VecDeque::new());
     }
     *taken += claimed.len();
+    reach(Point::MatchClaimed);
     claimed.sort_by_key(|delivery| delivery.id);
     let mut claimed: Vec<(Held, ClaimedDelivery)> =
         claimed.into_iter().map(|delivery| (bridge.in_hand.hold(delivery.id, lease), delivery)).collect();
@@ -116,6 +118,8 @@ async fn take_up(
     if let Some(suspect) = claimed.iter().position(|(_, delivery)| delivery.tries > 1) {
         claimed.drain(..suspect);
         claimed.truncate(1);
+        // Before the work: if this one kills the process, the others must not have been in its hand.
+        bridge.in_hand.give_back(&bridge.store, false).await?;
     }
     let ids: Vec<DeliveryId> = claimed.iter().map(|(_, delivery)| delivery.id).collect();
     let replays: HashMap<_, _> = bridge.store.replays_among(&ids).await?.into_iter().collect();
@@ -124,6 +128,9 @@ async fn take_up(
     let mut waiting = VecDeque::new();
     for (held, delivery) in claimed {
         let replay_of = replays.get(&delivery.id).copied();
+        if delivery.tries <= CRASHES {
+            reach_with(Point::MatchReading, &delivery.sender_id);
+        }
         match guarded(delivery.id, delivery.tries, || sort::sort(bridge, live, delivery, replay_of)) {
             Sorted::Ended(finished) => {
                 ended.push(*finished);
@@ -143,7 +150,9 @@ async fn take_up(
 async fn finish(bridge: &Bridge, lease: Lease, ended: &[Finished]) -> Result<(), StepError> {
     let mut tx = bridge.store.begin().await?;
     tx.finish_deliveries(&bridge.ground, lease, ended).await?;
+    reach(Point::MatchBeforeCommit);
     tx.commit().await?;
+    reach(Point::MatchCommitted);
     Ok(())
 }
 
