@@ -11,6 +11,9 @@ pub(crate) struct Tally(Mutex<BTreeMap<String, u64>>);
 impl Tally {
     /// Counts `count` more of `name`.
     pub(crate) fn add(&self, name: &str, count: u64) {
+        if count == 0 {
+            return;
+        }
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default() += count;
     }
 

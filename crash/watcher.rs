@@ -36,6 +36,10 @@ impl Armoury {
     ///
     /// Cases 35 to 41: each of these points is one of these cases.
     pub(crate) fn arm(&self, dice: &mut Dice) -> String {
+        let always = "match-reading=abort~poison".to_owned();
+        if dice.percent(50) {
+            return always;
+        }
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         if left.is_empty() {
             left.extend(ALL.iter().filter(|point| !ELSEWHERE.contains(point)));
@@ -43,8 +47,8 @@ impl Armoury {
         let nth = dice.below(left.len());
         let point = left.swap_remove(nth);
         let deed = if self.stops && dice.percent(35) { "stop" } else { "abort" };
-        let nth = 1 + dice.below(5);
-        format!("match-reading=abort~poison {}={deed}@{nth}", point.as_str())
+        let nth = 1 + dice.below(8);
+        format!("{always} {}={deed}@{nth}", point.as_str())
     }
 
     /// A replica that starts now reads this generation.

@@ -111,16 +111,8 @@ async fn take_up(
     *taken += claimed.len();
     reach(Point::MatchClaimed);
     claimed.sort_by_key(|delivery| delivery.id);
-    let mut claimed: Vec<(Held, ClaimedDelivery)> =
+    let claimed: Vec<(Held, ClaimedDelivery)> =
         claimed.into_iter().map(|delivery| (bridge.in_hand.hold(delivery.id, lease), delivery)).collect();
-    // One that comes back from a crash is worked on alone, the others are given back: a poisonous one takes nobody
-    // with it.
-    if let Some(suspect) = claimed.iter().position(|(_, delivery)| delivery.tries > 1) {
-        claimed.drain(..suspect);
-        claimed.truncate(1);
-        // Before the work: if this one kills the process, the others must not have been in its hand.
-        bridge.in_hand.give_back(&bridge.store, false).await?;
-    }
     let ids: Vec<DeliveryId> = claimed.iter().map(|(_, delivery)| delivery.id).collect();
     let replays: HashMap<_, _> = bridge.store.replays_among(&ids).await?.into_iter().collect();
     let mut ended = Vec::new();
