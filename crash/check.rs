@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgPool;
+use taskbridge::fail_point;
 
 use crate::load::Book;
 use crate::stage::{Fatal, Stage};
@@ -107,6 +108,21 @@ pub(crate) fn wishes(stage: &Stage, book: &Book, found: &Found) {
 
 fn acknowledged(wish: &Wish, book: &Book) -> bool {
     wish.envelopes.iter().any(|envelope| book.acknowledged.contains_key(&envelope.key()))
+}
+
+/// Every named place of the walk was reached: one that never is proves nothing.
+pub(crate) fn points(stage: &Stage) {
+    let options = &stage.options;
+    if options.control || options.seconds < 60 || !(options.arms() && options.disturbs_github()) {
+        return;
+    }
+    let counts = crate::watcher::count(stage);
+    let never: Vec<String> = fail_point::ALL
+        .iter()
+        .filter(|point| !counts.contains_key(point.as_str()))
+        .map(|point| point.as_str().to_owned())
+        .collect();
+    note(stage, "points_never_reached", &never);
 }
 
 /// No two tasks on GitHub carry the same marker, whoever made them.

@@ -73,3 +73,17 @@ fn secrets(stage: &Stage) -> BTreeSet<String> {
 fn leaked<'a>(text: &str, secrets: &'a BTreeSet<String>) -> Option<&'a str> {
     secrets.iter().map(String::as_str).find(|secret| text.contains(secret))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::leaked;
+
+    #[test]
+    fn a_secret_is_seen_wherever_it_stands() {
+        let secrets = BTreeSet::from(["canary-1".to_owned(), "canary-2".to_owned()]);
+        assert_eq!(leaked("GET /?token=canary-2&x", &secrets), Some("canary-2"));
+        assert_eq!(leaked("GET /?token=canary-3&x", &secrets), None);
+    }
+}

@@ -35,13 +35,15 @@ pub(crate) async fn live(
         let born = *generation.borrow_and_update();
         let plan = if stage.options.arms() { armoury.arm(&mut dice) } else { String::new() };
         let mut child = start(&stage, number, &plan)?;
+        // Asked now: a process that has ended has no number.
+        let pid = pid_of(&child);
         armoury.read_configuration(number, born);
         stage.tally.add("replicas.started", 1);
-        let mut life = dice.millis(1_500, 9_000);
+        let mut life = dice.millis(1_000, 6_000);
         loop {
             tokio::select! {
                 status = child.wait() => {
-                    ended(&stage, number, pid_of(&child), status?);
+                    ended(&stage, number, pid, status?);
                     break;
                 }
                 () = stop.cancelled() => {

@@ -92,6 +92,7 @@ async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {
     check::deliveries(stage, &pool, &book).await?;
     check::wishes(stage, &book, &found);
     check::markers(stage);
+    check::points(stage);
     tasks::ends(stage, &found);
     tasks::stories(stage, &pool).await?;
     tasks::comments(stage, &pool, &found).await?;

@@ -148,3 +148,19 @@ pub(crate) async fn comments(stage: &Stage, pool: &PgPool, found: &Found) -> Res
     note(stage, "reports_given_up", &given_up);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_forward;
+
+    #[test]
+    fn backward_steps_are_seen() {
+        let good =
+            [("pending", "starting"), ("starting", "uncertain"), ("uncertain", "pending"), ("queued", "completed")];
+        let bad =
+            [("queued", "pending"), ("completed", "in_progress"), ("in_progress", "queued"), ("completed", "starting")];
+        assert!(good.iter().all(|(from, to)| is_forward(from, to)));
+        assert!(!bad.iter().any(|(from, to)| is_forward(from, to)));
+        assert!(!is_forward("queued", "no such state"));
+    }
+}

@@ -67,7 +67,7 @@ impl Armoury {
 /// Whether this process died at a fail point.
 pub(crate) fn was_aborted(stage: &Stage, pid: Option<i32>) -> bool {
     let text = fs::read_to_string(stage.fail_log()).unwrap_or_default();
-    pid.is_none_or(|pid| text.lines().any(|line| line.ends_with(&format!(" {pid} abort"))))
+    pid.is_some_and(|pid| text.lines().any(|line| line.ends_with(&format!(" {pid} abort"))))
 }
 
 /// Wakes those who stopped themselves, until told to stop and all are awake.
