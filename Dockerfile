@@ -4,15 +4,15 @@ FROM docker.io/library/rust:1-slim-bookworm AS builder
 WORKDIR /build
 
 # The dependencies alone, with stand-ins for our own code: this layer lives until Cargo.toml or Cargo.lock changes.
-# Cargo wants a file for each bench that is named, so the names are taken from there.
+# Cargo wants a file for each bench that is named, so the names are taken from there; and one for the crash program.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src benches \
+RUN mkdir src benches crash \
     && touch src/lib.rs \
-    && for main in src/main.rs build.rs $(sed -n '/^\[\[bench\]\]$/ { n; s|^name = "\(.*\)"$|benches/\1.rs|p }' Cargo.toml); do \
+    && for main in src/main.rs crash/main.rs build.rs $(sed -n '/^\[\[bench\]\]$/ { n; s|^name = "\(.*\)"$|benches/\1.rs|p }' Cargo.toml); do \
          echo 'fn main() {}' > "$main"; \
        done \
     && cargo build --release --locked \
-    && rm -r src benches build.rs
+    && rm -r src benches crash build.rs
 
 # Statements are checked against .sqlx/, so no database is needed here.
 COPY . .

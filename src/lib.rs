@@ -8,6 +8,8 @@
 
 /// Time and chance, the two things that must come in as arguments everywhere else.
 pub mod clock;
+/// Named places where a process may be made to die, for the crash program; empty in a release.
+pub mod fail_point;
 /// Names for records: time-ordered, typed, so that a task's id cannot be passed for a delivery's.
 pub mod ids;
 /// Text that must not be printed.

@@ -10,6 +10,7 @@ use super::transition::{note, react, take_step, tell};
 use super::{Bridge, StepError};
 use crate::domain::rule::{Bound, Limits, OnceThen};
 use crate::domain::task::{State, Step};
+use crate::fail_point::{Point, reach};
 use crate::ids::ReportId;
 use crate::store::decisions::{Finished, NewDecision, Verdict};
 use crate::store::reports::{NewReport, ReportKind};
@@ -95,7 +96,9 @@ async fn try_commit(bridge: &Bridge, lease: Lease, settled: &Settled) -> Result<
     if done.is_empty() {
         return Ok(false);
     }
+    reach(Point::MatchBeforeCommit);
     tx.commit().await?;
+    reach(Point::MatchCommitted);
     bridge.wake.tasks.notify_one();
     bridge.wake.reports.notify_one();
     Ok(true)

@@ -32,6 +32,7 @@ pub mod render_prompt;
 pub mod report;
 /// Settling tasks whose start has an unknown outcome.
 pub mod settle_uncertain;
+mod sight;
 /// What a delivery and the rules alone tell.
 pub mod sort;
 /// From a pending task to a remote one, exactly once.

@@ -3,6 +3,7 @@
 
 use super::{Bridge, StepError};
 use crate::domain::task::State;
+use crate::fail_point::{Point, reach};
 use crate::github::{CallError, RepoPath, Session, Token, TokenOwner};
 use crate::ids::{PersonId, TaskId};
 use crate::pipeline::transition::{lock_in_line, resume};
@@ -260,8 +261,10 @@ pub async fn reseal(bridge: &Bridge) -> Result<usize, NoToken> {
         after = Some(last.id.0);
         for person in page {
             resealed += usize::from(reseal_one(bridge, &person).await?);
+            reach(Point::ResealBetween);
         }
     }
+    reach(Point::ResealBeforeProof);
     bridge.store.replace_vault_proof(&bridge.vault.proof(&bridge.ground)).await?;
     Ok(resealed)
 }

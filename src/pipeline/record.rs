@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::verify::Verified;
 use crate::clock::Ground;
 use crate::domain::backoff::Backoff;
+use crate::fail_point::{Point, reach};
 use crate::ids::DeliveryId;
 use crate::store::deliveries::{End, NewDelivery, Recorded};
 use crate::store::{Store, StoreError};
@@ -25,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(9);
 /// Waits after the database broke a race: short, because a sender waits, and few, because it comes again.
 const CONTENDED: Backoff =
     Backoff { first: Duration::from_millis(10), factor: 3, cap: Duration::from_millis(100), tries: 5 };
+/// A connection that fails sooner than this was dead before it was used.
+const DEAD_LINE: Duration = Duration::from_millis(300);
 /// Requests that may wait for the writer; more are told to come again.
 const QUEUE: usize = 4096;
 
@@ -137,23 +141,33 @@ impl Writer {
     }
 }
 
-/// Records a batch, again when the database broke a race: whatever became of it, the same keys change nothing more.
+/// Records a batch, again when the database broke a race or a connection was dead already: whatever became of it, the same
+/// keys change nothing more.
 async fn record_all(store: &Store, ground: &Ground, batch: &[NewDelivery]) -> Result<Vec<Recorded>, StoreError> {
+    let begun = Instant::now();
     let mut tries = 0;
     loop {
         let outcome = store.record_deliveries(batch).await;
         tries += 1;
-        match (&outcome, CONTENDED.after(tries)) {
-            (Err(StoreError::Contended(_)), Some(wait)) => tokio::time::sleep(ground.jitter(wait)).await,
-            _ => return outcome,
+        let again = match &outcome {
+            Err(StoreError::Contended(_)) => true,
+            // A database that was restarted a moment ago; one that is away takes longer to say so.
+            Err(StoreError::Unavailable(_)) => begun.elapsed() < DEAD_LINE,
+            _ => false,
+        };
+        match CONTENDED.after(tries).filter(|_| again) {
+            Some(wait) => tokio::time::sleep(ground.jitter(wait)).await,
+            None => return outcome,
         }
     }
 }
 
 async fn write(store: &Store, ground: &Ground, batch: Vec<Waiting>) {
     let (deliveries, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.delivery, w.answer)).unzip();
+    reach(Point::IntakeBeforeCommit);
     match record_all(store, ground, &deliveries).await {
         Ok(recorded) => {
+            reach(Point::IntakeCommitted);
             for (answer, recorded) in answers.into_iter().zip(recorded) {
                 // A requester that has hung up will ask again and be told `duplicate`.
                 let _ = answer.send(Ok(recorded));

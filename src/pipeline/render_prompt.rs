@@ -44,7 +44,7 @@ pub enum NoPrompt {
     Later(Later),
 }
 
-/// Renders `rule` for an event.
+/// Renders `rule` for an event, of which `plain` is what the rule sees.
 ///
 /// # Errors
 /// [`NoPrompt`].
@@ -53,13 +53,13 @@ pub async fn render_prompt(
     rule: &Rule,
     event: &Event,
     command: Option<&Command>,
-    payload: Option<serde_json::Value>,
+    plain: &View,
 ) -> Result<Prompt, NoPrompt> {
     let trusted = Trusted {
         subject: trusts(bridge, rule, event, shown_author(rule, event)).await,
         comment: trusts(bridge, rule, event, shown_commenter(rule, event)).await,
     };
-    let mut prompt = fill(rule, event, command, payload, trusted)?;
+    let mut prompt = fill(rule, event, command, plain, trusted)?;
     if works_on_pull(rule, event, &prompt) {
         if command.is_some_and(|command| command.base.is_some()) {
             return Err(NoPrompt::Refused(
@@ -102,15 +102,14 @@ pub(super) fn fill(
     rule: &Rule,
     event: &Event,
     command: Option<&Command>,
-    payload: Option<serde_json::Value>,
+    plain: &View,
     trusted: Trusted,
 ) -> Result<Prompt, NoPrompt> {
     let (texts, untrusted) = texts(rule, event, trusted);
+    let view = plain.with_texts(texts);
     // Branches and keys are no words for the agent, and a quotation is no branch.
-    let plain = View::new(event, command, payload.clone(), Texts::plain());
-    let view = View::new(event, command, payload, texts);
     let render = |template: &crate::domain::prompt::Template| {
-        template.render(&plain).map_err(|error| NoPrompt::Failed(error.message))
+        template.render(plain).map_err(|error| NoPrompt::Failed(error.message))
     };
     let rendered = rule.task.prompt.render(&view).map_err(|error| NoPrompt::Failed(error.message))?;
     if rendered.text.trim().is_empty() {

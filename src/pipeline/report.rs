@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use tokio::time::Instant;
 
 use super::guard::FOOTER_KEY;
 use super::people::{NoToken, act_as, refuse};
@@ -14,6 +15,7 @@ use crate::domain::backoff::Backoff;
 use crate::domain::task::State;
 use crate::domain::telling::{Telling, living_comment};
 use crate::domain::trust::Footer;
+use crate::fail_point::{Point, reach};
 use crate::github::{CallError, CommentQuery, Next, ReactTo, RemoteComment, RepoPath, Session};
 use crate::ids::PersonId;
 use crate::store::Lease;
@@ -33,11 +35,13 @@ const PAGES: usize = 5;
 pub async fn report_batch(bridge: &Bridge) -> Result<usize, StepError> {
     let lease = Lease::new(&bridge.ground, bridge.settings.lease);
     let limit = i64::try_from(bridge.settings.at_once).unwrap_or(1).max(1);
+    // Read before the lease is taken, so that this side never believes in more time than there is.
+    let send_by = Instant::now() + bridge.settings.lease.saturating_sub(bridge.settings.call_timeout);
     let reports = bridge.store.claim_reports(lease, bridge.ground.now(), limit).await?;
     let taken = reports.len();
     super::each_at_once(reports, usize::MAX, |report| {
         let bridge = bridge.clone();
-        async move { tell_one(&bridge, lease, report).await }
+        async move { tell_one(&bridge, lease, send_by, report).await }
     })
     .await?;
     Ok(taken)
@@ -61,7 +65,7 @@ enum Mute {
     Call(CallError),
 }
 
-async fn tell_one(bridge: &Bridge, lease: Lease, report: Report) -> Result<(), StepError> {
+async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Report) -> Result<(), StepError> {
     let Ok(path) = RepoPath::new(&report.repo_owner, &report.repo_name) else {
         return give_up(bridge, lease, &report, "the repository's name cannot be used").await;
     };
@@ -78,7 +82,9 @@ async fn tell_one(bridge: &Bridge, lease: Lease, report: Report) -> Result<(), S
         bridge.store.postpone_report(report.id, lease, Some(again), false, "waits for its turn to write").await?;
         return Ok(());
     }
-    let outcome = send(bridge, &speaker.session, &path, &report).await;
+    reach(Point::ReportBeforeSending);
+    let outcome = send(bridge, &speaker.session, &path, &report, send_by).await;
+    reach(Point::ReportSent);
     let now = bridge.ground.now();
     let spacing = TimeDelta::from_std(bridge.settings.write_spacing).unwrap_or_default();
     let outcome = match outcome {
@@ -100,6 +106,7 @@ async fn tell_one(bridge: &Bridge, lease: Lease, report: Report) -> Result<(), S
             // What is half told is told on from there in the next turn.
             report.revision -= i32::from(told.more);
             bridge.store.report_sent(&report, lease, told.id, told.url.as_deref(), content, now).await?;
+            reach(Point::ReportRecorded);
             tracing::info!(report = %report.id, kind = ?report.kind, repo = %path, number = report.subject_number, "a report was told");
             Ok(())
         }
@@ -198,19 +205,20 @@ async fn send(
     session: &Session,
     path: &RepoPath,
     report: &Report,
+    send_by: Instant,
 ) -> Result<Result<Told, CallError>, StepError> {
     Ok(match report.kind {
         ReportKind::Reaction => react(session, path, report).await,
-        ReportKind::Notice => comment(bridge, session, path, report, &report.content).await?,
+        ReportKind::Notice => comment(bridge, session, path, report, &report.content, send_by).await,
         ReportKind::Comment => match task_of(bridge, report).await? {
             Some(task) => {
                 let text = tell_of(bridge, &task).await?;
-                comment(bridge, session, path, report, &text).await?
+                comment(bridge, session, path, report, &text, send_by).await
             }
             None => Ok(Told::default()),
         },
         ReportKind::Labels => match task_of(bridge, report).await? {
-            Some(task) => set_label(session, path, report, &task).await,
+            Some(task) => set_label(session, path, report, &task, send_by).await,
             None => Ok(Told::default()),
         },
     })
@@ -243,31 +251,32 @@ async fn comment(
     path: &RepoPath,
     report: &Report,
     text: &str,
-) -> Result<Result<Told, CallError>, StepError> {
+    send_by: Instant,
+) -> Result<Told, CallError> {
     let key = bridge.vault.subkey(FOOTER_KEY);
     let body = format!("{text}\n{}", Footer::sign(key.expose(), report.id));
     if let Some(id) = report.external_id {
-        return Ok(match session.edit_comment(path, id, &body).await {
-            Ok(comment) => Ok(comment.into()),
-            Err(CallError::NotFound { .. } | CallError::Gone { .. }) => {
-                // Somebody deleted it: they do not want it. Its number is kept, so that it is not written again;
-                // if it was only out of reach, the next change is told there.
-                Ok(Told::default())
-            }
-            Err(error) => Err(error),
-        });
+        in_time(send_by)?;
+        return match session.edit_comment(path, id, &body).await {
+            // Somebody deleted it: they do not want it. Its number is kept, so that it is not written again;
+            // if it was only out of reach, the next change is told there.
+            Err(CallError::NotFound { .. } | CallError::Gone { .. }) => Ok(Told::default()),
+            edited => edited.map(Told::from),
+        };
     }
     // An earlier try may have been heard although we did not hear the answer.
-    if report.tries > 1 || report.revision > 1 {
-        match find_own(bridge, session, path, report).await {
-            Ok(Some(found)) => {
-                return Ok(session.edit_comment(path, found.id, &body).await.map(Told::from));
-            }
-            Ok(None) => {}
-            Err(error) => return Ok(Err(error)),
-        }
+    let found =
+        if report.tries > 1 || report.revision > 1 { find_own(bridge, session, path, report).await? } else { None };
+    in_time(send_by)?;
+    match found {
+        Some(found) => session.edit_comment(path, found.id, &body).await.map(Told::from),
+        None => session.create_comment(path, report.subject_number, &body).await.map(Told::from),
     }
-    Ok(session.create_comment(path, report.subject_number, &body).await.map(Told::from))
+}
+
+/// Nothing is said by a worker that was asleep: another may have the report by now, and have said it or newer news.
+fn in_time(send_by: Instant) -> Result<(), CallError> {
+    if Instant::now() < send_by { Ok(()) } else { Err(CallError::NotSent { why: "the lease was about to end".into() }) }
 }
 
 async fn find_own(
@@ -331,7 +340,14 @@ pub async fn tell_of(bridge: &Bridge, task: &Task) -> Result<String, StepError> 
 
 /// Puts the one label that shows the state and takes off those put before: one write at a time, so a change of
 /// label takes two turns. The report remembers, a line each, what may be there.
-async fn set_label(session: &Session, path: &RepoPath, report: &Report, task: &Task) -> Result<Told, CallError> {
+async fn set_label(
+    session: &Session,
+    path: &RepoPath,
+    report: &Report,
+    task: &Task,
+    send_by: Instant,
+) -> Result<Told, CallError> {
+    in_time(send_by)?;
     let labels = &task.report.labels;
     let wanted = match task.state {
         State::Completed => labels.done.as_deref(),

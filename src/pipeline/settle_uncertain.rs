@@ -16,6 +16,7 @@ use super::transition::{note, take_step, tell};
 use super::{Bridge, StepError};
 use crate::domain::task::{State, Step};
 use crate::domain::trust::find_marker;
+use crate::fail_point::{Point, reach};
 use crate::github::{CallError, Next, RemoteTask, RepoPath, Session, TaskQuery};
 use crate::store::attempts::{Attempt, Outcome};
 use crate::store::tasks::Task;
@@ -81,6 +82,7 @@ enum Look {
 }
 
 async fn settle(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepError> {
+    reach(Point::SettleBeforeLooking);
     let look = match act_as(bridge, task.person_id).await {
         Ok(acting) => match look(bridge, &acting.session, &task).await? {
             Ok(look) => look,
@@ -94,6 +96,7 @@ async fn settle(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepErr
         Err(NoToken::Store(error)) => return Err(error.into()),
         Err(error) => Look::Unclear(error.to_string()),
     };
+    reach(Point::SettleLooked);
     let mut tx = bridge.store.begin().await?;
     let Some(mut task) = tx.lock_leased_task(task.id, lease).await? else { return Ok(()) };
     if task.state != State::Uncertain {
@@ -151,6 +154,7 @@ async fn settle(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepErr
         }
     }
     tx.commit().await?;
+    reach(Point::SettleRecorded);
     bridge.wake.tasks.notify_one();
     bridge.wake.reports.notify_one();
     Ok(())

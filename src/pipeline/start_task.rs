@@ -14,6 +14,7 @@ use crate::domain::backoff::Backoff;
 use crate::domain::event::{Account, AccountKind};
 use crate::domain::task::{State, Step};
 use crate::domain::trust::{Marker, with_marker};
+use crate::fail_point::{Point, reach, retries_blindly};
 use crate::github::{CallError, NewTask, Next, RemoteTask, RepoPath};
 use crate::ids::AttemptId;
 use crate::store::attempts::Outcome;
@@ -39,6 +40,9 @@ pub async fn start_batch(bridge: &Bridge) -> Result<usize, StepError> {
     take_turns(bridge, now).await?;
     let tasks = bridge.store.claim_startable(lease, now, limit).await?;
     let taken = tasks.len();
+    if taken > 0 {
+        reach(Point::StartClaimed);
+    }
     super::each_at_once(tasks, usize::MAX, |task| {
         let bridge = bridge.clone();
         async move { start_one(&bridge, lease, task).await }
@@ -110,19 +114,20 @@ async fn begin_and_send(
         return Ok(());
     }
     let sent_by = leased_at + bridge.settings.lease.saturating_sub(bridge.settings.call_timeout);
-    if Instant::now() >= sent_by {
+    reach(Point::StartBegun);
+    let mut outcome = if Instant::now() < sent_by {
+        send(task, acting).await
+    } else {
         // This worker was asleep: another may hold the task before the answer is here. Nothing has left yet.
-        return record(
-            bridge,
-            lease,
-            task,
-            acting,
-            Err(CallError::NotSent { why: "the lease was about to end".into() }),
-        )
-        .await;
+        Err(CallError::NotSent { why: "the lease was about to end".into() })
+    };
+    if retries_blindly() && outcome.as_ref().is_err_and(|error| error.next() == Next::Look) {
+        outcome = send(task, acting).await;
     }
-    let outcome = send(task, acting).await;
-    record(bridge, lease, task, acting, outcome).await
+    reach(Point::StartAnswered);
+    record(bridge, lease, task, acting, outcome).await?;
+    reach(Point::StartRecorded);
+    Ok(())
 }
 
 /// Commits the attempt. Answers false when the task is no longer ours to start.

@@ -10,6 +10,7 @@ use super::observe::look_at;
 use super::people::{NoToken, act_as, refuse};
 use super::{Bridge, StepError};
 use crate::domain::task::State;
+use crate::fail_point::{Point, reach};
 use crate::github::{CallError, Next, RemoteTask, Session, TaskQuery};
 use crate::ids::PersonId;
 use crate::store::sweeps::{RoundEnd, Sweep, Watched};
@@ -118,6 +119,7 @@ async fn round(bridge: &Bridge, lease: Lease, sweep: Sweep) -> Result<(), StepEr
     if let Some(error) = &trouble {
         tracing::warn!(%person, %error, "a round was not complete; it is repeated from the same place");
     }
+    reach(Point::SweepBeforeCommit);
     bridge.store.end_round(person, lease, &end, now).await?;
     Ok(())
 }
@@ -206,6 +208,9 @@ async fn take_page(
         .into_iter()
         .filter_map(|task| Some((task.remote_id.clone()?, task)))
         .collect();
+    if !page.is_empty() {
+        reach(Point::SweepListed);
+    }
     for remote in page {
         let Some(task) = ours.get(&remote.id) else { continue };
         let moved = task.state == State::Lost
@@ -219,6 +224,7 @@ async fn take_page(
         if let Some(error) = look_at(bridge, session, task).await? {
             return Ok(Err(error));
         }
+        reach(Point::SweepTaken);
     }
     Ok(Ok(()))
 }

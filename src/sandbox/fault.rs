@@ -52,6 +52,12 @@ pub enum FaultKind {
     DropBefore,
     /// Done, then the connection closes without an answer.
     DropAfter,
+    /// The connection closes without an answer, and the call is done all the same, this much later by the sandbox's
+    /// clock (at the first call after that).
+    Late {
+        /// Milliseconds.
+        ms: i64,
+    },
     /// Done, then half the announced body is sent and the connection closes.
     Truncate,
     /// Done, answered with the right status and a page of HTML.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use hyper::body::Bytes;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -38,12 +39,21 @@ pub(super) async fn pass(call: Call, shared: &Arc<Shared>) -> Result<Wire, Dropp
                 shared.world().record(&call, 0);
                 return Err(Dropped);
             }
+            FaultKind::Late { ms } => {
+                let mut world = shared.world();
+                let due = world.ground.now() + TimeDelta::milliseconds(*ms);
+                world.late.push((due, call));
+                return Err(Dropped);
+            }
             _ => {}
         }
     }
     let mut wire = {
         let mut world = shared.world();
         world.settle();
+        for late in due(&mut world) {
+            handle(&mut world, &late, &[FaultKind::DropAfter]);
+        }
         handle(&mut world, &call, &met)
     };
     for fault in &met {
@@ -55,6 +65,12 @@ pub(super) async fn pass(call: Call, shared: &Arc<Shared>) -> Result<Wire, Dropp
         }
     }
     Ok(wire)
+}
+
+/// The calls of callers long gone whose time has come.
+fn due(world: &mut World) -> Vec<Call> {
+    let now = world.ground.now();
+    world.late.extract_if(.., |(at, _)| *at <= now).map(|(_, call)| call).collect()
 }
 
 /// The bytes of an answer, without the headers of the API.

@@ -84,7 +84,7 @@ impl Tx {
             task.0,
             outcome as Outcome,
             http_status.map(i32::from),
-            &super::decisions::bounded(message),
+            &super::text::bounded(message),
             now
         )
         .execute(self.connection())

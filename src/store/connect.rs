@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use super::StoreError;
+use crate::fail_point::{Point, reach};
 use crate::secret::Secret;
 
 /// The migrations, compiled in.
@@ -168,7 +169,9 @@ impl Store {
         .fetch_one(&mut connection)
         .await
         .map_err(|error| ConnectError::Migrate(error.into()))?;
+        reach(Point::MigrateBefore);
         let outcome = MIGRATIONS.run(&mut connection).await;
+        reach(Point::MigrateDone);
         let _ = sqlx::Connection::close(connection).await;
         outcome.map_err(|error| match error {
             MigrateError::VersionMissing(version) => ConnectError::Schema(format!(

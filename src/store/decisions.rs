@@ -6,6 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::deliveries::{DeliveryState, End};
+use super::text::bounded;
 use super::{Lease, Moment, Store, StoreError};
 use crate::clock::Ground;
 use crate::ids::{DecisionId, DeliveryId, TaskId};
@@ -150,15 +151,6 @@ impl super::Tx {
         .await?;
         Ok(())
     }
-}
-
-/// Text fit for a column: no NUL (PostgreSQL refuses it), at most 2,000 characters.
-pub(crate) fn bounded(text: &str) -> Cow<'_, str> {
-    // Nearly all are short: no character takes less than a byte.
-    if text.len() <= 2000 && !text.contains('\0') {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.chars().filter(|c| *c != '\0').take(2000).collect())
 }
 
 impl Store {

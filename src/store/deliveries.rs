@@ -176,7 +176,8 @@ impl Store {
     }
 
     /// Takes up to `limit` waiting deliveries, oldest first, but not more bodies than fit into memory well, and
-    /// counts the try before any work, so that one that kills its worker is parked after a few.
+    /// counts the try before any work, so that one that kills its worker is parked after a few. One that was taken up
+    /// before and neither ended nor given back comes alone, so that it takes nobody with it.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
@@ -188,20 +189,22 @@ impl Store {
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
         Ok(sqlx::query_as!(
             ClaimedDelivery,
-            r#"/* claim_deliveries: skips rows that another worker is just taking */
+            r#"/* claim_deliveries: skips rows that another worker is just taking; one that has been taken up before comes alone */
             WITH due AS MATERIALIZED (
-                SELECT id, due_at, octet_length(body) AS bytes FROM deliveries
+                SELECT id, due_at, tries, octet_length(body) AS bytes FROM deliveries
                 WHERE state = 'received' AND due_at <= $1 AND (lease_until IS NULL OR lease_until < clock_timestamp())
                 ORDER BY due_at, id
                 LIMIT $2
                 FOR NO KEY UPDATE SKIP LOCKED
             ), fits AS (
-                SELECT id, row_number() OVER line AS place, sum(bytes) OVER line AS bytes FROM due
+                SELECT id, row_number() OVER line AS place, sum(bytes) OVER line AS bytes,
+                       tries = 0 AND first_value(tries) OVER line = 0 AS fresh
+                FROM due
                 WINDOW line AS (ORDER BY due_at, id ROWS UNBOUNDED PRECEDING)
             )
             UPDATE deliveries d
             SET lease = $3, lease_until = clock_timestamp() + $4 * interval '1 millisecond', tries = tries + 1
-            FROM fits WHERE d.id = fits.id AND (fits.place = 1 OR fits.bytes <= $5)
+            FROM fits WHERE d.id = fits.id AND (fits.place = 1 OR fits.fresh AND fits.bytes <= $5)
             RETURNING d.id, d.source, d.hook_id, d.sender_id, d.event_name, d.content_type, d.body,
                       d.received_at, d.tries"#,
             now,

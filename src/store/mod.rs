@@ -35,6 +35,7 @@ pub mod rule_versions;
 pub mod sweeps;
 /// Tasks.
 pub mod tasks;
+mod text;
 /// One transaction, passed along.
 pub mod tx;
 /// Labels that were taken off.

@@ -42,7 +42,7 @@ impl Store {
             ON CONFLICT (scope, name) DO UPDATE SET reason = $3, paused_by = $4, paused_at = $5",
             pause.scope as PauseScope,
             stored_name(pause.scope, &pause.name),
-            &super::decisions::bounded(&pause.reason),
+            &super::text::bounded(&pause.reason),
             pause.paused_by,
             pause.paused_at
         )

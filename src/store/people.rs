@@ -217,7 +217,7 @@ impl Tx {
             UPDATE people SET token_state = 'reauth_required', token_reason = $3 WHERE id = $1 AND token = $2",
             id.0,
             sealed,
-            &super::decisions::bounded(reason)
+            &super::text::bounded(reason)
         )
         .execute(self.connection())
         .await?;

@@ -194,7 +194,7 @@ impl Store {
             report.0,
             lease.token,
             due_at,
-            &super::decisions::bounded(trouble),
+            &super::text::bounded(trouble),
             count,
         )
         .execute(&self.work)

@@ -208,7 +208,7 @@ impl Store {
         now: Moment,
     ) -> Result<(), StoreError> {
         let (etag, etag_since) = end.etag.clone().unzip();
-        let trouble = end.trouble.as_deref().map(super::decisions::bounded);
+        let trouble = end.trouble.as_deref().map(super::text::bounded);
         sqlx::query!(
             "/* end_round: fenced by the lease; the watermark only moves forward */
             UPDATE sweeps SET

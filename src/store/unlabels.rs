@@ -1,7 +1,7 @@
 //! Labels that were taken off: the news may be matched before the news that they were put on, which then must not
 //! start anything any more.
 
-use super::decisions::bounded;
+use super::text::bounded;
 use super::{Moment, Store, StoreError, Tx};
 use crate::ids::DeliveryId;
 

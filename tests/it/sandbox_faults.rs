@@ -38,6 +38,17 @@ async fn faults_before_the_work_make_nothing() {
 }
 
 #[tokio::test]
+async fn a_caller_can_be_let_go_long_before_its_call_is_done() {
+    let place = Place::new().await;
+    let (answer, made) = meet(&place, FaultKind::Late { ms: 2_000 }).await;
+    assert!(answer.is_err());
+    assert_eq!(made, 0);
+    place.clock.advance(Duration::from_secs(2));
+    place.call(Method::GET, "/user", MONA).send().await.unwrap();
+    assert_eq!(place.control().creations().len(), 1, "done by now, though nobody waits for it");
+}
+
+#[tokio::test]
 async fn faults_after_the_work_leave_one_task() {
     let place = Place::new().await;
     let (answer, made) = meet(&place, FaultKind::StatusAfter { status: 502 }).await;

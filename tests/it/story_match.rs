@@ -64,14 +64,45 @@ async fn after_a_crash_each_is_worked_on_alone_so_that_a_poisonous_one_takes_nob
     let ground = &world.bridge.ground;
     world.bridge.store.claim_deliveries(Lease::new(ground, Duration::ZERO), ground.now(), 64).await.unwrap();
     tokio::time::sleep(Duration::from_millis(2)).await;
-    assert_eq!(match_rules::match_batch(&world.bridge, 64).await.unwrap(), 3);
+    assert_eq!(match_rules::match_batch(&world.bridge, 64).await.unwrap(), 1);
     assert_eq!(world.delivery("d-1").await.state, DeliveryState::Processed);
     for other in ["d-2", "d-3"] {
         let other = world.delivery(other).await;
-        assert_eq!((other.state, other.tries), (DeliveryState::Received, 1), "given back, the crash counted once");
+        assert_eq!((other.state, other.tries), (DeliveryState::Received, 1), "not touched, the crash counted once");
     }
     world.settle().await;
     assert_eq!(world.tasks().await.len(), 3);
+}
+
+/// A process that dies over a poisonous delivery would else count a crash for every other that it had taken up with
+/// it, until healthy ones were parked too.
+///
+/// Case 35.
+#[tokio::test]
+async fn after_a_crash_the_others_are_free_while_the_suspect_is_worked_on() {
+    let world = with_app(8).await;
+    for delivery in ["d-1", "d-2"] {
+        label(&world, delivery).await;
+    }
+    let (store, ground) = (&world.bridge.store, &world.bridge.ground);
+    store.claim_deliveries(Lease::new(ground, Duration::ZERO), ground.now(), 64).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    slow(&world, 4000, 1);
+    let work = match_rules::match_batch(&world.bridge, 64);
+    let look = async {
+        let begun = Instant::now();
+        while !world.control().faults().is_empty() {
+            assert!(begun.elapsed() < MINUTE, "d-1 is worked on");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        store.claim_deliveries(Lease::new(ground, MINUTE), ground.now(), 64).await.unwrap()
+    };
+    let free = tokio::select! {
+        free = look => free,
+        _ = work => panic!("its look-up takes long"),
+    };
+    let tries: Vec<_> = free.iter().map(|delivery| (delivery.sender_id.as_str(), delivery.tries)).collect();
+    assert_eq!(tries, [("d-2", 2)], "with the one crash that it was in");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

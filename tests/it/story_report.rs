@@ -43,6 +43,30 @@ async fn a_comment_whose_answer_was_lost_is_found_by_its_footer() {
     assert_eq!(world.state(task.id).await, State::Completed);
 }
 
+/// Another worker may have the report by then, and have written the comment or newer news.
+///
+/// Cases 39, 41.
+#[tokio::test]
+async fn a_worker_that_slept_until_its_lease_was_about_to_end_says_nothing() {
+    let adjust = |settings: &mut taskbridge::pipeline::Settings| {
+        (settings.lease, settings.call_timeout) = (Duration::from_secs(3), Duration::from_secs(2));
+    };
+    let world = World::with(LABEL_RULE, adjust, |_| {}).await;
+    world.control().inject(Fault::new(FaultKind::DropAfter).on("POST", COMMENTS).times(1));
+    world.wish(MONA, 1).await;
+    world.settle().await;
+    world.advance(10);
+    world.control().inject(Fault::new(FaultKind::Delay { ms: 1_200 }).on("GET", COMMENTS).times(1));
+    report::report_batch(&world.bridge).await.unwrap();
+    let edits = || world.control().count_calls("PATCH", "/repos/acme/widgets/issues/comments");
+    assert_eq!(world.control().faults(), [], "it looked for its comment, and that took long");
+    assert_eq!(edits(), 0);
+    world.live_for(90).await;
+    assert!(edits() > 0);
+    assert_eq!(world.comments().len(), 1);
+    assert!(world.comments()[0].contains("✅ **Done**"), "{:?}", world.comments());
+}
+
 #[tokio::test]
 async fn a_comment_that_somebody_copied_is_not_taken_for_ours() {
     let world = World::new(LABEL_RULE).await;

@@ -91,8 +91,8 @@ async fn a_delivery_id_that_comes_again_with_another_body_is_a_conflict_and_the_
 #[tokio::test]
 async fn a_redelivery_runs_again_only_while_the_first_failed() {
     let world = World::new("sources:\n  other: { type: github, secrets: \"${OLD_SECRET}\" }\n").await;
-    // A failure that passes: the source is taken away between receipt and reading, and comes back.
-    world.reload("rules: []\n");
+    // A failure that passes: the source is taken away between receipt and matching, and comes back.
+    world.reload(LABEL_RULE);
     let payload = labelled("copilot-fix", MONA, world.bridge.ground.now());
     world.hook("issues", "d-1", &payload).await;
     world.reload("sources:\n  other: { type: github, secrets: \"${OLD_SECRET}\" }\n");

@@ -77,7 +77,7 @@ impl Texts {
 pub struct View(Arc<Inner>);
 
 struct Inner {
-    raw: serde_json::Map<String, Value>,
+    raw: Arc<serde_json::Map<String, Value>>,
     kind: Option<SubjectKind>,
     texts: Texts,
     shown: [OnceLock<Option<minijinja::Value>>; NAMES.len()],
@@ -92,7 +92,13 @@ impl View {
             raw.insert("payload".to_owned(), payload);
         }
         let kind = event.subject.as_ref().map(|subject| subject.kind);
-        Self(Arc::new(Inner { raw, kind, texts, shown: Default::default() }))
+        Self(Arc::new(Inner { raw: Arc::new(raw), kind, texts, shown: Default::default() }))
+    }
+
+    /// The same event, with its texts shown in another way.
+    #[must_use]
+    pub fn with_texts(&self, texts: Texts) -> Self {
+        Self(Arc::new(Inner { raw: Arc::clone(&self.0.raw), kind: self.0.kind, texts, shown: Default::default() }))
     }
 
     /// The original reading of a top-level name; `None` when this event has no such thing.

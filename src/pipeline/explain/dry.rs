@@ -2,14 +2,12 @@
 //! need them are named and not answered.
 
 use super::{Answer, Explanation, RuleTold, add_facts};
-use crate::domain::command::Command;
-use crate::domain::event::Event;
 use crate::domain::rule::{Rule, RunAs};
-use crate::pipeline::bridge::LiveSource;
 use crate::pipeline::explain::silent::{self, Heard};
 use crate::pipeline::guard::Later;
 use crate::pipeline::match_rules::weigh::{self, When};
 use crate::pipeline::render_prompt::{NoPrompt, Trusted, fill, works_on_pull};
+use crate::pipeline::sight::{Raw, Sight};
 use crate::pipeline::sort::{self, Said};
 use crate::pipeline::{Live, Settings};
 use crate::sources::{Envelope, Reading};
@@ -76,22 +74,14 @@ pub fn of_payload(
         Said::Command(command) => Some(command),
         _ => None,
     };
-    ask_rules(&mut told, live, &Dry { source, envelope: &envelope, event: &event, command, body });
+    let raw = Raw { source: &source.source, envelope: &envelope, body };
+    ask_rules(&mut told, live, &Sight::new(&event, command, Some(raw)));
     told
 }
 
-/// What each rule is asked about.
-struct Dry<'a> {
-    source: &'a LiveSource,
-    envelope: &'a Envelope,
-    event: &'a Event,
-    command: Option<&'a Command>,
-    body: &'a [u8],
-}
-
-fn ask_rules(told: &mut Explanation, live: &Live, dry: &Dry<'_>) {
-    let event = dry.event;
-    let name = dry.command.map(|command| command.name.as_str());
+fn ask_rules(told: &mut Explanation, live: &Live, sight: &Sight<'_>) {
+    let event = sight.event;
+    let name = sight.command.map(|command| command.name.as_str());
     let label = sort::put_on(event);
     let candidates = live.rules.candidates(&event.source, &event.full_name(), &event.name, label, name);
     let written = silent::written(&live.rules.source_json);
@@ -113,7 +103,7 @@ fn ask_rules(told: &mut Explanation, live: &Live, dry: &Dry<'_>) {
             answer.answer = Answer::NotReached;
             answer.why = format!("`{}` above has the delivery, and does not say `continue`", above.name);
         } else {
-            consider(&mut answer, rule, dry);
+            consider(&mut answer, rule, sight);
             if answer.answer != Answer::NotMatched && !rule.proceed {
                 had = Some(rule);
             }
@@ -138,12 +128,12 @@ fn ask_rules(told: &mut Explanation, live: &Live, dry: &Dry<'_>) {
     told.rules = rules;
 }
 
-fn consider(answer: &mut RuleTold, rule: &Rule, dry: &Dry<'_>) {
-    let payload = match weigh::payload(&dry.source.source, dry.envelope, dry.body, rule) {
-        Ok(payload) => payload,
+fn consider(answer: &mut RuleTold, rule: &Rule, sight: &Sight<'_>) {
+    let view = match sight.of(rule) {
+        Ok(view) => view,
         Err(why) => return (answer.answer, answer.why) = (Answer::Failed, why),
     };
-    match weigh::when(rule, dry.event, dry.command, payload.as_ref()) {
+    match weigh::when(rule, view) {
         When::Holds => {}
         When::False { cause, saw } => {
             return (answer.answer, answer.why, answer.saw) = (Answer::NotMatched, cause, saw);
@@ -152,8 +142,8 @@ fn consider(answer: &mut RuleTold, rule: &Rule, dry: &Dry<'_>) {
             return (answer.answer, answer.why, answer.saw) = (Answer::Failed, cause, saw);
         }
     }
-    let trusted = Trusted::only_actor(rule, dry.event);
-    match fill(rule, dry.event, dry.command, payload, trusted) {
+    let trusted = Trusted::only_actor(rule, sight.event);
+    match fill(rule, sight.event, sight.command, view, trusted) {
         Ok(prompt) => {
             answer.answer = Answer::Selected;
             answer.why = match &rule.run_as {
@@ -166,7 +156,7 @@ fn consider(answer: &mut RuleTold, rule: &Rule, dry: &Dry<'_>) {
                      right was not looked up",
                 );
             }
-            if works_on_pull(rule, dry.event, &prompt) {
+            if works_on_pull(rule, sight.event, &prompt) {
                 answer.why.push_str("; it would work on the branch of the pull request, which was not looked up");
             }
             answer.prompt = Some(prompt.text);

@@ -19,6 +19,7 @@ use super::in_hand::Held;
 use super::sort::{self, Said, Sorted, Unsorted};
 use super::{Bridge, Live, StepError, decide};
 use crate::domain::event::Event;
+use crate::fail_point::{Point, reach, reach_with};
 use crate::ids::DeliveryId;
 use crate::sources::Envelope;
 use crate::store::decisions::Finished;
@@ -120,15 +121,10 @@ async fn take_up(
         return Ok(VecDeque::new());
     }
     *taken += claimed.len();
+    reach(Point::MatchClaimed);
     claimed.sort_by_key(|delivery| delivery.id);
-    let mut claimed: Vec<(Held, ClaimedDelivery)> =
+    let claimed: Vec<(Held, ClaimedDelivery)> =
         claimed.into_iter().map(|delivery| (bridge.in_hand.hold(delivery.id, lease), delivery)).collect();
-    // One that comes back from a crash is worked on alone, the others are given back: a poisonous one takes nobody
-    // with it.
-    if let Some(suspect) = claimed.iter().position(|(_, delivery)| delivery.tries > 1) {
-        claimed.drain(..suspect);
-        claimed.truncate(1);
-    }
     let ids: Vec<DeliveryId> = claimed.iter().map(|(_, delivery)| delivery.id).collect();
     let replays: HashMap<_, _> = bridge.store.replays_among(&ids).await?.into_iter().collect();
     let mut ended = Vec::new();
@@ -136,6 +132,9 @@ async fn take_up(
     let mut waiting = VecDeque::new();
     for (held, delivery) in claimed {
         let replay_of = replays.get(&delivery.id).copied();
+        if delivery.tries <= CRASHES {
+            reach_with(Point::MatchReading, &delivery.sender_id);
+        }
         match looked_at(bridge, live, delivery, replay_of) {
             Ok(concern) => waiting.push_back((held, concern)),
             Err(end) => {
@@ -155,7 +154,9 @@ async fn take_up(
 async fn finish(bridge: &Bridge, lease: Lease, ended: &[Finished]) -> Result<(), StepError> {
     let mut tx = bridge.store.begin().await?;
     tx.finish_deliveries(&bridge.ground, lease, ended).await?;
+    reach(Point::MatchBeforeCommit);
     tx.commit().await?;
+    reach(Point::MatchCommitted);
     Ok(())
 }
 

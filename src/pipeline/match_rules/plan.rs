@@ -3,7 +3,6 @@
 
 use super::Concern;
 use super::weigh::actor_and_repo;
-use crate::domain::command::Command;
 use crate::domain::event::{Account, Event, SubjectKind};
 use crate::domain::intent;
 use crate::domain::rule::{Rule, RunAs, Trigger};
@@ -15,6 +14,7 @@ use crate::pipeline::decide::Plan;
 use crate::pipeline::guard::{Later, May, may};
 use crate::pipeline::people::{NoReader, NoToken, reader};
 use crate::pipeline::render_prompt::{NoPrompt, Prompt, render_prompt};
+use crate::pipeline::sight::Sight;
 use crate::pipeline::{Bridge, Live, StepError};
 use crate::store::tasks::Hold;
 use crate::store::tasks::make::NewTask;
@@ -57,12 +57,15 @@ pub(super) async fn plan(
     bridge: &Bridge,
     live: &Live,
     concern: &Concern,
+    sight: &Sight<'_>,
     rule: &Rule,
     position: usize,
-    command: Option<&Command>,
-    payload: Option<serde_json::Value>,
 ) -> Result<Gate, StepError> {
     let event = &concern.event;
+    let plain = match sight.of(rule) {
+        Ok(plain) => plain,
+        Err(why) => return Ok(Gate::Failed(why)),
+    };
     let Some((actor, origin)) = actor_and_repo(event) else {
         return Ok(refused("allow: the event names no repository, or nobody who did it", "", false));
     };
@@ -90,7 +93,7 @@ pub(super) async fn plan(
         Err(Gate::Later { later, .. }) => return Ok(Gate::Later { later, known: !allow_pending }),
         Err(gate) => return Ok(gate),
     };
-    let prompt = match render_prompt(bridge, rule, event, command, payload).await {
+    let prompt = match render_prompt(bridge, rule, event, sight.command, plain).await {
         Ok(prompt) => prompt,
         Err(NoPrompt::Failed(why)) => return Ok(Gate::Failed(why)),
         Err(NoPrompt::Refused(why)) => return Ok(refused(why, "", true)),

@@ -6,17 +6,16 @@ use super::super::sort::{Said, describe, is_thread_event, nobody_listens};
 use super::Concern;
 use super::plan::{self, Gate};
 use super::waited_enough;
-use crate::domain::command::Command;
 use crate::domain::event::{Account, Event};
 use crate::domain::intent;
 use crate::domain::rule::{Allow, Rule};
-use crate::domain::view::{Texts, View};
+use crate::domain::view::View;
 use crate::github::RepoPath;
 use crate::ids::{PersonId, ReportId};
 use crate::pipeline::decide::{Notice, Settled, notice_key, refusal_text};
 use crate::pipeline::guard::{Later, May, may, own_action};
+use crate::pipeline::sight::{Raw, Sight};
 use crate::pipeline::{Bridge, Live, StepError, steer};
-use crate::sources::{Envelope, Source};
 use crate::store::decisions::Finished;
 use crate::store::decisions::{NewDecision, Verdict};
 use crate::store::deliveries::DeliveryState;
@@ -52,9 +51,16 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
     if let Said::Answer(text) = &concern.said {
         return answer(bridge, concern, settled, text).await;
     }
+    let command = match &concern.said {
+        Said::Command(command) => Some(command),
+        _ => None,
+    };
+    let body = concern.delivery.body.as_deref().zip(live.sources.get(&concern.delivery.source));
+    let raw = body.map(|(body, source)| Raw { source: &source.source, envelope: &concern.envelope, body });
+    let sight = Sight::new(event, command, raw);
     for &position in &concern.candidates {
         let Some(rule) = live.rules.rules.get(position) else { continue };
-        let decided = match consider(bridge, live, concern, rule, position).await? {
+        let decided = match consider(bridge, live, concern, &sight, rule, position).await? {
             Considered::NotMatched(decision) => {
                 settled.finished.decisions.push(decision);
                 continue;
@@ -114,22 +120,15 @@ async fn consider(
     bridge: &Bridge,
     live: &Live,
     concern: &Concern,
+    sight: &Sight<'_>,
     rule: &Rule,
     position: usize,
 ) -> Result<Considered, StepError> {
-    let command = match &concern.said {
-        Said::Command(command) => Some(command),
-        _ => None,
-    };
-    let payload = match concern.delivery.body.as_deref().zip(live.sources.get(&concern.delivery.source)) {
-        Some((body, source)) => payload(&source.source, &concern.envelope, body, rule),
-        None => Ok(None),
-    };
-    let payload = match payload {
-        Ok(payload) => payload,
+    let view = match sight.of(rule) {
+        Ok(view) => view,
         Err(why) => return Ok(Considered::Refused(decision(position, rule, Verdict::Failed, why, ""), false)),
     };
-    match when(rule, &concern.event, command, payload.as_ref()) {
+    match when(rule, view) {
         When::Holds => {}
         When::False { cause, saw } => {
             return Ok(Considered::NotMatched(decision(position, rule, Verdict::NotMatched, cause, &saw)));
@@ -139,7 +138,7 @@ async fn consider(
             return Ok(Considered::Refused(decision(position, rule, Verdict::Failed, cause, &saw), false));
         }
     }
-    Ok(match plan::plan(bridge, live, concern, rule, position, command, payload).await? {
+    Ok(match plan::plan(bridge, live, concern, sight, rule, position).await? {
         Gate::Open(plan) => Considered::Wanted(plan),
         Gate::Refused { cause, saw, tell } => {
             Considered::Refused(decision(position, rule, Verdict::Refused, cause, &saw), tell)
@@ -160,14 +159,9 @@ pub(in crate::pipeline) enum When {
 }
 
 /// Evaluates `when`; a rule without one holds.
-pub(in crate::pipeline) fn when(
-    rule: &Rule,
-    event: &Event,
-    command: Option<&Command>,
-    payload: Option<&serde_json::Value>,
-) -> When {
+pub(in crate::pipeline) fn when(rule: &Rule, view: &View) -> When {
     let Some(when) = &rule.when else { return When::Holds };
-    match when.evaluate(&View::new(event, command, payload.cloned(), Texts::plain())) {
+    match when.evaluate(view) {
         Ok(outcome) if outcome.holds => When::Holds,
         Ok(outcome) => {
             let saw = outcome.saw.iter().map(|(path, value)| format!("{path} = {value}")).collect::<Vec<_>>();
@@ -178,27 +172,6 @@ pub(in crate::pipeline) fn when(
             saw: when.source().to_owned(),
         },
     }
-}
-
-/// The raw payload, if the rule mentions it.
-pub(in crate::pipeline) fn payload(
-    source: &Source,
-    envelope: &Envelope,
-    body: &[u8],
-    rule: &Rule,
-) -> Result<Option<serde_json::Value>, String> {
-    let templates = [
-        Some(&rule.task.prompt),
-        rule.task.base_ref.as_ref(),
-        rule.task.head_ref.as_ref(),
-        rule.once_per.as_ref().map(|once| &once.key),
-    ];
-    let used = rule.when.as_ref().is_some_and(|when| when.uses("payload"))
-        || templates.into_iter().flatten().any(|template| template.uses("payload"));
-    if !used {
-        return Ok(None);
-    }
-    source.payload(envelope, body).map(Some).map_err(|unreadable| unreadable.to_string())
 }
 
 /// What an event means for tasks that exist: a label taken off cancels, news of a task's own branch is a hint.

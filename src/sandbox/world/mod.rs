@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 use crate::clock::Ground;
 
+use super::call::Call;
 use super::control::CallRecord;
 use super::fault::Faults;
 use super::{Pace, Usage};
@@ -138,6 +139,8 @@ pub(super) struct World {
     pub deliveries: Vec<Delivery>,
     pub faults: Faults,
     pub calls: VecDeque<CallRecord>,
+    /// Calls whose caller was let go and that are still to be done, with their time.
+    pub late: Vec<(DateTime<Utc>, Call)>,
     last_id: i64,
 }
 
@@ -172,6 +175,7 @@ impl World {
             deliveries: Vec::new(),
             faults: Faults::default(),
             calls: VecDeque::new(),
+            late: Vec::new(),
             last_id: 3_000_000_000,
         }
     }

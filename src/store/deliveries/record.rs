@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{DeliveryState, End, NewDelivery, Recorded};
-use crate::store::decisions::bounded;
+use crate::store::text::bounded;
 use crate::store::{Moment, StoreError};
 
 pub(super) async fn record(connection: &mut PgConnection, batch: &[NewDelivery]) -> Result<Vec<Recorded>, StoreError> {

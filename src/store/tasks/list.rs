@@ -225,7 +225,7 @@ impl Tx {
             entry.kind,
             entry.from_state,
             entry.to_state,
-            &crate::store::decisions::bounded(&entry.text),
+            &crate::store::text::bounded(&entry.text),
         )
         .execute(self.connection())
         .await?;
@@ -239,7 +239,7 @@ impl Tx {
     pub async fn save_sessions(&mut self, sessions: &[SessionRow]) -> Result<bool, StoreError> {
         let mut changed = false;
         for session in sessions {
-            let error = session.error.as_deref().map(crate::store::decisions::bounded);
+            let error = session.error.as_deref().map(crate::store::text::bounded);
             changed |= sqlx::query!(
                 "/* save_sessions */
                 INSERT INTO sessions (task_id, remote_id, state, created_at, completed_at, usage_kind, usage_nano, error)
@@ -253,7 +253,7 @@ impl Tx {
                                         coalesce(excluded.usage_nano, sessions.usage_nano), excluded.error)",
                 session.task_id.0,
                 session.remote_id,
-                &crate::store::decisions::bounded(&session.state),
+                &crate::store::text::bounded(&session.state),
                 session.created_at,
                 session.completed_at,
                 session.usage_kind,

@@ -2,7 +2,7 @@
 
 use super::Task;
 use crate::ids::{PersonId, TaskId};
-use crate::store::decisions::bounded;
+use crate::store::text::bounded;
 use crate::store::unlabels::Labelling;
 use crate::store::{Lease, Moment, Store, StoreError, Tx};
 

@@ -1,0 +1,145 @@
+//! What was promised against what is there: deliveries and wishes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::PgPool;
+use taskbridge::fail_point;
+
+use crate::load::Book;
+use crate::stage::{Fatal, Stage};
+use crate::tasks::Found;
+use crate::webhook::{HOOK, Kind, Wish};
+
+/// Most lines of one kind of fault that are told.
+const TOLD: usize = 5;
+
+/// Notes faults of one kind: all are counted, the first are told.
+pub(crate) fn note(stage: &Stage, kind: &str, faults: &[String]) {
+    if faults.is_empty() {
+        return;
+    }
+    stage.tally.add(&format!("wrong.{kind}"), faults.len() as u64);
+    for fault in faults.iter().take(TOLD) {
+        stage.wrong(format!("{kind}: {fault}"));
+    }
+    if faults.len() > TOLD {
+        stage.wrong(format!("{kind}: and {} more", faults.len() - TOLD));
+    }
+}
+
+/// Every acknowledged delivery has exactly one row, and no row is of a delivery that nobody sent.
+///
+/// Cases 1, 2, 14, 26, 35.
+pub(crate) async fn deliveries(stage: &Stage, pool: &PgPool, book: &Book) -> Result<(), Fatal> {
+    let rows: Vec<(String, String, String, Option<String>)> =
+        sqlx::query_as("SELECT hook_id, sender_id, state, reason FROM deliveries").fetch_all(pool).await?;
+    let there: BTreeMap<(String, String), (String, String)> = rows
+        .iter()
+        .map(|(hook, id, state, why)| ((hook.clone(), id.clone()), (state.clone(), why.clone().unwrap_or_default())))
+        .collect();
+    let told = |key: &(String, String)| format!("{} through hook {}", key.1, key.0);
+    let lost: Vec<String> = book.acknowledged.keys().filter(|key| !there.contains_key(*key)).map(told).collect();
+    note(stage, "acknowledged_and_lost", &lost);
+    let twice = rows.len() - there.len();
+    note(stage, "recorded_twice", &vec![String::from("a delivery has two rows"); twice]);
+    let invented: Vec<String> = there.keys().filter(|key| !book.sent.contains(*key)).map(told).collect();
+    note(stage, "never_sent", &invented);
+    let failed: Vec<String> = there
+        .iter()
+        .filter(|(key, (state, _))| state == "failed" && !key.1.starts_with("poison-"))
+        .map(|(key, (_, why))| format!("{}: {why}", told(key)))
+        .collect();
+    note(stage, "failed_deliveries", &failed);
+    let poisons = there.iter().filter(|(key, _)| key.1.starts_with("poison-"));
+    let parked = poisons.filter(|(_, (state, why))| state == "failed" && why.contains("parked")).count();
+    stage.tally.add("poisons.sent", book.poisons);
+    stage.tally.add("poisons.parked", parked as u64);
+    let aborts = crate::watcher::count(stage).get("match-reading").map_or(0, |(_, aborts, _)| *aborts);
+    if aborts > book.poisons * 3 {
+        note(stage, "poison_killed_too_often", &[format!("{aborts} times for {} deliveries", book.poisons)]);
+    }
+    stage.tally.add("deliveries.sent", book.sent.len() as u64);
+    stage.tally.add("deliveries.acknowledged", book.acknowledged.len() as u64);
+    Ok(())
+}
+
+/// Every acknowledged wish of somebody who may became one task, here and on GitHub; no other became any.
+///
+/// Cases 36 to 38: whatever was lost on the way to GitHub or back.
+pub(crate) fn wishes(stage: &Stage, book: &Book, found: &Found) {
+    let (mut missing, mut doubled, mut unwanted) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut never_started, mut started_twice) = (Vec::new(), Vec::new());
+    for wish in &book.wishes {
+        let tasks: Vec<_> = found.tasks.iter().filter(|task| task.prompt.contains(&wish.token)).collect();
+        let remote = found.remote_prompts.iter().filter(|prompt| prompt.contains(&wish.token)).count();
+        let told =
+            || format!("{} in {}#{}: {} tasks, {remote} on GitHub", wish.token, wish.repo, wish.issue, tasks.len());
+        if !wish.must_start() {
+            if !tasks.is_empty() || remote > 0 {
+                unwanted.push(told());
+            }
+            continue;
+        }
+        if tasks.is_empty() && acknowledged(wish, book) {
+            missing.push(told());
+        }
+        if tasks.len() > 1 {
+            doubled.push(told());
+        }
+        if remote > 1 {
+            started_twice.push(told());
+        }
+        let waits_for_person = tasks.iter().any(|task| task.needs_person);
+        if remote == 0 && !tasks.is_empty() && !waits_for_person {
+            never_started.push(told());
+        }
+    }
+    note(stage, "wishes_without_task", &missing);
+    note(stage, "wishes_with_two_tasks", &doubled);
+    note(stage, "unwanted_tasks", &unwanted);
+    note(stage, "started_twice", &started_twice);
+    note(stage, "never_started", &never_started);
+    let count = |kind: Kind| book.wishes.iter().filter(|wish| wish.kind == kind).count() as u64;
+    stage.tally.add("wishes.of_labels", count(Kind::Label));
+    stage.tally.add("wishes.of_commands", count(Kind::Command));
+    stage.tally.add("wishes.refused", count(Kind::CommandOfReader));
+    stage.tally.add("wishes.none", count(Kind::Nothing));
+}
+
+fn acknowledged(wish: &Wish, book: &Book) -> bool {
+    wish.envelopes.iter().any(|envelope| book.acknowledged.contains_key(&envelope.key()))
+}
+
+/// Every named place of the walk was reached: one that never is proves nothing.
+pub(crate) fn points(stage: &Stage) {
+    let options = &stage.options;
+    if options.control || options.seconds < 60 || !(options.arms() && options.disturbs_github()) {
+        return;
+    }
+    let counts = crate::watcher::count(stage);
+    let never: Vec<String> = fail_point::ALL
+        .iter()
+        .filter(|point| !counts.contains_key(point.as_str()))
+        .map(|point| point.as_str().to_owned())
+        .collect();
+    note(stage, "points_never_reached", &never);
+}
+
+/// No two tasks on GitHub carry the same marker, whoever made them.
+pub(crate) fn markers(stage: &Stage) {
+    let twice: Vec<String> = stage
+        .control()
+        .creations_by_last_line()
+        .into_iter()
+        .filter(|(_, count)| *count > 1)
+        .map(|(_, count)| format!("{count} tasks carry one marker"))
+        .collect();
+    stage.tally.add("duplicates.seen", twice.len() as u64);
+    note(stage, "one_marker_twice", &twice);
+}
+
+/// Deliveries that are one delivery for the first hook.
+pub(crate) fn through_two_hooks(book: &Book) -> u64 {
+    let ids: BTreeSet<&String> = book.sent.iter().filter(|(hook, _)| hook != HOOK).map(|(_, id)| id).collect();
+    ids.len() as u64
+}

@@ -1,0 +1,109 @@
+//! The private PostgreSQL of a round, and the ways in which it goes down.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use taskbridge::store::embedded::{EmbeddedOptions, EmbeddedPostgres};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::chance::Dice;
+use crate::stage::{Fatal, Stage};
+
+/// A PostgreSQL that is killed and started again.
+pub(crate) struct Database {
+    folder: PathBuf,
+    url: String,
+    server: Mutex<Option<EmbeddedPostgres>>,
+}
+
+impl Database {
+    pub(crate) async fn start(folder: &Path) -> Result<Self, Fatal> {
+        let server = up(folder).await?;
+        Ok(Self { folder: folder.to_owned(), url: server.url(), server: Mutex::new(Some(server)) })
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Connections of our own, to see what is there.
+    pub(crate) async fn pool(&self) -> Result<PgPool, Fatal> {
+        Ok(PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_secs(20)).connect(&self.url).await?)
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        let text = std::fs::read_to_string(self.folder.join("postgres/postmaster.pid")).ok()?;
+        text.lines().next()?.trim().parse().ok().and_then(Pid::from_raw)
+    }
+
+    /// Takes it down with a signal, and starts it again after a while.
+    async fn restart(&self, signal: Signal, down: Duration) -> Result<(), Fatal> {
+        let mut server = self.server.lock().await;
+        let pid = self.pid().ok_or("postmaster.pid names no process")?;
+        kill_process(pid, signal)?;
+        // It is our child: until it is reaped, a new server would take it for alive.
+        let began = Instant::now();
+        while waitpid(Some(pid), WaitOptions::NOHANG)?.is_none() {
+            if began.elapsed() > Duration::from_secs(60) {
+                return Err("the database does not go down".into());
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        *server = None;
+        sleep(down).await;
+        *server = Some(up(&self.folder).await?);
+        Ok(())
+    }
+
+    pub(crate) async fn stop(&self) -> Result<(), Fatal> {
+        match self.server.lock().await.take() {
+            Some(server) => Ok(server.stop().await?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Database {
+    /// When a round could not be played: a server that is left running would be found by nobody.
+    fn drop(&mut self) {
+        let runs = self.server.get_mut().is_some();
+        if let Some(pid) = self.pid().filter(|_| runs) {
+            let _ = kill_process(pid, Signal::INT);
+        }
+    }
+}
+
+async fn up(folder: &Path) -> Result<EmbeddedPostgres, Fatal> {
+    let mut tries = 0;
+    loop {
+        match EmbeddedOptions::from_env().start(folder, |_| {}).await {
+            Ok(server) => return Ok(server),
+            Err(error) if tries >= 5 => return Err(error.into()),
+            Err(_) => tries += 1,
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// Takes the database down every few seconds, until told to stop.
+///
+/// Case 26.
+pub(crate) async fn disturb(stage: &Stage, stop: &CancellationToken) -> Result<(), Fatal> {
+    let mut dice = Dice::of(stage.seed, "database");
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = sleep(dice.millis(5_000, 14_000)) => {}
+        }
+        let ways = [(Signal::KILL, "kill9"), (Signal::QUIT, "immediate"), (Signal::INT, "fast")];
+        let (signal, name) = *dice.pick(&ways);
+        let down = dice.millis(0, 1_500);
+        stage.database.restart(signal, down).await?;
+        stage.tally.add(&format!("database.{name}"), 1);
+    }
+}

@@ -1,0 +1,89 @@
+//! What the service said while it was killed: no secret, no panic, no alarm.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+
+use sqlx::PgPool;
+
+use crate::check::note;
+use crate::stage::{Fatal, Stage};
+use crate::tasks::Found;
+
+/// Words of a line that nobody should ever read.
+const ALARMS: [&str; 3] = ["panicked", "DUPLICATE", "does not open"];
+
+/// Reads every log of the service at its most talkative.
+///
+/// Case 62.
+pub(crate) fn look(stage: &Stage, found: &Found) -> Result<(), Fatal> {
+    let mut secrets = secrets(stage);
+    secrets.extend(found.tasks.iter().map(|task| task.marker.clone()));
+    let (mut leaks, mut alarms) = (Vec::new(), Vec::new());
+    for entry in fs::read_dir(&stage.folder)? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|ending| ending != "log") {
+            continue;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        for line in BufReader::new(fs::File::open(&path)?).split(b'\n') {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            stage.tally.add("log_lines", 1);
+            if let Some(secret) = leaked(&line, &secrets) {
+                leaks.push(format!("{name} holds a secret that begins with {:?}", secret.get(..12).unwrap_or("")));
+            }
+            if ALARMS.iter().any(|word| line.contains(word)) {
+                alarms.push(format!("{name}: {}", line.chars().take(300).collect::<String>()));
+            }
+        }
+    }
+    note(stage, "secrets_in_logs", &leaks);
+    note(stage, "alarms_in_logs", &alarms);
+    Ok(())
+}
+
+/// Reads every row of every table as text: tokens, keys and the hook's secret are nowhere in the clear.
+///
+/// Case 62.
+pub(crate) async fn look_at_rows(stage: &Stage, pool: &PgPool) -> Result<(), Fatal> {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'",
+    )
+    .fetch_all(pool)
+    .await?;
+    let secrets = secrets(stage);
+    let in_hex: BTreeSet<String> = secrets.iter().map(hex::encode).collect();
+    let mut leaks = Vec::new();
+    for table in tables {
+        let rows = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT t::text FROM \"{table}\" t")));
+        let rows: Vec<String> = rows.fetch_all(pool).await?;
+        let leaky = rows.iter().filter(|row| leaked(row, &secrets).is_some() || leaked(row, &in_hex).is_some());
+        leaks.extend(leaky.map(|_| format!("a row of {table}")));
+    }
+    note(stage, "secrets_in_tables", &leaks);
+    Ok(())
+}
+
+fn secrets(stage: &Stage) -> BTreeSet<String> {
+    let keys = stage.keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let tokens = stage.people.iter().map(|someone| someone.token.clone());
+    keys.into_iter().chain(tokens).chain([stage.hook_secret.clone()]).collect()
+}
+
+fn leaked<'a>(text: &str, secrets: &'a BTreeSet<String>) -> Option<&'a str> {
+    secrets.iter().map(String::as_str).find(|secret| text.contains(secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::leaked;
+
+    #[test]
+    fn a_secret_is_seen_wherever_it_stands() {
+        let secrets = BTreeSet::from(["canary-1".to_owned(), "canary-2".to_owned()]);
+        assert_eq!(leaked("GET /?token=canary-2&x", &secrets), Some("canary-2"));
+        assert_eq!(leaked("GET /?token=canary-3&x", &secrets), None);
+    }
+}

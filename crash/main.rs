@@ -1,0 +1,82 @@
+//! The crash program: it runs the real service, several replicas of it on one database and one simulated GitHub, sends
+//! it signed webhooks, and meanwhile kills and pauses whatever can be killed and paused. In the end it lets everything
+//! come to rest and compares what was promised with what is there. docs/crash-program.md tells how to use it.
+//!
+//! The service is this same binary: called with a command of taskbridge as its first argument (`taskbridge-crash serve`)
+//! it is taskbridge, through the same [`taskbridge::cli`] as the released program, so that one binary is linked and
+//! the fail points are in it.
+
+mod chance;
+mod check;
+mod database;
+mod faults;
+mod load;
+mod logs;
+mod options;
+mod replica;
+mod rest;
+mod rotation;
+mod round;
+mod stage;
+mod tally;
+mod tasks;
+mod watcher;
+mod webhook;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use options::Options;
+use tally::Tally;
+
+/// The commands of taskbridge that the program calls itself with.
+const SERVICE: [&str; 3] = ["serve", "people", "keys"];
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).is_some_and(|first| SERVICE.contains(&first.as_str())) {
+        return taskbridge::cli::run();
+    }
+    let options = Options::parse();
+    // The sender is an HTTP client like any other; one that is there already does as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("the runtime could not be started: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    runtime.block_on(run(&options))
+}
+
+/// All rounds, each with the next seed; ends with the first that fails.
+async fn run(options: &Options) -> ExitCode {
+    let first = options.first_seed();
+    let sum = Tally::default();
+    let mut good = true;
+    for nth in 0..options.rounds.max(1) {
+        let seed = first.wrapping_add(nth);
+        eprintln!("seed {seed}: {} s, {} replicas, {}", options.seconds, options.replicas, options.disturbances());
+        let outcome = match round::run(options, seed).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                eprintln!("seed {seed}: the round could not be run: {error}");
+                return ExitCode::from(2);
+            }
+        };
+        outcome.tell(options.control);
+        good = outcome.is_good(options.control);
+        sum.take_in(&outcome.tally);
+        if !good {
+            break;
+        }
+    }
+    if options.json {
+        println!("{}", sum.json(first, good));
+    } else {
+        println!("totals first_seed={first} {}", sum.line());
+        println!("verdict: {}", if good { "it holds" } else { "IT DOES NOT HOLD" });
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

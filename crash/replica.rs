@@ -1,0 +1,146 @@
+//! One replica of the service: started, killed in one way or another, started again.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::Child;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::chance::Dice;
+use crate::stage::{Fatal, LEASE, Stage};
+use crate::watcher::{Armoury, was_aborted};
+
+/// How long a replica may take to end by itself after SIGTERM.
+const TERM_LIMIT: Duration = Duration::from_secs(30);
+/// A pause is longer than a lease, and shorter than lease and grace together: what was sent long before its caller
+/// fell asleep may be done, and what was not sent must not be any more.
+const PAUSE_MS: (u64, u64) = (LEASE.as_millis() as u64 + 500, LEASE.as_millis() as u64 + 2_000);
+
+/// Runs replica `number` until told to stop, and then ends it by SIGTERM.
+///
+/// Cases 1, 2, 41, 42.
+pub(crate) async fn live(
+    stage: Arc<Stage>,
+    armoury: Arc<Armoury>,
+    number: usize,
+    stop: CancellationToken,
+) -> Result<(), Fatal> {
+    let mut dice = Dice::of(stage.seed, &format!("replica {number}"));
+    let mut generation = stage.generation.subscribe();
+    while !stop.is_cancelled() {
+        let born = *generation.borrow_and_update();
+        let plan = if stage.options.arms() { armoury.arm(&mut dice) } else { String::new() };
+        let mut child = start(&stage, number, &plan)?;
+        // Asked now: a process that has ended has no number.
+        let pid = pid_of(&child);
+        armoury.read_configuration(number, born);
+        stage.tally.add("replicas.started", 1);
+        let mut life = dice.millis(1_000, 6_000);
+        loop {
+            tokio::select! {
+                status = child.wait() => {
+                    ended(&stage, number, pid, status?);
+                    break;
+                }
+                () = stop.cancelled() => {
+                    term(&stage, number, &mut child).await?;
+                    break;
+                }
+                _ = generation.changed() => {
+                    term(&stage, number, &mut child).await?;
+                    break;
+                }
+                () = sleep(life) => {}
+            }
+            match dice.below(100) {
+                0..30 if stage.options.pauses() => {
+                    pause(&stage, &child, dice.millis(PAUSE_MS.0, PAUSE_MS.1)).await;
+                    life = dice.millis(500, 5_000);
+                    continue;
+                }
+                0..75 => {
+                    child.kill().await?;
+                    stage.tally.add("kills.kill9", 1);
+                }
+                _ => term(&stage, number, &mut child).await?,
+            }
+            break;
+        }
+        sleep(dice.millis(0, 1_000)).await;
+    }
+    Ok(())
+}
+
+/// A replica that nothing is done to.
+pub(crate) fn start(stage: &Stage, number: usize, plan: &str) -> Result<Child, Fatal> {
+    let address = stage.addresses[number].to_string();
+    let mut command = stage.service(&["serve", "--listen", &address], &format!("replica-{number}.log"))?;
+    if !plan.is_empty() {
+        command.env(taskbridge::fail_point::PLAN, plan);
+    }
+    Ok(command.spawn()?)
+}
+
+/// SIGTERM: it must end by itself, in time.
+pub(crate) async fn term(stage: &Stage, number: usize, child: &mut Child) -> Result<(), Fatal> {
+    let pid = pid_of(child);
+    signal(pid, Signal::TERM);
+    let began = Instant::now();
+    match timeout(TERM_LIMIT, child.wait()).await {
+        Ok(status) => {
+            let status = status?;
+            stage.tally.add("kills.term", 1);
+            if status.signal().is_some() {
+                // It had not yet begun to listen to signals, or it died at a fail point on its way out.
+                if status.signal() != Some(Signal::TERM.as_raw()) {
+                    ended(stage, number, pid, status);
+                }
+            }
+        }
+        Err(_) => {
+            stage.wrong(format!("replica {number} did not end within {:?} after SIGTERM", began.elapsed()));
+            child.kill().await?;
+        }
+    }
+    Ok(())
+}
+
+async fn pause(stage: &Stage, child: &Child, length: Duration) {
+    let pid = pid_of(child);
+    signal(pid, Signal::STOP);
+    sleep(length).await;
+    signal(pid, Signal::CONT);
+    stage.tally.add("pauses.random", 1);
+}
+
+/// Wakes a process that stopped itself at a fail point.
+pub(crate) async fn wake(pid: i32, dice: &mut Dice) {
+    sleep(dice.millis(PAUSE_MS.0, PAUSE_MS.1)).await;
+    signal(Some(pid), Signal::CONT);
+}
+
+fn pid_of(child: &Child) -> Option<i32> {
+    child.id().and_then(|id| i32::try_from(id).ok())
+}
+
+fn signal(pid: Option<i32>, signal: Signal) {
+    if let Some(pid) = pid.and_then(Pid::from_raw) {
+        // One that is gone needs no signal.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// It ended although nobody sent it a signal.
+fn ended(stage: &Stage, number: usize, pid: Option<i32>, status: ExitStatus) {
+    match status.signal() {
+        Some(raw) if raw == Signal::ABORT.as_raw() && was_aborted(stage, pid) => {}
+        Some(raw) => stage.wrong(format!("replica {number} died of signal {raw} by itself")),
+        // Its database went down while it started: a supervisor would start it again, and so do we.
+        None if stage.options.kills_database() => stage.tally.add("replicas.gave_up", 1),
+        None => stage.wrong(format!("replica {number} ended by itself with {status}")),
+    }
+}

@@ -1,0 +1,166 @@
+//! What was promised against what is there: the tasks, their stories, and what people read of them.
+
+use std::collections::BTreeMap;
+
+use sqlx::PgPool;
+use taskbridge::domain::task::{ALL, State, Step};
+use uuid::Uuid;
+
+use crate::check::note;
+use crate::stage::{Fatal, Stage};
+
+/// A task as the database has it.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct TaskRow {
+    pub id: Uuid,
+    pub prompt: String,
+    pub marker: String,
+    pub state: String,
+    pub reason: String,
+    pub needs_person: bool,
+    pub origin_owner: String,
+    pub origin_name: String,
+    pub subject_number: Option<i64>,
+}
+
+/// What is there at the end.
+pub(crate) struct Found {
+    pub tasks: Vec<TaskRow>,
+    /// The prompts of all tasks on GitHub.
+    pub remote_prompts: Vec<String>,
+}
+
+/// Reads it.
+pub(crate) async fn find(stage: &Stage, pool: &PgPool) -> Result<Found, Fatal> {
+    let tasks = sqlx::query_as(
+        "SELECT id, prompt, marker, state, reason, needs_person, origin_owner, origin_name, subject_number FROM tasks",
+    )
+    .fetch_all(pool)
+    .await?;
+    let remote_prompts = stage.control().tasks().into_iter().map(|task| task.prompt).collect();
+    Ok(Found { tasks, remote_prompts })
+}
+
+/// Every task has ended as wished, or waits for a person.
+///
+/// Cases 36 to 42: wherever its worker died or slept.
+pub(crate) fn ends(stage: &Stage, found: &Found) {
+    let mut wrong = Vec::new();
+    for task in &found.tasks {
+        stage.tally.add("tasks", 1);
+        match task.state.as_str() {
+            "completed" => {}
+            "uncertain" if task.needs_person => stage.tally.add("tasks.wait_for_person", 1),
+            state => wrong.push(format!("{} is {state}: {}", task.id, task.reason)),
+        }
+    }
+    note(stage, "tasks_not_ended", &wrong);
+}
+
+/// No task went backward: each change begins where the last one ended, is a step that a state allows, and what GitHub
+/// once said is never taken back.
+///
+/// Cases 40, 41.
+pub(crate) async fn stories(stage: &Stage, pool: &PgPool) -> Result<(), Fatal> {
+    let rows: Vec<(Uuid, String, String)> = sqlx::query_as(
+        "SELECT task_id, from_state, to_state FROM timeline
+         WHERE kind = 'state' AND from_state IS NOT NULL AND to_state IS NOT NULL ORDER BY task_id, seq",
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut wrong = Vec::new();
+    let mut last: Option<(Uuid, String)> = None;
+    for (task, from, to) in rows {
+        let begins = last.as_ref().is_none_or(|(of, at)| *of != task || *at == from);
+        if !begins || !is_forward(&from, &to) {
+            wrong.push(format!("{task}: from {from} to {to}"));
+        }
+        if to == "uncertain" {
+            stage.tally.add("tasks.uncertain", 1);
+        }
+        last = Some((task, to));
+    }
+    note(stage, "backward_steps", &wrong);
+    let settled: Vec<(String, i64)> =
+        sqlx::query_as("SELECT coalesce(outcome, 'open'), count(*) FROM attempts GROUP BY 1").fetch_all(pool).await?;
+    for (outcome, count) in settled {
+        stage.tally.add(&format!("attempts.{outcome}"), u64::try_from(count).unwrap_or(0));
+    }
+    Ok(())
+}
+
+/// Whether a step leads there, and not back from where the simulated agent is already: it never begins anew.
+fn is_forward(from: &str, to: &str) -> bool {
+    let (Some(from), Some(to)) = (State::parse(from), State::parse(to)) else { return false };
+    let rank = |state| match state {
+        State::Queued => Some(1),
+        State::InProgress => Some(2),
+        State::Completed => Some(3),
+        _ => None,
+    };
+    let steps = [
+        Step::Resume,
+        Step::Hold,
+        Step::Begin,
+        Step::Defer,
+        Step::Refuse,
+        Step::LoseSight,
+        Step::Absent,
+        Step::Cancel,
+        Step::Retry,
+        Step::Forgotten,
+    ];
+    let further = ALL.iter().flat_map(|state| [Step::Adopt(*state), Step::Observe(*state)]);
+    let allowed = steps.into_iter().chain(further).any(|step| from.after(step) == Ok(to));
+    allowed && rank(from).zip(rank(to)).is_none_or(|(from, to)| from <= to)
+}
+
+/// Every task is told of by exactly one comment, which says how it ended; nothing was given up.
+///
+/// Case 39.
+pub(crate) async fn comments(stage: &Stage, pool: &PgPool, found: &Found) -> Result<(), Fatal> {
+    let mut bodies: BTreeMap<(String, i64), Vec<String>> = BTreeMap::new();
+    let (mut none, mut twice, mut stale) = (Vec::new(), Vec::new(), Vec::new());
+    for task in &found.tasks {
+        let (repo, number) = (format!("{}/{}", task.origin_owner, task.origin_name), task.subject_number.unwrap_or(0));
+        let key = (repo.clone(), number);
+        if !bodies.contains_key(&key) {
+            let comments = stage.control().comments(&repo, number)?;
+            bodies.insert(key.clone(), comments.into_iter().map(|comment| comment.body).collect());
+        }
+        let own: Vec<&String> = bodies[&key].iter().filter(|body| body.contains(&task.id.to_string())).collect();
+        let told = || format!("task {} on {repo}#{number}", task.id);
+        match own.as_slice() {
+            [] => none.push(told()),
+            [body] if task.state == "completed" && !body.contains("**Done**") => stale.push(told()),
+            [_] => {}
+            _ => twice.push(told()),
+        }
+    }
+    note(stage, "not_told", &none);
+    note(stage, "told_twice", &twice);
+    note(stage, "told_of_an_older_state", &stale);
+    let given_up: Vec<(String, String)> =
+        sqlx::query_as("SELECT kind, coalesce(trouble, '') FROM reports WHERE state = 'failed'")
+            .fetch_all(pool)
+            .await?;
+    let given_up: Vec<String> = given_up.into_iter().map(|(kind, why)| format!("{kind}: {why}")).collect();
+    note(stage, "reports_given_up", &given_up);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_forward;
+
+    #[test]
+    fn backward_steps_are_seen() {
+        let good =
+            [("pending", "starting"), ("starting", "uncertain"), ("uncertain", "pending"), ("queued", "completed")];
+        let bad =
+            [("queued", "pending"), ("completed", "in_progress"), ("in_progress", "queued"), ("completed", "starting")];
+        assert!(good.iter().all(|(from, to)| is_forward(from, to)));
+        assert!(!bad.iter().any(|(from, to)| is_forward(from, to)));
+        assert!(!is_forward("queued", "no such state"));
+    }
+}

@@ -1,0 +1,114 @@
+//! Fail points from outside: which are armed, which were reached, and who must be woken again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use taskbridge::fail_point::{ALL, Point};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Duration, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::chance::Dice;
+use crate::replica::wake;
+use crate::stage::Stage;
+
+/// Points that a running replica is not armed with: they have scenes of their own.
+const ELSEWHERE: [Point; 4] =
+    [Point::MatchReading, Point::MigrateBefore, Point::ResealBetween, Point::ResealBeforeProof];
+
+/// Deals out fail points, each as often as the others.
+pub(crate) struct Armoury {
+    left: Mutex<Vec<Point>>,
+    stops: bool,
+    /// The generation of the configuration that each replica has read.
+    read: watch::Sender<Vec<u64>>,
+}
+
+impl Armoury {
+    pub(crate) fn new(stage: &Stage) -> Self {
+        let read = watch::channel(vec![0; stage.addresses.len()]).0;
+        Self { left: Mutex::default(), stops: stage.options.pauses(), read }
+    }
+
+    /// A plan for one life of a replica.
+    ///
+    /// Cases 35 to 41: each of these points is one of these cases.
+    pub(crate) fn arm(&self, dice: &mut Dice) -> String {
+        let always = "match-reading=abort~poison".to_owned();
+        if dice.percent(50) {
+            return always;
+        }
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if left.is_empty() {
+            left.extend(ALL.iter().filter(|point| !ELSEWHERE.contains(point)));
+        }
+        let nth = dice.below(left.len());
+        let point = left.swap_remove(nth);
+        let deed = if self.stops && dice.percent(35) { "stop" } else { "abort" };
+        let nth = 1 + dice.below(8);
+        format!("{always} {}={deed}@{nth}", point.as_str())
+    }
+
+    /// A replica that starts now reads this generation.
+    pub(crate) fn read_configuration(&self, number: usize, generation: u64) {
+        self.read.send_modify(|read| read[number] = generation);
+    }
+
+    /// Waits until every replica runs with this generation or a later one.
+    pub(crate) async fn all_have_read(&self, generation: u64) {
+        let mut read = self.read.subscribe();
+        // The sender lives as long as `self`.
+        let _ = read.wait_for(|read| read.iter().all(|own| *own >= generation)).await;
+    }
+}
+
+/// Whether this process died at a fail point.
+pub(crate) fn was_aborted(stage: &Stage, pid: Option<i32>) -> bool {
+    let text = fs::read_to_string(stage.fail_log()).unwrap_or_default();
+    pid.is_some_and(|pid| text.lines().any(|line| line.ends_with(&format!(" {pid} abort"))))
+}
+
+/// Wakes those who stopped themselves, until told to stop and all are awake.
+pub(crate) async fn wake_sleepers(stage: Arc<Stage>, stop: CancellationToken) {
+    let mut seen = 0;
+    let mut sleepers = JoinSet::new();
+    loop {
+        let text = fs::read_to_string(stage.fail_log()).unwrap_or_default();
+        let stops: Vec<i32> = text
+            .lines()
+            .filter_map(|line| line.strip_suffix(" stop")?.split_whitespace().nth(1)?.parse().ok())
+            .collect();
+        for pid in &stops[seen.min(stops.len())..] {
+            let (pid, seed) = (*pid, stage.seed);
+            sleepers.spawn(async move { wake(pid, &mut Dice::of(seed, &format!("sleeper {pid}"))).await });
+        }
+        seen = stops.len();
+        if stop.is_cancelled() {
+            while sleepers.join_next().await.is_some() {}
+            return;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// How often each point was reached, aborted at, stopped at.
+pub(crate) fn count(stage: &Stage) -> BTreeMap<&'static str, (u64, u64, u64)> {
+    let mut counts: BTreeMap<&'static str, (u64, u64, u64)> = BTreeMap::new();
+    let text = fs::read_to_string(stage.fail_log()).unwrap_or_default();
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        let Some(point) = words.next().and_then(|name| ALL.iter().find(|point| point.as_str() == name)) else {
+            continue;
+        };
+        let (hits, aborts, stops) = counts.entry(point.as_str()).or_default();
+        *hits += 1;
+        match words.nth(1) {
+            Some("abort") => *aborts += 1,
+            Some("stop") => *stops += 1,
+            _ => {}
+        }
+    }
+    counts
+}
