@@ -137,7 +137,8 @@ impl Store {
 
     /// Takes up to `limit` waiting deliveries, oldest first, but not more bodies than fit into memory well, and
     /// counts the try before any work, so that one that kills its worker is parked after a few. One that was taken up
-    /// before and neither ended nor given back comes alone, so that it takes nobody with it.
+    /// before and neither ended nor given back comes alone, so that it takes nobody with it, and only if `suspects` says
+    /// that the caller holds no other such.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
@@ -146,6 +147,7 @@ impl Store {
         lease: Lease,
         now: Moment,
         limit: i64,
+        suspects: bool,
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
         Ok(sqlx::query_as!(
             ClaimedDelivery,
@@ -153,6 +155,7 @@ impl Store {
             WITH due AS MATERIALIZED (
                 SELECT id, due_at, tries, octet_length(body) AS bytes FROM deliveries
                 WHERE state = 'received' AND due_at <= $1 AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                  AND (tries = 0 OR $6)
                 ORDER BY due_at, id
                 LIMIT $2
                 FOR NO KEY UPDATE SKIP LOCKED
@@ -172,6 +175,7 @@ impl Store {
             lease.token,
             lease.millis as f64,
             CLAIM_BYTES,
+            suspects,
         )
         .fetch_all(&self.work)
         .await?)
