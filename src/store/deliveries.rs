@@ -181,8 +181,8 @@ impl Store {
         .await?)
     }
 
-    /// Gives deliveries back with the try uncounted, to be taken up again at `due_at`, or as they were. Changes
-    /// nothing where the lease is lost.
+    /// Gives deliveries back with the try uncounted, to be taken up again at `due_at`, or as they were. Where the lease
+    /// is lost, only the count changes: the try was slow and no crash.
     ///
     /// # Errors
     /// [`StoreError`]: the lease will run out by itself, and the try stays counted.
@@ -195,10 +195,14 @@ impl Store {
     ) -> Result<(), StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         sqlx::query!(
-            "/* give_back_deliveries: fenced by the lease */
-            UPDATE deliveries SET lease = NULL, lease_until = NULL, tries = greatest(tries - 1, 0),
-                   due_at = coalesce($3, due_at), reason = coalesce($4, reason)
-            WHERE id = ANY($1) AND lease = $2",
+            "/* give_back_deliveries: who is alive to give back has not crashed, also where the lease is another's by now */
+            UPDATE deliveries SET
+                tries = greatest(tries - 1, 0),
+                due_at = CASE WHEN lease = $2 THEN coalesce($3, due_at) ELSE due_at END,
+                reason = CASE WHEN lease = $2 THEN coalesce($4, reason) ELSE reason END,
+                lease_until = CASE WHEN lease = $2 THEN NULL ELSE lease_until END,
+                lease = nullif(lease, $2)
+            WHERE id = ANY($1) AND state = 'received'",
             &ids,
             lease.token,
             due_at,

@@ -102,6 +102,30 @@ async fn while_one_that_came_back_from_a_crash_is_worked_on_no_other_such_is_in_
     assert_eq!((both.1.state, both.1.tries), (DeliveryState::Received, 1), "with the one crash that it was in");
 }
 
+/// Slow is not crashed: three slow tries would else park a healthy delivery.
+///
+/// Case 35.
+#[tokio::test]
+async fn a_try_that_outlasted_its_lease_is_not_counted_as_a_crash() {
+    let adjust = Box::new(|settings: &mut taskbridge::pipeline::Settings| {
+        (settings.lease, settings.at_once) = (Duration::from_millis(500), 1);
+    });
+    let world = World::of(Setup { app: true, adjust, ..Setup::new(LABEL_RULE) }).await;
+    label(&world, "d-1").await;
+    slow(&world, 2000, 1);
+    let (store, ground) = (&world.bridge.store, &world.bridge.ground);
+    let other = async {
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        store.claim_deliveries(Lease::new(ground, MINUTE), ground.now(), 64, true).await.unwrap()
+    };
+    let (outcome, taken) = tokio::join!(match_rules::match_batch(&world.bridge, 64), other);
+    outcome.unwrap();
+    assert_eq!(taken.iter().map(|delivery| delivery.tries).collect::<Vec<_>>(), [2]);
+    assert_eq!(match_rules::match_batch(&world.bridge, 64).await.unwrap(), 0, "it is the other's");
+    let delivery = world.delivery("d-1").await;
+    assert_eq!((delivery.state, delivery.tries), (DeliveryState::Received, 1), "the other's try alone");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_goes_away_in_the_middle_costs_no_try() {
     let cut = Cut::new();

@@ -176,7 +176,11 @@ async fn work(
 
 async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern) -> Result<(), StepError> {
     let outcome = match weigh::weigh(&bridge, &live, &concern).await {
-        Ok(Weighed::Settled(settled)) => decide::commit(&bridge, held.lease, &settled).await.map(|_| ()),
+        Ok(Weighed::Settled(settled)) => match decide::commit(&bridge, held.lease, &settled).await {
+            // It took longer than the lease, and is another's now: it is given back as far as it is counted.
+            Ok(false) => return Ok(()),
+            done => done.map(|_| ()),
+        },
         Ok(Weighed::Later(later)) => postpone(&bridge, held.lease, &concern.delivery, &later).await,
         Err(error) => Err(error),
     };
