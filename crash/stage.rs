@@ -23,7 +23,7 @@ use crate::tally::Tally;
 pub(crate) type Fatal = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long a worker of the service holds what it works on.
-pub(crate) const LEASE: Duration = Duration::from_secs(3);
+pub(crate) const LEASE: Duration = Duration::from_secs(5);
 /// Repositories and, for each, its number.
 pub(crate) const REPOS: [(&str, i64); 3] = [("widgets", 5001), ("gears", 5002), ("levers", 5003)];
 /// People who may start tasks.

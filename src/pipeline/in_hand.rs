@@ -17,6 +17,8 @@ pub struct InHand(Mutex<HashMap<DeliveryId, Entry>>);
 #[derive(Debug)]
 struct Entry {
     lease: Lease,
+    /// It came back from a crash.
+    suspect: bool,
     /// Nobody works on it any more.
     left: bool,
 }
@@ -30,8 +32,13 @@ pub(super) struct Held {
 }
 
 impl InHand {
-    pub(super) fn hold(self: &Arc<Self>, id: DeliveryId, lease: Lease) -> Held {
-        self.entries().insert(id, Entry { lease, left: false });
+    /// Whether one is in hand that came back from a crash: a second one beside it would be counted with it.
+    pub(super) fn holds_suspect(&self) -> bool {
+        self.entries().values().any(|entry| entry.suspect)
+    }
+
+    pub(super) fn hold(self: &Arc<Self>, id: DeliveryId, lease: Lease, suspect: bool) -> Held {
+        self.entries().insert(id, Entry { lease, suspect, left: false });
         Held { all: Arc::clone(self), id, lease }
     }
 

@@ -177,7 +177,8 @@ impl Store {
 
     /// Takes up to `limit` waiting deliveries, oldest first, but not more bodies than fit into memory well, and
     /// counts the try before any work, so that one that kills its worker is parked after a few. One that was taken up
-    /// before and neither ended nor given back comes alone, so that it takes nobody with it.
+    /// before and neither ended nor given back comes alone, so that it takes nobody with it, and only if `suspects` says
+    /// that the caller holds no other such.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
@@ -186,6 +187,7 @@ impl Store {
         lease: Lease,
         now: Moment,
         limit: i64,
+        suspects: bool,
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
         Ok(sqlx::query_as!(
             ClaimedDelivery,
@@ -193,6 +195,7 @@ impl Store {
             WITH due AS MATERIALIZED (
                 SELECT id, due_at, tries, octet_length(body) AS bytes FROM deliveries
                 WHERE state = 'received' AND due_at <= $1 AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                  AND (tries = 0 OR $6)
                 ORDER BY due_at, id
                 LIMIT $2
                 FOR NO KEY UPDATE SKIP LOCKED
@@ -212,13 +215,14 @@ impl Store {
             lease.token,
             lease.millis as f64,
             CLAIM_BYTES,
+            suspects,
         )
         .fetch_all(&self.work)
         .await?)
     }
 
-    /// Gives deliveries back with the try uncounted, to be taken up again at `due_at`, or as they were. Changes
-    /// nothing where the lease is lost.
+    /// Gives deliveries back with the try uncounted, to be taken up again at `due_at`, or as they were. Where the lease
+    /// is lost, only the count changes: the try was slow and no crash.
     ///
     /// # Errors
     /// [`StoreError`]: the lease will run out by itself, and the try stays counted.
@@ -231,10 +235,14 @@ impl Store {
     ) -> Result<(), StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         sqlx::query!(
-            "/* give_back_deliveries: fenced by the lease */
-            UPDATE deliveries SET lease = NULL, lease_until = NULL, tries = greatest(tries - 1, 0),
-                   due_at = coalesce($3, due_at), reason = coalesce($4, reason)
-            WHERE id = ANY($1) AND lease = $2",
+            "/* give_back_deliveries: who is alive to give back has not crashed, also where the lease is another's by now */
+            UPDATE deliveries SET
+                tries = greatest(tries - 1, 0),
+                due_at = CASE WHEN lease = $2 THEN coalesce($3, due_at) ELSE due_at END,
+                reason = CASE WHEN lease = $2 THEN coalesce($4, reason) ELSE reason END,
+                lease_until = CASE WHEN lease = $2 THEN NULL ELSE lease_until END,
+                lease = nullif(lease, $2)
+            WHERE id = ANY($1) AND state = 'received'",
             &ids,
             lease.token,
             due_at,

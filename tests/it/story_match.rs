@@ -41,7 +41,7 @@ async fn what_kills_its_worker_three_times_is_parked_and_can_be_replayed() {
     for _ in 0..3 {
         // A worker that takes it up and is never heard of again.
         let gone = Lease::new(ground, Duration::ZERO);
-        assert_eq!(world.bridge.store.claim_deliveries(gone, ground.now(), 64).await.unwrap().len(), 1);
+        assert_eq!(world.bridge.store.claim_deliveries(gone, ground.now(), 64, true).await.unwrap().len(), 1);
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     world.settle().await;
@@ -62,7 +62,7 @@ async fn after_a_crash_each_is_worked_on_alone_so_that_a_poisonous_one_takes_nob
         label(&world, delivery).await;
     }
     let ground = &world.bridge.ground;
-    world.bridge.store.claim_deliveries(Lease::new(ground, Duration::ZERO), ground.now(), 64).await.unwrap();
+    world.bridge.store.claim_deliveries(Lease::new(ground, Duration::ZERO), ground.now(), 64, true).await.unwrap();
     tokio::time::sleep(Duration::from_millis(2)).await;
     assert_eq!(match_rules::match_batch(&world.bridge, 64).await.unwrap(), 1);
     assert_eq!(world.delivery("d-1").await.state, DeliveryState::Processed);
@@ -75,34 +75,57 @@ async fn after_a_crash_each_is_worked_on_alone_so_that_a_poisonous_one_takes_nob
 }
 
 /// A process that dies over a poisonous delivery would else count a crash for every other that it had taken up with
-/// it, until healthy ones were parked too.
+/// it or beside it, until healthy ones were parked too.
 ///
 /// Case 35.
 #[tokio::test]
-async fn after_a_crash_the_others_are_free_while_the_suspect_is_worked_on() {
+async fn while_one_that_came_back_from_a_crash_is_worked_on_no_other_such_is_in_hand() {
     let world = with_app(8).await;
     for delivery in ["d-1", "d-2"] {
         label(&world, delivery).await;
     }
     let (store, ground) = (&world.bridge.store, &world.bridge.ground);
-    store.claim_deliveries(Lease::new(ground, Duration::ZERO), ground.now(), 64).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(2)).await;
-    slow(&world, 4000, 1);
-    let work = match_rules::match_batch(&world.bridge, 64);
+    store.claim_deliveries(Lease::new(ground, Duration::ZERO), ground.now(), 64, true).await.unwrap();
+    label(&world, "d-3").await;
+    slow(&world, 6000, 1);
     let look = async {
         let begun = Instant::now();
-        while !world.control().faults().is_empty() {
-            assert!(begun.elapsed() < MINUTE, "d-1 is worked on");
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        while world.delivery("d-3").await.state != DeliveryState::Processed {
+            assert!(begun.elapsed() < MINUTE, "new ones go on meanwhile");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        store.claim_deliveries(Lease::new(ground, MINUTE), ground.now(), 64).await.unwrap()
     };
-    let free = tokio::select! {
-        free = look => free,
-        _ = work => panic!("its look-up takes long"),
+    tokio::select! {
+        () = look => {}
+        _ = match_rules::match_batch(&world.bridge, 64) => panic!("the look-up for d-1 takes longer"),
+    }
+    let both = (world.delivery("d-1").await, world.delivery("d-2").await);
+    assert_eq!((both.0.state, both.0.tries), (DeliveryState::Received, 2), "in hand");
+    assert_eq!((both.1.state, both.1.tries), (DeliveryState::Received, 1), "with the one crash that it was in");
+}
+
+/// Slow is not crashed: three slow tries would else park a healthy delivery.
+///
+/// Case 35.
+#[tokio::test]
+async fn a_try_that_outlasted_its_lease_is_not_counted_as_a_crash() {
+    let adjust = Box::new(|settings: &mut taskbridge::pipeline::Settings| {
+        (settings.lease, settings.at_once) = (Duration::from_millis(500), 1);
+    });
+    let world = World::of(Setup { app: true, adjust, ..Setup::new(LABEL_RULE) }).await;
+    label(&world, "d-1").await;
+    slow(&world, 2000, 1);
+    let (store, ground) = (&world.bridge.store, &world.bridge.ground);
+    let other = async {
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        store.claim_deliveries(Lease::new(ground, MINUTE), ground.now(), 64, true).await.unwrap()
     };
-    let tries: Vec<_> = free.iter().map(|delivery| (delivery.sender_id.as_str(), delivery.tries)).collect();
-    assert_eq!(tries, [("d-2", 2)], "with the one crash that it was in");
+    let (outcome, taken) = tokio::join!(match_rules::match_batch(&world.bridge, 64), other);
+    outcome.unwrap();
+    assert_eq!(taken.iter().map(|delivery| delivery.tries).collect::<Vec<_>>(), [2]);
+    assert_eq!(match_rules::match_batch(&world.bridge, 64).await.unwrap(), 0, "it is the other's");
+    let delivery = world.delivery("d-1").await;
+    assert_eq!((delivery.state, delivery.tries), (DeliveryState::Received, 1), "the other's try alone");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -177,7 +200,7 @@ async fn who_waits_for_a_turn_waits_unleased_and_uncounted() {
     let look = async {
         tokio::time::sleep(Duration::from_millis(1600)).await;
         // While the only place is taken, they are there for others.
-        let free = world.bridge.store.claim_deliveries(other, world.bridge.ground.now(), 64).await.unwrap();
+        let free = world.bridge.store.claim_deliveries(other, world.bridge.ground.now(), 64, true).await.unwrap();
         assert_eq!(free.iter().map(|delivery| delivery.tries).collect::<Vec<_>>(), [1, 1], "no try was counted");
         free
     };
@@ -220,7 +243,7 @@ async fn one_claim_loads_no_more_bodies_than_fit_well_but_always_one() {
     loop {
         let lease = Lease { token: uuid_v7(ground), millis: 60_000 };
         let mut claimed: Vec<_> =
-            store.claim_deliveries(lease, ground.now(), 64).await.unwrap().into_iter().map(|d| d.id).collect();
+            store.claim_deliveries(lease, ground.now(), 64, true).await.unwrap().into_iter().map(|d| d.id).collect();
         if claimed.is_empty() {
             break;
         }

@@ -116,15 +116,16 @@ async fn take_up(
 ) -> Result<VecDeque<(Held, Concern)>, StepError> {
     bridge.in_hand.give_back(&bridge.store, false).await?;
     let lease = Lease::new(&bridge.ground, bridge.settings.lease);
-    let mut claimed = bridge.store.claim_deliveries(lease, bridge.ground.now(), limit).await?;
+    let suspects = !bridge.in_hand.holds_suspect();
+    let mut claimed = bridge.store.claim_deliveries(lease, bridge.ground.now(), limit, suspects).await?;
     if claimed.is_empty() {
         return Ok(VecDeque::new());
     }
     *taken += claimed.len();
     reach(Point::MatchClaimed);
     claimed.sort_by_key(|delivery| delivery.id);
-    let claimed: Vec<(Held, ClaimedDelivery)> =
-        claimed.into_iter().map(|delivery| (bridge.in_hand.hold(delivery.id, lease), delivery)).collect();
+    let hold = |delivery: ClaimedDelivery| (bridge.in_hand.hold(delivery.id, lease, delivery.tries > 1), delivery);
+    let claimed: Vec<(Held, ClaimedDelivery)> = claimed.into_iter().map(hold).collect();
     let ids: Vec<DeliveryId> = claimed.iter().map(|(_, delivery)| delivery.id).collect();
     let replays: HashMap<_, _> = bridge.store.replays_among(&ids).await?.into_iter().collect();
     let mut ended = Vec::new();
@@ -187,7 +188,11 @@ async fn work(
 
 async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern) -> Result<(), StepError> {
     let outcome = match weigh::weigh(&bridge, &live, &concern).await {
-        Ok(Weighed::Settled(settled)) => decide::commit(&bridge, held.lease, &settled).await.map(|_| ()),
+        Ok(Weighed::Settled(settled)) => match decide::commit(&bridge, held.lease, &settled).await {
+            // It took longer than the lease, and is another's now: it is given back as far as it is counted.
+            Ok(false) => return Ok(()),
+            done => done.map(|_| ()),
+        },
         Ok(Weighed::Later(later)) => postpone(&bridge, held.lease, &concern.delivery, &later).await,
         Err(error) => Err(error),
     };
