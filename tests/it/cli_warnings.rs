@@ -88,10 +88,51 @@ async fn open_doors_are_warned_about_or_are_none() {
     }
 }
 
+/// An operator who has mistyped the secret sees why nothing comes in; whoever sends a thousand makes no thousand lines.
+///
+/// Case 16.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_turned_away_is_said_in_a_line_a_second_with_source_reason_and_count() {
+    let folder = Folder::new();
+    folder.write("taskbridge.yaml", &rules(""));
+    let database = TestDatabase::create().await;
+    let env = [("HOOK_SECRET", GOOD), ("DATABASE_URL", &database.url), ("TASKBRIDGE_SEALING_KEY", SEALING_KEY)];
+    let mut serve = folder.start(&["serve", "--listen", "127.0.0.1:0"], &env);
+    let line = serve.says("taskbridge serves");
+    let port = line.split(' ').find_map(|word| word.strip_prefix("address=127.0.0.1:")).unwrap().to_owned();
+    let begun = std::time::Instant::now();
+    for nth in 0..50 {
+        let source = if nth % 5 == 0 { "canary-made-up-name" } else { "github" };
+        assert!(ask(&port, "POST", &format!("/hooks/{source}")).starts_with("HTTP/1.1 40"));
+    }
+    serve.says("webhooks were turned away");
+    let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap();
+    // The rest is said with the counts, which are written down every few seconds.
+    let told = || {
+        let text = serve.text();
+        let lines: Vec<String> =
+            text.lines().filter(|line| line.contains("webhooks were turned away")).map(str::to_owned).collect();
+        let counts = lines.iter().flat_map(|line| line.split("signature_missing ").skip(1));
+        let digits = counts.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+        (lines.clone(), digits.map(|count| count.parse::<usize>().unwrap()).sum::<usize>())
+    };
+    while told().1 < 40 {
+        assert!(begun.elapsed().as_secs() < 15, "{:?}", told());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let (lines, _) = told();
+    assert!(lines.len() <= seconds + 3, "{lines:?}");
+    assert!(lines.iter().all(|line| line.contains("WARN") && !line.contains("made-up")), "{lines:?}");
+}
+
 fn status(port: &str, path: &str) -> String {
+    ask(port, "GET", path)
+}
+
+fn ask(port: &str, method: &str, path: &str) -> String {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    write!(stream, "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
