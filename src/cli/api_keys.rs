@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::CliError;
-use super::open::beside;
+use super::open::{Needs, beside};
 use crate::domain::trust::clean_line;
 use crate::ids::ApiKeyId;
 use crate::pipeline::{Bridge, api_keys};
@@ -51,7 +51,11 @@ enum ScopeArg {
 
 impl ApiKeys {
     pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
-        beside(config, async |_, bridge| match self.command {
+        let needs = match self.command {
+            Command::Create { .. } => Needs::AnyDatabase,
+            Command::List | Command::Revoke { .. } => Needs::ADatabaseWithContent,
+        };
+        beside(config, needs, async |_, bridge| match self.command {
             Command::Create { name, scope } => create(bridge, &name, scope).await,
             Command::List => list(bridge).await,
             Command::Revoke { id } => revoke(bridge, id).await,

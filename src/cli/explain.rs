@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use super::open::{beside, github, load};
+use super::open::{Needs, beside, github, load};
 use super::{CliError, live_of, settings_of};
 use crate::clock::Ground;
 use crate::ids::DeliveryId;
@@ -38,7 +38,9 @@ impl Explain {
     pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
         let told = match self.what.parse::<DeliveryId>() {
             Ok(id) => {
-                let found = beside(config, async |_, bridge| of_delivery(bridge, id).await.map_err(CliError::said));
+                let found = beside(config, Needs::ADatabaseWithContent, async |_, bridge| {
+                    of_delivery(bridge, id).await.map_err(CliError::said)
+                });
                 found.await?.ok_or_else(|| {
                     CliError::Said(format!("there is no delivery {id}; it may have been forgotten after its time"))
                 })?

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 
 use super::CliError;
-use super::open::beside;
+use super::open::{Needs, beside};
 use crate::clock::Ground;
 use crate::pipeline::people;
 
@@ -32,8 +32,10 @@ impl Keys {
         match self.command {
             Command::Generate => println!("{}", hex::encode(Ground::system().bytes::<32>())),
             Command::Reseal => {
-                let count =
-                    beside(config, async |_, bridge| people::reseal(bridge).await.map_err(CliError::said)).await?;
+                let count = beside(config, Needs::ADatabaseWithContent, async |_, bridge| {
+                    people::reseal(bridge).await.map_err(CliError::said)
+                })
+                .await?;
                 println!(
                     "{count} stored token{} sealed anew; all are now sealed with the first key. The other keys of \
                      `vault.keys` can be removed once every replica has the new one.",

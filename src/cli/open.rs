@@ -48,20 +48,41 @@ pub(super) enum Owning {
 
 /// Loads the configuration and shows its warnings.
 pub(super) fn load(path: &Path) -> Result<Loaded, CliError> {
-    let loaded = crate::config::load(path, &Reader::system())?;
+    load_with(path, &Reader::system())
+}
+
+fn load_with(path: &Path, reader: &Reader) -> Result<Loaded, CliError> {
+    let loaded = crate::config::load(path, reader)?;
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }
     Ok(loaded)
 }
 
+/// Whether a short command may make what is not there yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// It puts something into a database, which may be new.
+    AnyDatabase,
+    /// It is about what is in a database: without one there is nothing to do.
+    ADatabaseWithContent,
+}
+
 /// Runs a short command, beside a running service or alone, and closes what it opened.
 pub(super) async fn beside<T>(
     config: &Path,
+    needs: Needs,
     work: impl AsyncFnOnce(&Loaded, &Bridge) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     let stop = Stop::listen(Hangup::Stops)?;
-    let loaded = load(config)?;
+    let loaded = load_with(config, &Reader::system().without_hook_secrets())?;
+    let folder = &loaded.config.data_dir;
+    if needs == Needs::ADatabaseWithContent && is_private(&loaded.config) && !EmbeddedPostgres::exists(folder) {
+        return Err(CliError::Said(format!(
+            "there is no database yet in {}: `taskbridge serve` makes it. For a database of your own set DATABASE_URL",
+            folder.display()
+        )));
+    }
     let opened = open(&loaded, Ground::system(), Owning::Beside, &stop, |text| eprintln!("taskbridge: {text}")).await?;
     let outcome = tokio::select! {
         outcome = work(&loaded, &opened.bridge) => outcome,
@@ -151,6 +172,11 @@ async fn database(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// That another process runs on the private data folder, if one does.
+pub(super) fn occupied(config: &Config) -> Option<CliError> {
+    EmbeddedPostgres::owner(&config.data_dir).filter(|_| is_private(config)).map(CliError::from)
 }
 
 /// Whether the configuration and the environment name no database.

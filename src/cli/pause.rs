@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 
 use super::CliError;
-use super::open::beside;
+use super::open::{Needs, beside};
 use crate::config::Loaded;
 use crate::domain::trust::clean_line;
 use crate::github::RepoPath;
@@ -82,7 +82,7 @@ fn words(scope: PauseScope, name: &str) -> String {
 
 impl PauseCommand {
     pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
-        beside(config, async |loaded, bridge| {
+        beside(config, Needs::AnyDatabase, async |loaded, bridge| {
             let Some(reason) = self.reason else {
                 let pauses = bridge.store.pauses().await?;
                 if pauses.is_empty() {
@@ -117,7 +117,7 @@ impl PauseCommand {
 
 impl ResumeCommand {
     pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
-        beside(config, async |_, bridge| {
+        beside(config, Needs::AnyDatabase, async |_, bridge| {
             let (scope, name) = self.what.scope();
             let told = words(scope, &name);
             if !bridge.store.resume(scope, &name).await? {

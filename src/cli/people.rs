@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 
 use super::CliError;
-use super::open::beside;
+use super::open::{Needs, beside};
 use crate::config::Loaded;
 use crate::ids::PersonId;
 use crate::pipeline::{Bridge, people};
@@ -60,12 +60,17 @@ impl People {
         match self.command {
             Command::Add { login, token_stdin, token } => {
                 let token = token_of(token_stdin, token)?;
-                beside(config, async |_, bridge| add(bridge, &login, token).await).await
+                beside(config, Needs::AnyDatabase, async |_, bridge| add(bridge, &login, token).await).await
             }
-            Command::List => beside(config, async |_, bridge| list(bridge).await).await,
-            Command::Remove { person } => beside(config, async |_, bridge| remove(bridge, &person).await).await,
+            Command::List => beside(config, Needs::ADatabaseWithContent, async |_, bridge| list(bridge).await).await,
+            Command::Remove { person } => {
+                beside(config, Needs::ADatabaseWithContent, async |_, bridge| remove(bridge, &person).await).await
+            }
             Command::Consent { login, rule } => {
-                beside(config, async |loaded, bridge| consent(loaded, bridge, &login, &rule).await).await
+                beside(config, Needs::ADatabaseWithContent, async |loaded, bridge| {
+                    consent(loaded, bridge, &login, &rule).await
+                })
+                .await
             }
         }
     }

@@ -52,7 +52,11 @@ impl Serve {
             None => *loaded.config.server.listen,
         };
         // Before the database: a second instance must say so at once, without touching anything.
-        let server = bind(&loaded, listen).await?;
+        let server = match bind(&loaded, listen).await {
+            Ok(server) => server,
+            // Whoever has the address is most often ourselves, on the same folder: that says more.
+            Err(error) => return Err(super::open::occupied(&loaded.config).unwrap_or(error)),
+        };
         let opened = open(&loaded, Ground::system(), Owning::Service, &stop, |text| tracing::info!("{text}")).await?;
         let running = Running::start(&loaded, &opened, server);
         tracing::info!(

@@ -165,7 +165,8 @@ fn read<T: DeserializeOwned>(json: Value, document: &Document, path: &Path, foun
 
 /// Default source, secrets, paths from the file's folder, and the checks that need them.
 fn finish(config: &mut Config, main: &Document, path: &FilePath, reader: &Reader, found: &mut Findings) {
-    if config.sources.is_empty() && main.root.entry("sources").is_none() && reader.env(DEFAULT_SECRET).is_some() {
+    let has_default = reader.env(DEFAULT_SECRET).is_some() || !reader.needs_hook_secrets();
+    if config.sources.is_empty() && main.root.entry("sources").is_none() && has_default {
         let secret = SecretText::unresolved(SecretFrom::Env(DEFAULT_SECRET.to_owned()));
         config.sources.insert("github".to_owned(), SourceConfig::Github(GithubSource::with_secret(secret)));
     }
@@ -174,7 +175,11 @@ fn finish(config: &mut Config, main: &Document, path: &FilePath, reader: &Reader
         found.fault_with(main, &Path::of(&["sources"]), "there is no source: no webhook could come in", hint);
     }
     let folder = path.parent().unwrap_or(FilePath::new(""));
+    let of_source = |path: &Path| matches!(path.0.first(), Some(Step::Key(section)) if section == "sources");
     for (path, secret) in config.secrets() {
+        if of_source(&path) && !reader.needs_hook_secrets() {
+            continue;
+        }
         secret.resolve(folder, reader, (main, &path), found);
     }
     config.data_dir = folder.join(&config.data_dir);

@@ -23,6 +23,7 @@ pub struct Reader {
     env: ReadEnv,
     file: ReadFile,
     folder: ListFolder,
+    hook_secrets: bool,
 }
 
 impl Reader {
@@ -33,6 +34,7 @@ impl Reader {
             env: Box::new(|name| std::env::var(name).ok()),
             file: Box::new(read_file),
             folder: Box::new(|path| std::fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect()),
+            hook_secrets: true,
         }
     }
 
@@ -58,7 +60,20 @@ impl Reader {
                 let inside: Vec<PathBuf> = names.iter().filter(|name| name.parent() == Some(path)).cloned().collect();
                 if inside.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(inside) }
             }),
+            hook_secrets: true,
         }
+    }
+
+    /// The same for a command that takes in no webhook: the secrets of sources are not fetched, and none of them
+    /// verifies anything.
+    #[must_use]
+    pub fn without_hook_secrets(self) -> Self {
+        Self { hook_secrets: false, ..self }
+    }
+
+    /// Whether the secrets of sources are needed.
+    pub(super) fn needs_hook_secrets(&self) -> bool {
+        self.hook_secrets
     }
 
     /// A variable of the environment; one that is not text counts as absent.

@@ -291,6 +291,7 @@ mod tests {
         /// Whatever happens in whatever order: a task starts again only through `absent`, `defer`,
         /// `retry` or `resume`, and once a remote task is known no step leads back to a state from
         /// which another would be started.
+        /// Case 44.
         #[test]
         fn a_known_remote_task_is_never_started_again(steps in proptest::collection::vec(any_step(), 0..60)) {
             let mut state = State::Pending;

@@ -73,6 +73,7 @@ fn every_reference_resolves_and_every_operation_and_field_is_told_in_words() {
 
 /// The methods that the router takes at each described address are those that are described, and no other
 /// address below `/api/` exists in the code.
+/// Case 70.
 #[tokio::test]
 async fn the_router_takes_what_is_described() {
     let world = World::new(LABEL_RULE).await;

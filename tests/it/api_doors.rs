@@ -90,6 +90,7 @@ async fn refusals_are_problem_documents() {
     insta::assert_snapshot!("bad_body", shown(&operator.put("/api/v1/pause", &json!({ "scope": "everything" })).await));
 }
 
+/// Case 73.
 #[tokio::test]
 async fn parameters_that_cannot_be_used_are_named() {
     let world = World::new(LABEL_RULE).await;

@@ -76,6 +76,7 @@ async fn filters_narrow_and_their_case_is_as_on_github() {
     assert_eq!(walk(&reader, &format!("/api/v1/tasks?since={since}")).await.len(), 11);
 }
 
+/// Case 73.
 #[tokio::test]
 async fn a_cursor_that_was_changed_or_is_of_another_list_is_refused() {
     let world = World::new(LABEL_RULE).await;

@@ -300,3 +300,19 @@ async fn whatever_it_is_asked_the_api_answers_as_it_is_described() {
     }
     assert!(good > 100 && refused > 100, "both kinds were tried: {good} good, {refused} refused");
 }
+
+/// A client that has nothing to say may say `null`, as the description lets it.
+///
+/// Case 70.
+#[tokio::test]
+async fn a_body_that_is_null_is_no_body_where_none_is_needed() {
+    let world = World::new(LABEL_RULE).await;
+    let admin = Caller::new(&world, "root", Scope::Admin).await;
+    world.spoil_start(FaultKind::StatusBefore { status: 422 }, 1);
+    let task = world.wish(MONA, 1).await;
+    world.settle().await;
+    let answer = admin.call(Method::POST, &format!("/api/v1/tasks/{}/retry", task.id), Some(&Value::Null)).await;
+    assert_eq!((answer.status, &answer.body["state"]), (StatusCode::OK, &json!("pending")), "{}", answer.body);
+    let answer = admin.call(Method::PUT, "/api/v1/pause", Some(&Value::Null)).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
+}

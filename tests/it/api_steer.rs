@@ -24,6 +24,7 @@ fn posts(world: &World) -> usize {
     world.control().creations().len()
 }
 
+/// Case 72.
 #[tokio::test]
 async fn a_task_is_shown_with_its_story_and_without_its_marker_or_tokens() {
     let world = World::new(LABEL_RULE).await;

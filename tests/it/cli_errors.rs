@@ -101,11 +101,39 @@ async fn another_sealing_key_than_that_of_the_database_is_refused() {
 fn a_sealing_key_that_is_gone_is_asked_for_and_not_replaced() {
     let folder = Folder::new();
     folder.write("taskbridge.yaml", RULES);
-    folder.run(&["people", "list"], &[SECRET]).is(0, &["There is nobody."]);
+    folder.run(&["api-keys", "create", "first", "--scope", "read"], &[SECRET]).is(0, &["made a sealing key"]);
     let key = folder.path().join(".taskbridge/sealing.key");
     std::fs::remove_file(&key).unwrap();
     folder.run(&["people", "list"], &[SECRET]).is(1, &["sealing.key is missing", "put it back from your backup"]);
     assert!(!key.exists(), "another key would open nothing");
+}
+
+#[test]
+fn what_is_asked_of_a_database_that_is_not_there_makes_none() {
+    let folder = Folder::new();
+    folder.write("taskbridge.yaml", RULES);
+    for command in [&["people", "list"][..], &["people", "remove", "mona"], &["api-keys", "list"], &["keys", "reseal"]]
+    {
+        let ended = folder.run(command, &[]);
+        ended.is(1, &["there is no database yet in", ".taskbridge", "`taskbridge serve` makes it"]);
+    }
+    assert!(!folder.path().join(".taskbridge").exists(), "nothing was made");
+}
+
+/// The commands beside the service take in no webhook, so they do not ask for its secret.
+#[tokio::test(flavor = "multi_thread")]
+async fn short_commands_need_no_hook_secret() {
+    let database = TestDatabase::create().await;
+    let folder = Folder::new();
+    let env = [("DATABASE_URL", database.url.as_str()), ("TASKBRIDGE_SEALING_KEY", KEY)];
+    let sources = "sources: { hub: { type: github, secrets: [\"${HUB}\", { file: nowhere }] } }\n";
+    for text in [RULES.to_owned(), format!("{sources}{RULES}")] {
+        folder.write("taskbridge.yaml", &text);
+        folder.run(&["people", "list"], &env).is(0, &["There is nobody."]);
+        folder.run(&["api-keys", "create", "a key", "--scope", "read"], &env).is(0, &["tb_"]);
+        folder.run(&["keys", "reseal"], &env).is(0, &["0 stored tokens"]);
+        folder.run(&["serve", "--listen", "127.0.0.1:0"], &env).is(2, &["sources"]);
+    }
 }
 
 #[test]

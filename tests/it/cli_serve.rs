@@ -64,6 +64,9 @@ fn an_installation_from_its_first_start_to_its_end() {
     let second = folder.run(&["serve", "--listen", "127.0.0.1:0"], &ENV);
     second.is(1, &["another taskbridge (process ", "is running on the data folder", "stop it first"]);
 
+    let same_address = folder.run(&["serve", "--listen", &address], &ENV);
+    same_address.is(1, &["another taskbridge (process ", "is running on the data folder"]);
+
     short_commands(&folder);
 
     let body = labelled("copilot-fix", (1001, "mona"), now());

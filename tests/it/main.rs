@@ -19,6 +19,7 @@ mod cli_replicas;
 mod cli_rotation;
 mod cli_serve;
 mod cli_stop;
+mod cli_warnings;
 mod config;
 mod conformance;
 mod crash_kill;

@@ -292,6 +292,7 @@ async fn cancelling_is_real_before_the_start_and_answers_with_the_page_after_it(
     assert!(link.is_some());
 }
 
+/// Case 72.
 #[tokio::test]
 async fn an_ended_task_is_retried_as_one_new_task_however_often_it_is_pressed() {
     let world = World::new(LABEL_RULE).await;

@@ -88,7 +88,7 @@ async fn a_token_given_by_somebody_who_was_cut_short_still_releases_what_waits_f
     assert!(world.task().await.remote_id.is_some());
 }
 
-/// Case 59.
+/// Cases 35, 59.
 #[tokio::test]
 async fn a_token_that_does_not_open_holds_the_task_and_lets_it_go_when_the_right_key_is_back() {
     let world = World::new(LABEL_RULE).await;

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
+
 use super::super::event::SubjectKind;
 use super::super::view::Texts;
 use super::super::view::tests::{event, view};
@@ -80,6 +82,7 @@ fn a_missing_field_is_named_unless_it_was_asked_for() {
     assert!(!holds("has(subject.branches)"));
 }
 
+/// Case 66.
 #[test]
 fn errors_refuse_but_a_false_part_outweighs_them() {
     assert!(!holds("comment.body == 'x' && false"));
@@ -165,4 +168,102 @@ fn a_pattern_in_a_macro_works() {
     assert!(holds("issue.labels.exists(l, l.matches('^copilot-[a-z]+$'))"));
     let outcome = evaluate("issue.labels.exists(label, label.matches('^x'))").unwrap();
     assert_eq!(outcome.saw.len(), 1, "a macro's own variable is not a path: {:?}", outcome.saw);
+}
+
+/// Conditions made of the pieces that conditions are made of.
+fn conditions() -> impl Strategy<Value = String> {
+    let pieces = [
+        "issue.labels",
+        "issue.title",
+        "issue.number",
+        "payload",
+        "event.name",
+        "label",
+        "l",
+        "x",
+        ".all(x, ",
+        ".map(x, ",
+        ".exists(l, ",
+        ".filter(l, ",
+        ".matches('",
+        "(a+)+$')",
+        ".size()",
+        ".startsWith(",
+        "has(",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        " && ",
+        " || ",
+        "!",
+        " == ",
+        " < ",
+        " + ",
+        " in ",
+        " ? ",
+        " : ",
+        ",",
+        ".",
+        "'a'",
+        "\"",
+        "1",
+        "1e400",
+        "-",
+        "9223372036854775807",
+        "true",
+        "null",
+        "b'\\xff'",
+        "timestamp('x')",
+        "duration('1h')",
+        "//",
+        "\u{0}",
+        "é",
+    ];
+    proptest::collection::vec(proptest::sample::select(pieces.to_vec()), 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    /// Refused or answered, in bounded time, and never with a panic; what is refused has a place in the text.
+    ///
+    /// Case 66.
+    #[test]
+    fn any_heap_of_pieces_is_refused_or_answered_in_time(text in conditions()) {
+        let view = view(SubjectKind::Issue);
+        let start = Instant::now();
+        match Condition::parse(&text) {
+            Ok(condition) => drop(condition.evaluate(&view)),
+            Err(fault) => prop_assert!(fault.line >= 1 && !fault.message.is_empty()),
+        }
+        prop_assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    }
+}
+
+/// What is let through costs little on the largest event that it can meet.
+///
+/// Case 66.
+#[test]
+fn the_dearest_condition_that_is_let_through_is_answered_in_time() {
+    let labels: Vec<String> = (0..300).map(|n| format!("label-{n}")).collect();
+    let payload = serde_json::json!({ "list": (0..20_000).collect::<Vec<u32>>(), "labels": labels });
+    let mut event = event(SubjectKind::Issue);
+    event.subject.as_mut().unwrap().labels = labels;
+    let view = View::new(&event, None, Some(payload), Texts::plain());
+    let mut answered = 0;
+    for text in [
+        "payload.list.all(x, x >= 0 && x < 20000 && x != 20001)",
+        "payload.list.filter(x, x > 5).size() > 3 || payload.list.exists(x, x == 19999)",
+        "issue.labels.all(l, l.matches('^label-[0-9]+$') && l.size() > 3)",
+    ] {
+        let Ok(condition) = Condition::parse(text) else { continue };
+        let start = Instant::now();
+        let _ = condition.evaluate(&view);
+        assert!(start.elapsed() < Duration::from_secs(2), "{text}: {:?}", start.elapsed());
+        answered += 1;
+    }
+    assert!(answered >= 2, "{answered}");
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
+
 use super::super::event::SubjectKind;
 use super::super::view::Texts;
 use super::super::view::tests::{event, view};
@@ -98,4 +100,60 @@ fn no_marker_gets_into_a_prompt_not_even_in_pieces() {
     let view = View::new(&event, None, None, Texts::plain());
     let template = Template::parse("before\n{{ issue.title }}{{ issue.state }}\nafter").unwrap();
     assert_eq!(template.render(&view).unwrap().text, "before\nafter");
+}
+
+/// Texts made of what templates are made of.
+fn templates() -> impl Strategy<Value = String> {
+    let pieces = [
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "{#",
+        "#}",
+        "{{ 7*7 }}",
+        "{% include 'x' %}",
+        "{% raw %}",
+        "{% endraw %}",
+        "{{-",
+        "-%}",
+        "{{ issue.number }}",
+        "{{ payload }}",
+        "{% set a = 1 %}",
+        "|upper",
+        "range(9)",
+        "7*7",
+        " ",
+        "\n",
+        "a",
+        "'",
+        "\"",
+    ];
+    proptest::collection::vec(proptest::sample::select(pieces.to_vec()), 0..30).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// However it gets into the prompt: what stands in a text is never evaluated.
+    ///
+    /// Case 64.
+    #[test]
+    fn a_text_made_of_templates_comes_out_as_it_went_in(text in templates()) {
+        let mut event = event(SubjectKind::Issue);
+        event.subject.as_mut().unwrap().body.clone_from(&text);
+        let view = View::new(&event, None, None, Texts::plain());
+        let clean = trust::clean(&text, 30_000);
+        let ways = [
+            "{{ issue.body }}",
+            "{% set t = issue.body %}{{ t }}",
+            "{{ issue.body | default('x') }}",
+            "{% if issue.body %}{{ issue.body }}{% endif %}",
+            "{{ '' ~ issue.body }}",
+        ];
+        for way in ways {
+            let rendered = Template::parse(way).unwrap().render(&view).unwrap();
+            prop_assert_eq!(rendered.text.trim(), clean.trim(), "{}", way);
+        }
+    }
 }

@@ -213,6 +213,7 @@ fn tricky() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
+    /// Case 64.
     #[test]
     fn cleaning_twice_changes_nothing(text in tricky(), limit in 10_usize..120) {
         let once = clean(&text, limit);
@@ -236,6 +237,7 @@ proptest! {
         prop_assert_eq!(*lines.last().unwrap(), ticks);
     }
 
+    /// Case 64.
     #[test]
     fn a_quotation_ends_only_where_it_was_meant_to(text in tricky()) {
         let line = quote(&text, "eve", "title");

@@ -26,6 +26,7 @@ pub(super) struct PeopleAsked {
     limit: Option<i64>,
     #[expect(dead_code, reason = "read through `paging`; the field is the description")]
     /// `next_cursor` of the page before.
+    #[param(min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
     #[param(ignore)]
     paging: Paging,

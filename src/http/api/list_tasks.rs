@@ -39,6 +39,7 @@ pub(super) struct TasksAsked {
     limit: Option<i64>,
     #[expect(dead_code, reason = "read through `paging`; the field is the description")]
     /// `next_cursor` of the page before, with the same filters.
+    #[param(min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
     #[param(ignore)]
     paging: Paging,

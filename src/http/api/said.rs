@@ -65,6 +65,9 @@ where
             let detail = "Send the body as `Content-Type: application/json`.";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "Not JSON", detail));
         }
+        if bytes.trim_ascii() == b"null" {
+            return Ok(Self(None));
+        }
         parse(&bytes).map(|said| Self(Some(said)))
     }
 }

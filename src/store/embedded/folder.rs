@@ -28,6 +28,28 @@ const SOCKET_DIR_LIMIT: usize = 85;
 /// How long a shared start waits for the start of another process.
 const SHARED_WAIT: Duration = Duration::from_secs(60);
 
+/// The cluster's folder and the owner's lock, in the data folder.
+pub(super) const CLUSTER: &str = "postgres";
+const LOCK: &str = "taskbridge.lock";
+
+/// Who holds the lock of a folder, if somebody does. Makes nothing.
+pub(super) fn owner(data_dir: &Path) -> Option<EmbeddedError> {
+    let file = File::open(data_dir.join(LOCK)).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            Some(EmbeddedError::InUse { folder: data_dir.canonicalize().ok()?, pid: written_pid(&file) })
+        }
+        _ => None,
+    }
+}
+
+/// The process number that the owner has written into its lock.
+fn written_pid(file: &File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(20).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
 /// The data folder, made and known to be writable.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -55,7 +77,7 @@ impl Folder {
     }
 
     pub(super) fn cluster(&self) -> PathBuf {
-        self.root.join("postgres")
+        self.root.join(CLUSTER)
     }
 
     pub(super) fn log(&self) -> PathBuf {
@@ -63,7 +85,7 @@ impl Folder {
     }
 
     fn lock_file(&self) -> Result<(File, PathBuf), EmbeddedError> {
-        let path = self.root.join("taskbridge.lock");
+        let path = self.root.join(LOCK);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file =
@@ -77,10 +99,7 @@ impl Folder {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let read = (&file).take(20).read_to_string(&mut text);
-                let pid = read.ok().and_then(|_| text.trim().parse().ok());
-                return Err(EmbeddedError::InUse { folder: self.root.clone(), pid });
+                return Err(EmbeddedError::InUse { folder: self.root.clone(), pid: written_pid(&file) });
             }
             Err(TryLockError::Error(source)) => return Err(EmbeddedError::io("locking", path)(source)),
         }

@@ -149,6 +149,18 @@ impl EmbeddedPostgres {
         Ok(url_of(&folder.socket_dir(&account)?))
     }
 
+    /// Whether there is anything under `data_dir` yet. Makes nothing.
+    #[must_use]
+    pub fn exists(data_dir: &Path) -> bool {
+        data_dir.join(folder::CLUSTER).exists()
+    }
+
+    /// Who owns `data_dir` now, as the error that a start would end with. Makes nothing.
+    #[must_use]
+    pub fn owner(data_dir: &Path) -> Option<EmbeddedError> {
+        folder::owner(data_dir)
+    }
+
     /// Whether the server was already running, left by a process that is gone.
     #[must_use]
     pub fn adopted(&self) -> bool {

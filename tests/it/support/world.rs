@@ -194,6 +194,7 @@ impl World {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
+        assert_eq!(super::canary::leak_in(&String::from_utf8_lossy(&bytes)), None, "told to a caller");
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         Answer { status: parts.status, headers: parts.headers, body }
     }
