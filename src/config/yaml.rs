@@ -26,8 +26,10 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Document, Vec<Fault>> {
         return Err(vec![Fault::of_file(file, "larger than 1 MiB")]);
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let builder =
-        Builder { file, lines: text.lines().collect(), open: Vec::new(), root: None, nodes: 0, doubled: Vec::new() };
+    let lines = text.lines().collect();
+    // The parser also ends a line at a carriage return that stands alone.
+    let breaks = text.matches(['\n', '\r']).count() - text.matches("\r\n").count();
+    let builder = Builder { file, lines, breaks, open: Vec::new(), root: None, nodes: 0, doubled: Vec::new() };
     builder.run(text)
 }
 
@@ -40,6 +42,7 @@ enum Open {
 struct Builder<'a> {
     file: &'a str,
     lines: Vec<&'a str>,
+    breaks: usize,
     open: Vec<Open>,
     root: Option<Node>,
     nodes: usize,
@@ -206,7 +209,17 @@ impl<'a> Builder<'a> {
 
     fn fault(&self, at: Pos, message: impl Into<String>) -> Fault {
         let path = self.path();
+        let at = self.within(at);
         Fault { line: at.line, column: at.column, path: path.to_string(), ..Fault::of_file(self.file, message) }
+    }
+
+    /// The place, or the end of the file for what the parser missed only after it.
+    fn within(&self, at: Pos) -> Pos {
+        let last = self.lines.last().copied().unwrap_or_default();
+        match self.breaks + 1 {
+            lines if at.line > lines => Pos { line: lines, column: last.chars().count() + 1 },
+            _ => at,
+        }
     }
 
     /// The way to where the reading stands.
