@@ -27,9 +27,8 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Document, Vec<Fault>> {
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = text.lines().collect();
-    // The parser also ends a line at a carriage return that stands alone.
-    let breaks = text.matches(['\n', '\r']).count() - text.matches("\r\n").count();
-    let builder = Builder { file, lines, breaks, open: Vec::new(), root: None, nodes: 0, doubled: Vec::new() };
+    let end = end(text);
+    let builder = Builder { file, lines, end, open: Vec::new(), root: None, nodes: 0, doubled: Vec::new() };
     builder.run(text)
 }
 
@@ -42,7 +41,7 @@ enum Open {
 struct Builder<'a> {
     file: &'a str,
     lines: Vec<&'a str>,
-    breaks: usize,
+    end: Pos,
     open: Vec<Open>,
     root: Option<Node>,
     nodes: usize,
@@ -215,11 +214,7 @@ impl<'a> Builder<'a> {
 
     /// The place, or the end of the file for what the parser missed only after it.
     fn within(&self, at: Pos) -> Pos {
-        let last = self.lines.last().copied().unwrap_or_default();
-        match self.breaks + 1 {
-            lines if at.line > lines => Pos { line: lines, column: last.chars().count() + 1 },
-            _ => at,
-        }
+        if at.line > self.end.line { self.end } else { at }
     }
 
     /// The way to where the reading stands.
@@ -230,6 +225,13 @@ impl<'a> Builder<'a> {
             Open::Map { key: None, .. } => path,
         })
     }
+}
+
+/// The place behind the last character. To the parser a carriage return that stands alone ends a line too.
+fn end(text: &str) -> Pos {
+    let breaks = text.matches(['\n', '\r']).count() - text.matches("\r\n").count();
+    let last = text.rsplit(['\n', '\r']).next().unwrap_or_default();
+    Pos { line: breaks + 1, column: last.chars().count() + 1 }
 }
 
 fn pos(marker: Marker) -> Pos {

@@ -12,8 +12,6 @@ use taskbridge::clock::Ground;
 
 use crate::targets::Target;
 
-/// The stack of the product's threads, in bytes (`src/cli/mod.rs`).
-const STACK: usize = 8 * 1024 * 1024;
 /// Longest input that changing makes, in bytes.
 const LONGEST: usize = 16 * 1024;
 
@@ -23,9 +21,10 @@ const LONGEST: usize = 16 * 1024;
 /// # Panics
 /// With the file that holds the input, when the target does not hold.
 pub(crate) fn run(target: &'static Target) {
-    let thread = std::thread::Builder::new().stack_size(STACK).spawn(|| run_here(target)).unwrap();
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
+    // On a thread of the product's own, whose stack must be enough for whatever nests.
+    let runtime = taskbridge::cli::runtime().unwrap();
+    if let Err(error) = runtime.block_on(runtime.spawn_blocking(|| run_here(target))) {
+        std::panic::resume_unwind(error.into_panic());
     }
 }
 
