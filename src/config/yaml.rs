@@ -26,8 +26,9 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Document, Vec<Fault>> {
         return Err(vec![Fault::of_file(file, "larger than 1 MiB")]);
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines = text.lines().collect();
-    let end = end(text);
+    // As the parser counts them: a carriage return that stands alone ends a line too.
+    let lines: Vec<&str> = text.split("\r\n").flat_map(|part| part.split(['\n', '\r'])).collect();
+    let end = Pos { line: lines.len(), column: lines.last().map_or(0, |last| last.chars().count()) + 1 };
     let builder = Builder { file, lines, end, open: Vec::new(), root: None, nodes: 0, doubled: Vec::new() };
     builder.run(text)
 }
@@ -74,7 +75,7 @@ impl<'a> Builder<'a> {
     }
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Fault> {
-        let at = pos(span.start);
+        let at = self.pos(span.start);
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
             Event::DocumentStart(_) if self.root.is_some() => Err(self
@@ -191,12 +192,13 @@ impl<'a> Builder<'a> {
     }
 
     fn syntax(&self, at: Marker, info: &str) -> Fault {
-        let at = pos(at);
+        let at = self.pos(at);
         let fault = self.fault(at, format!("not readable as YAML: {info}"));
         if info.contains("anchor") {
             return self.anchors(at);
         }
-        let near = self.lines.iter().skip(at.line.saturating_sub(2)).take(2);
+        // This line and the one before.
+        let near = self.lines.iter().take(at.line).skip(at.line.saturating_sub(2));
         if near.clone().any(|line| line.contains("${") && line.contains(['[', '{'])) {
             return fault.with_hint("inside [ ] or { } put it in quotes: \"${NAME}\"");
         }
@@ -208,12 +210,12 @@ impl<'a> Builder<'a> {
 
     fn fault(&self, at: Pos, message: impl Into<String>) -> Fault {
         let path = self.path();
-        let at = self.within(at);
         Fault { line: at.line, column: at.column, path: path.to_string(), ..Fault::of_file(self.file, message) }
     }
 
-    /// The place, or the end of the file for what the parser missed only after it.
-    fn within(&self, at: Pos) -> Pos {
+    /// The parser's place; the end of the file for what it misses only on a line after that.
+    fn pos(&self, marker: Marker) -> Pos {
+        let at = Pos { line: marker.line().max(1), column: marker.col() + 1 };
         if at.line > self.end.line { self.end } else { at }
     }
 
@@ -225,15 +227,4 @@ impl<'a> Builder<'a> {
             Open::Map { key: None, .. } => path,
         })
     }
-}
-
-/// The place behind the last character. To the parser a carriage return that stands alone ends a line too.
-fn end(text: &str) -> Pos {
-    let breaks = text.matches(['\n', '\r']).count() - text.matches("\r\n").count();
-    let last = text.rsplit(['\n', '\r']).next().unwrap_or_default();
-    Pos { line: breaks + 1, column: last.chars().count() + 1 }
-}
-
-fn pos(marker: Marker) -> Pos {
-    Pos { line: marker.line().max(1), column: marker.col() + 1 }
 }

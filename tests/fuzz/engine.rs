@@ -1,5 +1,9 @@
 //! Runs a target: first over its corpus, then over changed inputs for a while. What fails is written down, so that it
 //! can be made smaller and put into the corpus.
+//!
+//! The changing of inputs is our own because it is a page: `proptest` makes values of a shape and keeps seeds, where a
+//! corpus of bytes is wanted that LLVM's fuzzer reads too, and frameworks around that bring crates and a command to install
+//! into every `cargo test`.
 
 #![cfg_attr(guided, expect(dead_code, reason = "with a guide only `guided` is called"))]
 
@@ -159,7 +163,18 @@ fn change(input: &mut Vec<u8>, pool: &[Vec<u8>], words: &[&str], dice: &mut Dice
             input.splice(at..at, other[from..end].iter().copied());
         }
         5 => {
-            let characters = ['\u{0}', '\u{7f}', '\u{85}', '\u{200b}', '\u{202e}', '\u{2028}', '\u{e0041}', '\u{feff}', 'é', '\u{1f600}'];
+            let characters = [
+                '\u{0}',
+                '\u{7f}',
+                '\u{85}',
+                '\u{200b}',
+                '\u{202e}',
+                '\u{2028}',
+                '\u{e0041}',
+                '\u{feff}',
+                'é',
+                '\u{1f600}',
+            ];
             let character = characters[dice.below(characters.len())];
             input.splice(at..at, character.to_string().bytes());
         }

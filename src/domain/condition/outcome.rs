@@ -1,8 +1,8 @@
 //! What a decision says when a condition was false or could not be answered: the paths it looked at and
 //! the values it saw, so that nobody has to guess.
 
-use cel::{ExecutionError, Value};
 use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::{ExecutionError, Value};
 
 use super::super::trust;
 use super::super::view::{NAMES, View};
@@ -102,7 +102,7 @@ pub(super) fn short(text: &str) -> String {
 pub(super) fn explain(error: &ExecutionError, part: &Part, view: &View) -> ConditionError {
     let message = match error {
         ExecutionError::NoSuchKey(field) => match part.paths.iter().find_map(|path| absent(path, field, view)) {
-            Some(path) => format!("this event has no `{path}`; ask `has({path})` first"),
+            Some(path) => format!("this event has no `{0}`; ask `has({0})` first", short(path)),
             None => format!("this event has no field `{}`; ask `has()` first", short(field)),
         },
         ExecutionError::UndeclaredReference(name) => format!("there is no `{}`", short(name)),
@@ -131,7 +131,9 @@ fn in_words(error: &ExecutionError) -> String {
             format!("{} can not be compared to {}", a(left), a(right))
         }
         ExecutionError::UnsupportedIndex(index, value) => format!("{} cannot be an index of {}", a(index), a(value)),
-        ExecutionError::NotSupportedAsMethod { method, target } => format!("`{method}` is not possible on {}", a(target)),
+        ExecutionError::NotSupportedAsMethod { method, target } => {
+            format!("`{method}` is not possible on {}", a(target))
+        }
         ExecutionError::UnsupportedTargetType { target } => format!("not possible on {}", a(target)),
         ExecutionError::UnsupportedKeyType(key) => format!("{} cannot be a key", a(key)),
         ExecutionError::DuplicateKey(key) => format!("the key {} stands twice", a(key)),

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use taskbridge::clock::{Ground, ManualClock, SystemChance};
-use taskbridge::github::{CallError, Github, MAX_PAUSE, NewTask, Next, RepoPath, Session, Settings, TaskQuery, Token, TokenOwner};
+use taskbridge::github::{
+    CallError, Github, MAX_PAUSE, NewTask, Next, RepoPath, Session, Settings, TaskQuery, Token, TokenOwner,
+};
 use taskbridge::ids::PersonId;
 use taskbridge::secret::Secret;
 use tokio::runtime::Runtime;
@@ -22,10 +24,49 @@ pub(crate) const ANSWER: Target = Target {
     name: "answer",
     check,
     words: &[
-        "200\n", "201\n", "202\n", "204\n", "304\n", "301\n", "307\n", "400\n", "401\n", "403\n", "404\n", "408\n", "410\n", "422\n", "429\n", "500\n", "502\n",
-        "599\n", "\"id\":\"a\",", "\"id\":1,", "\"id\":\"\",", "\"id\":null,", "{\"tasks\":[", "\"message\":\"m\"", "\"errors\":[", "\"state\":\"queued\",",
-        "\"sessions\":[", "\"artifacts\":[{\"type\":\"pull\",\"data\":{\"id\":1}}]", "\"updated_at\":\"2026-01-01T00:00:00Z\"", "{}", "[]", "null", "1e400",
-        "\\ud800", "\\u0000", "[[[[", "secondary rate limit", "ghu_this-must-never-be-printed", "}", "]", ",", "\u{feff}", "<html>",
+        "200\n",
+        "201\n",
+        "202\n",
+        "204\n",
+        "304\n",
+        "301\n",
+        "307\n",
+        "400\n",
+        "401\n",
+        "403\n",
+        "404\n",
+        "408\n",
+        "410\n",
+        "422\n",
+        "429\n",
+        "500\n",
+        "502\n",
+        "599\n",
+        "\"id\":\"a\",",
+        "\"id\":1,",
+        "\"id\":\"\",",
+        "\"id\":null,",
+        "{\"tasks\":[",
+        "\"message\":\"m\"",
+        "\"errors\":[",
+        "\"state\":\"queued\",",
+        "\"sessions\":[",
+        "\"artifacts\":[{\"type\":\"pull\",\"data\":{\"id\":1}}]",
+        "\"updated_at\":\"2026-01-01T00:00:00Z\"",
+        "{}",
+        "[]",
+        "null",
+        "1e400",
+        "\\ud800",
+        "\\u0000",
+        "[[[[",
+        "secondary rate limit",
+        "ghu_this-must-never-be-printed",
+        "}",
+        "]",
+        ",",
+        "\u{feff}",
+        "<html>",
     ],
     slowest_ms: 3_000,
 };

@@ -11,9 +11,41 @@ pub(crate) const COMMAND: Target = Target {
     name: "command",
     check,
     words: &[
-        "/copilot", "/COPILOT ", "\n/copilot ", "fix", "review", "help", "retry", "approve #1", "--model", "--model=", "--base ",
-        "--agent ", "--pr", "--no-pr", "--", "\u{2014}model ", "'", "\"", "\\", "\n", "\r\n", "```", "~~~", "<!--", "-->", "> ",
-        "    ", "\t", "/do", " ", "=", "release/1.0", "..", "@{", "\u{200b}",
+        "/copilot",
+        "/COPILOT ",
+        "\n/copilot ",
+        "fix",
+        "review",
+        "help",
+        "retry",
+        "approve #1",
+        "--model",
+        "--model=",
+        "--base ",
+        "--agent ",
+        "--pr",
+        "--no-pr",
+        "--",
+        "\u{2014}model ",
+        "'",
+        "\"",
+        "\\",
+        "\n",
+        "\r\n",
+        "```",
+        "~~~",
+        "<!--",
+        "-->",
+        "> ",
+        "    ",
+        "\t",
+        "/do",
+        " ",
+        "=",
+        "release/1.0",
+        "..",
+        "@{",
+        "\u{200b}",
     ],
     slowest_ms: 1_000,
 };
@@ -58,7 +90,10 @@ fn well_formed(command: &Command, grammar: &Grammar, text: &str) {
         assert!(!value.contains(char::is_control) && !value.contains('\u{200b}'), "{command:?}");
     }
     if let Some(base) = base {
-        assert!(!base.contains(' ') && !base.contains("..") && !base.contains("@{") && !base.starts_with(['-', '/']), "{base:?}");
+        assert!(
+            !base.contains(' ') && !base.contains("..") && !base.contains("@{") && !base.starts_with(['-', '/']),
+            "{base:?}"
+        );
     }
     if let Some(agent) = agent {
         assert!(!agent.contains(['/', '\\']) && !agent.starts_with('.'), "{agent:?}");

@@ -14,11 +14,41 @@ pub(crate) const PAYLOAD: Target = Target {
     name: "payload",
     check,
     words: &[
-        "\"action\":\"labeled\",", "\"issue\":{", "\"pull_request\":{", "\"discussion\":{", "\"comment\":{", "\"id\":1,",
-        "\"number\":2,", "\"title\":\"t\",", "\"body\":\"b\",", "\"label\":{\"id\":3,\"name\":\"l\"},", "\"labels\":[",
-        "\"sender\":{\"id\":4,\"login\":\"m\"},", "\"repository\":{", "\"owner\":{\"login\":\"o\"},", "\\u0000", "\\ud800",
-        "\\u0041", "1e400", "9223372036854775808", "-0", "null", "[[[[[[[[", "{\"a\":", "}", "]", "\u{feff}", ",", "ping\n",
-        "\"user\":null,", "\"updated_at\":\"2026-01-01T00:00:00Z\",", "\"workflow_run\":{", "\"alert\":{", "&payload=", "%00", "+",
+        "\"action\":\"labeled\",",
+        "\"issue\":{",
+        "\"pull_request\":{",
+        "\"discussion\":{",
+        "\"comment\":{",
+        "\"id\":1,",
+        "\"number\":2,",
+        "\"title\":\"t\",",
+        "\"body\":\"b\",",
+        "\"label\":{\"id\":3,\"name\":\"l\"},",
+        "\"labels\":[",
+        "\"sender\":{\"id\":4,\"login\":\"m\"},",
+        "\"repository\":{",
+        "\"owner\":{\"login\":\"o\"},",
+        "\\u0000",
+        "\\ud800",
+        "\\u0041",
+        "1e400",
+        "9223372036854775808",
+        "-0",
+        "null",
+        "[[[[[[[[",
+        "{\"a\":",
+        "}",
+        "]",
+        "\u{feff}",
+        ",",
+        "ping\n",
+        "\"user\":null,",
+        "\"updated_at\":\"2026-01-01T00:00:00Z\",",
+        "\"workflow_run\":{",
+        "\"alert\":{",
+        "&payload=",
+        "%00",
+        "+",
     ],
     slowest_ms: 1_000,
 };
@@ -52,7 +82,8 @@ fn check(data: &[u8]) {
         Err(Unreadable(why)) => assert!(!why.is_empty() && !why.contains('\0'), "{why:?}"),
     }
     if let Ok(text) = std::str::from_utf8(json) {
-        let form: String = form_urlencoded::Serializer::new("zen=a+b&".to_owned()).append_pair("payload", text).finish();
+        let form: String =
+            form_urlencoded::Serializer::new("zen=a+b&".to_owned()).append_pair("payload", text).finish();
         let typed = envelope("Application/X-WWW-Form-Urlencoded; charset=utf-8");
         assert_eq!(told(&source.read("github", &typed, form.as_bytes())), told(&read), "{form}");
         assert_eq!(source.payload(&typed, form.as_bytes()).ok(), serde_json::from_str(text).ok());

@@ -18,9 +18,27 @@ pub(crate) const SIGNATURE: Target = Target {
     name: "signature",
     check,
     words: &[
-        "x-hub-signature-256: ", "x-hub-signature: sha1=", "sha256=", "sha256={1}", "{1}", "{2}", "{3}", "SHA256=", "\n",
-        "\n\n", "x-github-delivery: ", "x-github-event: ", "x-github-hook-id: ", "content-type: ", ",", " ", "0", "v1,",
-        "=", "0x", "\u{212a}",
+        "x-hub-signature-256: ",
+        "x-hub-signature: sha1=",
+        "sha256=",
+        "sha256={1}",
+        "{1}",
+        "{2}",
+        "{3}",
+        "SHA256=",
+        "\n",
+        "\n\n",
+        "x-github-delivery: ",
+        "x-github-event: ",
+        "x-github-hook-id: ",
+        "content-type: ",
+        ",",
+        " ",
+        "0",
+        "v1,",
+        "=",
+        "0x",
+        "\u{212a}",
     ],
     slowest_ms: 1_000,
 };
@@ -46,7 +64,8 @@ fn check(data: &[u8]) {
     let early = source.looks_signed(&headers);
 
     let signatures: Vec<&[u8]> = headers.get_all(HEADER).iter().map(HeaderValue::as_bytes).collect();
-    let signed = matches!(signatures[..], [one] if codes[..2].iter().any(|code| one == format!("sha256={code}").as_bytes()));
+    let signed =
+        matches!(signatures[..], [one] if codes[..2].iter().any(|code| one == format!("sha256={code}").as_bytes()));
     let only = |name: &str| {
         let mut all = headers.get_all(name).iter();
         let first = all.next().map(HeaderValue::as_bytes);
