@@ -22,10 +22,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Runtime;
 
 pub use error::CliError;
 pub use live::live_of;
 pub use open::settings_of;
+
+/// Bytes of stack of each thread; only what is used takes memory. The parsers of conditions and templates call themselves
+/// for what stands inside something else: they are bounded, but their bounds want more than the usual 2 MiB.
+const STACK: usize = 8 * 1024 * 1024;
 
 /// Turns signed webhooks and commands in comments into GitHub Copilot cloud-agent tasks.
 #[derive(Debug, Parser)]
@@ -67,7 +72,7 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("taskbridge: the runtime could not be started: {error}");
@@ -81,6 +86,14 @@ pub fn run() -> ExitCode {
             error.exit_code()
         }
     }
+}
+
+/// The threads that all commands run on.
+///
+/// # Errors
+/// When the machine gives no more threads or files.
+pub fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK).enable_all().build()
 }
 
 impl Command {

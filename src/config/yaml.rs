@@ -26,8 +26,10 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Document, Vec<Fault>> {
         return Err(vec![Fault::of_file(file, "larger than 1 MiB")]);
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let builder =
-        Builder { file, lines: text.lines().collect(), open: Vec::new(), root: None, nodes: 0, doubled: Vec::new() };
+    // As the parser counts them: a carriage return that stands alone ends a line too.
+    let lines: Vec<&str> = text.split("\r\n").flat_map(|part| part.split(['\n', '\r'])).collect();
+    let end = Pos { line: lines.len(), column: lines.last().map_or(0, |last| last.chars().count()) + 1 };
+    let builder = Builder { file, lines, end, open: Vec::new(), root: None, nodes: 0, doubled: Vec::new() };
     builder.run(text)
 }
 
@@ -40,6 +42,7 @@ enum Open {
 struct Builder<'a> {
     file: &'a str,
     lines: Vec<&'a str>,
+    end: Pos,
     open: Vec<Open>,
     root: Option<Node>,
     nodes: usize,
@@ -72,7 +75,7 @@ impl<'a> Builder<'a> {
     }
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Fault> {
-        let at = pos(span.start);
+        let at = self.pos(span.start);
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
             Event::DocumentStart(_) if self.root.is_some() => Err(self
@@ -189,12 +192,13 @@ impl<'a> Builder<'a> {
     }
 
     fn syntax(&self, at: Marker, info: &str) -> Fault {
-        let at = pos(at);
+        let at = self.pos(at);
         let fault = self.fault(at, format!("not readable as YAML: {info}"));
         if info.contains("anchor") {
             return self.anchors(at);
         }
-        let near = self.lines.iter().skip(at.line.saturating_sub(2)).take(2);
+        // This line and the one before.
+        let near = self.lines.iter().take(at.line).skip(at.line.saturating_sub(2));
         if near.clone().any(|line| line.contains("${") && line.contains(['[', '{'])) {
             return fault.with_hint("inside [ ] or { } put it in quotes: \"${NAME}\"");
         }
@@ -209,6 +213,12 @@ impl<'a> Builder<'a> {
         Fault { line: at.line, column: at.column, path: path.to_string(), ..Fault::of_file(self.file, message) }
     }
 
+    /// The parser's place; the end of the file for what it misses only on a line after that.
+    fn pos(&self, marker: Marker) -> Pos {
+        let at = Pos { line: marker.line().max(1), column: marker.col() + 1 };
+        if at.line > self.end.line { self.end } else { at }
+    }
+
     /// The way to where the reading stands.
     fn path(&self) -> Path {
         self.open.iter().fold(Path::default(), |path, open| match open {
@@ -217,8 +227,4 @@ impl<'a> Builder<'a> {
             Open::Map { key: None, .. } => path,
         })
     }
-}
-
-fn pos(marker: Marker) -> Pos {
-    Pos { line: marker.line().max(1), column: marker.col() + 1 }
 }

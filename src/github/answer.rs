@@ -7,6 +7,7 @@ use reqwest::header::{DATE, ETAG, HeaderMap, LINK};
 use reqwest::{Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_path_to_error::Segment;
 
 use super::error::{CallError, clean};
 
@@ -47,7 +48,7 @@ impl Answer {
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, CallError> {
         let mut json = serde_json::Deserializer::from_slice(&self.body);
         serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| (error.path().to_string(), error.into_inner()))
+            .map_err(|error| (shown_path(error.path()), error.into_inner()))
             .and_then(|value| json.end().map(|()| value).map_err(|error| (".".to_owned(), error)))
             .map_err(|(path, error)| {
                 // The parser's own text may quote the body; a body may hold a token.
@@ -56,11 +57,8 @@ impl Answer {
                     serde_json::error::Category::Eof => "ends too early",
                     serde_json::error::Category::Io | serde_json::error::Category::Syntax => "is not JSON",
                 };
-                let place = clean(&path, "");
-                CallError::unknown(
-                    self.status.as_u16(),
-                    format!("the answer {kind} (at {place}, line {})", error.line()),
-                )
+                let why = format!("the answer {kind} (at {path}, line {})", error.line());
+                CallError::unknown(self.status.as_u16(), why)
             })
     }
 
@@ -88,6 +86,21 @@ impl Answer {
     pub(super) fn next_page(&self) -> Option<String> {
         self.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok()).find_map(next_link)
     }
+}
+
+/// The way to a place in an answer as far as it is made of names like those of the API: other keys are whatever the
+/// body holds, which may be a token.
+fn shown_path(path: &serde_path_to_error::Path) -> String {
+    let names = path.iter().map_while(|segment| match segment {
+        Segment::Map { key } => {
+            let known = key.len() <= 40 && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            known.then(|| key.clone())
+        }
+        Segment::Seq { index } => Some(index.to_string()),
+        _ => None,
+    });
+    let names: Vec<String> = names.take(10).collect();
+    if names.is_empty() { ".".to_owned() } else { names.join(".") }
 }
 
 /// Reads at most `cap` bytes.

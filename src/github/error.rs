@@ -209,15 +209,16 @@ pub enum SetupError {
 
 /// Outside text made fit for logs and comments: one line, no control or direction characters, cut, without `secret`.
 pub(super) fn clean(text: &str, secret: &str) -> String {
-    let text = if secret.is_empty() { text.to_owned() } else { text.replace(secret, "…") };
-    let mut kept: String = text
+    let visible: String = text
         .chars()
         .filter(
             |c| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'),
         )
         .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MAX_MESSAGE_CHARS + 1)
         .collect();
+    // Only now: a secret with something invisible inside would come together again.
+    let text = if secret.is_empty() { visible } else { visible.replace(secret, "…") };
+    let mut kept: String = text.chars().take(MAX_MESSAGE_CHARS + 1).collect();
     if kept.chars().count() > MAX_MESSAGE_CHARS {
         kept = kept.chars().take(MAX_MESSAGE_CHARS - 1).collect();
         kept.push('…');

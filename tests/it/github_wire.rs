@@ -205,3 +205,21 @@ async fn an_odd_answer_is_not_quoted() {
     assert!(!format!("{error:?}{error}").contains("secret"), "{error}");
     assert_unknown(&error, Some(200), "at id");
 }
+
+#[tokio::test]
+async fn an_answer_that_repeats_the_token_is_told_without_it() {
+    for body in [
+        format!(r#"{{"id":"t1","{TOKEN}":"#),
+        format!(r#"{{"id":"t1","sessions":{{"{TOKEN}":[}}}}"#),
+        format!(r#"{{"message":"no {TOKEN}"}}"#),
+        format!(r#"{{"message":"no {}\u200b{}"}}"#, &TOKEN[..5], &TOKEN[5..]),
+        format!(r#"{{"message":"no","errors":["{}\ufeff{}"]}}"#, &TOKEN[..5], &TOKEN[5..]),
+    ] {
+        for status in [201, 422, 502] {
+            let body = body.clone();
+            let mock = Mock::start(move |_| reply(status, &body)).await;
+            let error = start_at(&mock.url).await.unwrap_err();
+            assert!(!format!("{error} {error:?} {}", error.for_person()).contains(TOKEN), "{status} {error}");
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! What a decision says when a condition was false or could not be answered: the paths it looked at and
 //! the values it saw, so that nobody has to guess.
 
-use cel::ExecutionError;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::{ExecutionError, Value};
 
 use super::super::trust;
 use super::super::view::{NAMES, View};
@@ -102,12 +102,12 @@ pub(super) fn short(text: &str) -> String {
 pub(super) fn explain(error: &ExecutionError, part: &Part, view: &View) -> ConditionError {
     let message = match error {
         ExecutionError::NoSuchKey(field) => match part.paths.iter().find_map(|path| absent(path, field, view)) {
-            Some(path) => format!("this event has no `{path}`; ask `has({path})` first"),
+            Some(path) => format!("this event has no `{0}`; ask `has({0})` first", short(path)),
             None => format!("this event has no field `{}`; ask `has()` first", short(field)),
         },
         ExecutionError::UndeclaredReference(name) => format!("there is no `{}`", short(name)),
         // The engine's words may hold the values that it could not compare.
-        other => match other.to_string() {
+        other => match in_words(other) {
             text if redact::holds_secret(&text) || part.paths.iter().any(|path| redact::names_secret(path)) => {
                 "it could not be evaluated; what it saw is secret".to_owned()
             }
@@ -115,6 +115,30 @@ pub(super) fn explain(error: &ExecutionError, part: &Part, view: &View) -> Condi
         },
     };
     ConditionError { message }
+}
+
+/// What the engine says, without the insides of maps and lists: they are long, and in another order each time.
+fn in_words(error: &ExecutionError) -> String {
+    let a = |value: &Value| match value {
+        Value::Map(_) | Value::List(_) => format!("a {}", value.type_of()),
+        scalar => format!("{scalar:?}"),
+    };
+    match error {
+        ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
+            format!("`{operator}` is not possible with {} and {}", a(left), a(right))
+        }
+        ExecutionError::ValuesNotComparable(left, right) => {
+            format!("{} can not be compared to {}", a(left), a(right))
+        }
+        ExecutionError::UnsupportedIndex(index, value) => format!("{} cannot be an index of {}", a(index), a(value)),
+        ExecutionError::NotSupportedAsMethod { method, target } => {
+            format!("`{method}` is not possible on {}", a(target))
+        }
+        ExecutionError::UnsupportedTargetType { target } => format!("not possible on {}", a(target)),
+        ExecutionError::UnsupportedKeyType(key) => format!("{} cannot be a key", a(key)),
+        ExecutionError::DuplicateKey(key) => format!("the key {} stands twice", a(key)),
+        other => other.to_string(),
+    }
 }
 
 /// The beginning of `path` up to `field`, if that is what the event lacks.

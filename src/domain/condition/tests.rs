@@ -66,7 +66,9 @@ fn what_it_saw_holds_no_secret() {
             "payload.config.keyboard=\"qwerty\""
         ]
     );
-    for text in ["payload.config.secret < 1", "payload.odd + 1 == 2"] {
+    for text in
+        ["payload.config.secret < 1", "payload.odd + 1 == 2", "payload.config + 1 == 2", "payload.list + 1 == 2"]
+    {
         let message = Condition::parse(text).unwrap().evaluate(&view).unwrap_err().message;
         assert!(!message.contains("canary"), "{message}");
     }
@@ -83,6 +85,16 @@ fn a_missing_field_is_named_unless_it_was_asked_for() {
 }
 
 /// Case 66.
+#[test]
+fn what_went_wrong_is_short_and_the_same_each_time() {
+    let long = format!("issue.{} == 1", "very".repeat(200));
+    let message = evaluate(&long).unwrap_err().message;
+    assert!(message.chars().count() <= 300 && message.ends_with("` first"), "{message}");
+    let text = "{'a': 1, 'b': 2, 'c': 3, 'd': 4, 'e': 5} + 1 == 2";
+    let messages: Vec<_> = (0..20).map(|_| evaluate(text).unwrap_err().message).collect();
+    assert!(messages.iter().all(|message| message == "`add` is not possible with a map and Int(1)"), "{messages:?}");
+}
+
 #[test]
 fn errors_refuse_but_a_false_part_outweighs_them() {
     assert!(!holds("comment.body == 'x' && false"));

@@ -27,6 +27,7 @@ pub(in super::super) fn unknown_name(name: &str) -> String {
         .map(|known| (strsim::damerau_levenshtein(name, known), known))
         .min()
         .filter(|(distance, _)| *distance <= 2);
+    let name = super::super::trust::clean_line(name, 60);
     match near {
         Some((_, known)) => format!("there is no `{name}` in an event; did you mean `{known}`?"),
         None => format!("there is no `{name}` in an event; there is {}", NAMES.join(", ")),

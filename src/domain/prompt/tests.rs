@@ -51,6 +51,7 @@ fn mistakes_are_found_when_the_rule_is_loaded() {
     assert_eq!(unknown.message, "there is no `isue` in an event; did you mean `issue`?");
     assert_eq!(unknown.line, Some(3));
     assert_eq!(fault("\n{{ issue.title").line, Some(2));
+    assert!(fault(&format!("{{{{ {} }}}}", "a".repeat(5_000))).message.chars().count() < 300);
     assert!(fault("{{ issue.title | upcase }}").message.contains("upcase"));
     for forbidden in
         ["{% include 'x' %}", "{% extends 'x' %}", "{% import 'x' as y %}", "{% macro f() %}{% endmacro %}"]

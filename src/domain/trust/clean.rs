@@ -26,12 +26,19 @@ pub fn clean(text: &str, limit: usize) -> String {
 /// [`clean`] for what belongs on one line: line ends and runs of white space become one space.
 #[must_use]
 pub fn clean_line(text: &str, limit: usize) -> String {
-    let cleaned = clean(text, limit);
-    if cleaned.contains(['\n', '\t']) || cleaned.contains("  ") {
-        cleaned.split_whitespace().collect::<Vec<_>>().join(" ")
-    } else {
-        cleaned
+    let mut cleaned = clean(text, limit);
+    for _ in 0..PASSES {
+        if !cleaned.contains(['\n', '\t']) && !cleaned.contains("  ") {
+            return cleaned;
+        }
+        // Lines that are harmless one by one can make a marker together.
+        cleaned = clean(&joined(&cleaned), limit);
     }
+    joined(&cleaned)
+}
+
+fn joined(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn remove_markup(mut text: String) -> String {

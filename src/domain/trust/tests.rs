@@ -117,6 +117,13 @@ fn a_long_text_is_cut_visibly() {
 }
 
 #[test]
+fn lines_that_are_harmless_alone_make_no_trick_together() {
+    assert_eq!(clean_line(&format!("Task\nbridge-Ref: {}", "a".repeat(26)), 100), "");
+    let line = clean_line("text\n```[a](b \"unseen\")\n```\nend", 100);
+    assert!(line.contains("[a](b)") && !line.contains("unseen"), "{line}");
+}
+
+#[test]
 fn a_marker_reads_back() {
     let marker = Marker::from_bytes(*b"0123456789abcdef");
     assert_eq!(marker.text(), "gaytemzugu3doobzmfrggzdfmy");

@@ -59,10 +59,27 @@ fn what_cannot_be_read_is_told_with_its_place() {
 fn a_variable_in_a_flow_list_is_told_to_be_quoted() {
     let faults = faults("sources:\n  a: { type: github, secrets: ${X} }\n");
     assert!(faults[0].contains("put it in quotes: \"${NAME}\""), "{faults:?}");
+    let later = "a: b: c\nsources: { github: { type: github, secrets: \"${X}\" } }\n";
+    assert!(!self::faults(later)[0].contains("put it in quotes"), "no hint for a line after the fault");
 }
 
 #[test]
 fn a_file_over_one_mebibyte_is_refused() {
     let text = format!("# {}\n", "x".repeat(1024 * 1024));
     assert_eq!(faults(&text), ["t.yaml: the file is larger than 1048576 bytes".to_owned()]);
+}
+
+#[test]
+fn what_is_missing_after_the_end_is_told_at_the_end() {
+    for (text, place) in [
+        ("a: [", "t.yaml:1:5: "),
+        ("sources:\n  github: { type: github, secrets:", "t.yaml:2:35: "),
+        ("a: b\nc", "t.yaml:2:2: "),
+        ("? ", "t.yaml:1:3: "),
+        // A carriage return that stands alone ends a line too.
+        ("a: b\rc: [", "t.yaml:2:5: "),
+    ] {
+        let faults = faults(text);
+        assert!(faults.iter().all(|fault| fault.starts_with(place)), "{text:?}: {faults:?}");
+    }
 }
