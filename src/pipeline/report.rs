@@ -33,6 +33,9 @@ const PAGES: usize = 5;
 pub async fn report_batch(bridge: &Bridge) -> Result<usize, StepError> {
     let lease = Lease::new(&bridge.ground, bridge.settings.lease);
     let limit = i64::try_from(bridge.settings.at_once).unwrap_or(1).max(1);
+    if !bridge.github.answers().await {
+        return Ok(0);
+    }
     let reports = bridge.store.claim_reports(lease, bridge.ground.now(), limit).await?;
     let taken = reports.len();
     super::each_at_once(reports, usize::MAX, |report| {
@@ -361,7 +364,7 @@ async fn set_label(session: &Session, path: &RepoPath, report: &Report, task: &T
 
 async fn failed(bridge: &Bridge, lease: Lease, report: &Report, error: &CallError) -> Result<(), StepError> {
     let now = bridge.ground.now();
-    if let CallError::Limited { until, .. } = error {
+    if let CallError::Limited { until, .. } | CallError::Away { until } = error {
         bridge.store.postpone_report(report.id, lease, Some(*until), false, &error.for_person()).await?;
         return Ok(());
     }

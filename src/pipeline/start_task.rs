@@ -37,6 +37,9 @@ pub async fn start_batch(bridge: &Bridge) -> Result<usize, StepError> {
     let limit = i64::try_from(bridge.settings.at_once).unwrap_or(1).max(1);
     release_forgotten(bridge).await?;
     take_turns(bridge, now).await?;
+    if !bridge.github.answers().await {
+        return Ok(0);
+    }
     let tasks = bridge.store.claim_startable(lease, now, limit).await?;
     let taken = tasks.len();
     super::each_at_once(tasks, usize::MAX, |task| {
@@ -264,7 +267,7 @@ async fn turned_down(
             task.due_at = later();
             (Outcome::Deferred, Step::Defer)
         }
-        CallError::Limited { until, .. } => {
+        CallError::Limited { until, .. } | CallError::Away { until } => {
             task.due_at = *until;
             (Outcome::Deferred, Step::Defer)
         }
@@ -319,7 +322,9 @@ fn status_of(error: &CallError) -> Option<u16> {
         CallError::Invalid { .. } => Some(422),
         CallError::Refused { status, .. } => Some(*status),
         CallError::Unknown { status, .. } => *status,
-        CallError::NotSent { .. } | CallError::Limited { .. } | CallError::Moved { .. } => None,
+        CallError::NotSent { .. } | CallError::Away { .. } | CallError::Limited { .. } | CallError::Moved { .. } => {
+            None
+        }
     }
 }
 
