@@ -2,6 +2,8 @@
 
 /// How long to wait before the next try.
 pub mod backoff;
+/// Whether the other side answers at all.
+pub mod circuit;
 /// The command line that people write in comments.
 pub mod command;
 /// `when` of a rule: a CEL condition, bounded when loaded.

@@ -1,5 +1,5 @@
-//! The one client: every request to GitHub's API leaves through [`Core::call`], which asks the remembered pauses
-//! first, sends once, and sorts the answer.
+//! The one client: every request to GitHub's API leaves through [`Core::call`], which asks the remembered pauses and
+//! whether GitHub answers at all, sends once, and sorts the answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,8 +16,10 @@ use super::app::App;
 use super::error::{CallError, SetupError};
 use super::limits::{Limits, Pause, RateView, TokenOwner};
 use super::paths;
+use super::reach::{PATIENCE, Reach};
 use super::settings::{Settings, address, http_client};
 use crate::clock::Ground;
+use crate::domain::circuit::Outage;
 use crate::secret::Secret;
 
 /// Redirects that a read follows (a renamed repository needs one).
@@ -50,6 +52,7 @@ impl Github {
             version: settings.api_version.parse().map_err(|_| SetupError::ApiVersion)?,
             timeout: settings.timeout,
             limits: Limits::default(),
+            reach: Reach::default(),
             sent: AtomicU64::new(0),
             ground,
         });
@@ -79,6 +82,24 @@ impl Github {
     #[must_use]
     pub fn app(&self) -> Option<&App> {
         self.0.app.as_ref()
+    }
+
+    /// Whether anything may be sent now. While GitHub does not answer at all, this is where it is asked now and then;
+    /// whoever takes up work asks here first, so that what waits is left as it is.
+    pub async fn answers(&self) -> bool {
+        self.0.core.pass().await.is_ok()
+    }
+
+    /// The outage that goes on, if one does.
+    #[must_use]
+    pub fn outage(&self) -> Option<Outage> {
+        self.0.core.reach.outage()
+    }
+
+    /// When the last outage since the start of this process ended.
+    #[must_use]
+    pub fn back_since(&self) -> Option<DateTime<Utc>> {
+        self.0.core.reach.back_since()
     }
 
     /// Requests sent since the start, redirects counted.
@@ -183,6 +204,7 @@ pub(super) struct Core {
     version: HeaderValue,
     timeout: Duration,
     limits: Limits,
+    reach: Reach,
     sent: AtomicU64,
     pub(super) ground: Ground,
 }
@@ -209,9 +231,30 @@ impl Core {
             let message = "an earlier answer asked to wait".to_owned();
             return Err(CallError::Limited { until, secondary, sent: false, message });
         }
-        match tokio::time::timeout(self.timeout, self.exchange(token, &authorization, ask)).await {
-            Ok(result) => result,
-            Err(_) => Err(CallError::Unknown { status: None, why: format!("no answer within {:?}", self.timeout) }),
+        self.pass().await?;
+        let exchange = self.exchange(token, &authorization, ask);
+        let outcome = tokio::time::timeout(self.timeout, exchange).await.unwrap_or_else(|_| {
+            Err(CallError::Unknown { status: None, why: format!("no answer within {:?}", self.timeout) })
+        });
+        self.reach.learn(&outcome, self.ground.now());
+        outcome
+    }
+
+    async fn pass(&self) -> Result<(), CallError> {
+        self.reach.pass(&self.ground, async || self.probe().await).await
+    }
+
+    /// Asks for what costs nothing and needs no token. Any answer but a server's fault will do.
+    /// <https://docs.github.com/en/rest/rate-limit/rate-limit>
+    async fn probe(&self) -> Result<(), String> {
+        let url = self.url(&["rate_limit"]).map_err(|error| error.to_string())?;
+        let request = self.client.get(url).header(ACCEPT, "application/vnd.github+json");
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        match tokio::time::timeout(PATIENCE.min(self.timeout), request.send()).await {
+            Ok(Ok(response)) if !response.status().is_server_error() => Ok(()),
+            Ok(Ok(response)) => Err(format!("it answers {}", response.status().as_u16())),
+            Ok(Err(error)) => Err(answer::network_reason(error)),
+            Err(_) => Err("no answer in time".to_owned()),
         }
     }
 

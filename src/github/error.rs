@@ -28,6 +28,13 @@ pub enum CallError {
         /// What the network said.
         why: String,
     },
+    /// It was held back here: GitHub does not answer at all, and is asked again at a time. It did not happen, and
+    /// counts as no try.
+    #[error("held back: GitHub does not answer; it is asked again at {}", until.to_rfc3339_opts(SecondsFormat::Secs, true))]
+    Away {
+        /// When GitHub is asked again.
+        until: DateTime<Utc>,
+    },
     /// A rate limit: refused by GitHub (429, or 403 with the signs of one), or held back here because of an
     /// earlier refusal. Either way it did not happen.
     #[error("rate limit ({}, {}): {message}; paused until {}", if *secondary { "secondary" } else { "primary" },
@@ -104,7 +111,7 @@ impl CallError {
     #[must_use]
     pub fn next(&self) -> Next {
         match self {
-            Self::NotSent { .. } | Self::Limited { .. } | Self::Moved { .. } => Next::Retry,
+            Self::NotSent { .. } | Self::Away { .. } | Self::Limited { .. } | Self::Moved { .. } => Next::Retry,
             Self::Unauthorized { .. } => Next::AskPerson,
             Self::Forbidden { .. }
             | Self::NotFound { .. }
@@ -122,7 +129,9 @@ impl CallError {
             if message.is_empty() { format!("{lead}.") } else { format!("{lead}: {message}") }
         };
         match self {
-            Self::NotSent { .. } => "GitHub could not be reached. It will be tried again.".to_owned(),
+            Self::NotSent { .. } | Self::Away { .. } => {
+                "GitHub could not be reached. It will be tried again.".to_owned()
+            }
             Self::Limited { until, .. } => format!(
                 "GitHub asks to go slower. It will be tried again after {}.",
                 until.to_rfc3339_opts(SecondsFormat::Secs, true)
@@ -158,7 +167,7 @@ impl CallError {
                 *message = tell(message);
                 details.iter_mut().for_each(|detail| *detail = tell(detail));
             }
-            Self::Moved { .. } => {}
+            Self::Moved { .. } | Self::Away { .. } => {}
         }
         self
     }

@@ -17,6 +17,7 @@ mod limits;
 mod paths;
 mod permissions;
 mod pulls;
+mod reach;
 mod reactions;
 mod remote_task;
 mod repos;

@@ -33,7 +33,7 @@ impl Later {
 impl From<&CallError> for Later {
     fn from(error: &CallError) -> Self {
         let until = match error {
-            CallError::Limited { until, .. } => Some(*until),
+            CallError::Limited { until, .. } | CallError::Away { until } => Some(*until),
             _ => None,
         };
         Self { why: error.for_person(), until }

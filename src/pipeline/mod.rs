@@ -26,10 +26,12 @@ pub mod observe;
 pub mod people;
 /// From a verified request to a committed row.
 pub mod record;
+mod record_start;
 /// From a rule and an event to the exact prompt.
 pub mod render_prompt;
 /// Telling people.
 pub mod report;
+mod send_report;
 /// Settling tasks whose start has an unknown outcome.
 pub mod settle_uncertain;
 mod sight;

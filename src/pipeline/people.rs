@@ -164,7 +164,7 @@ pub enum AddError {
 /// Nobody tries this again by itself, so the words are others than for a task.
 fn unconfirmed(error: &CallError) -> String {
     match error {
-        CallError::NotSent { .. } | CallError::Unknown { .. } => {
+        CallError::NotSent { .. } | CallError::Away { .. } | CallError::Unknown { .. } => {
             "GitHub could not be asked whose token it is; check `github.api_url` and run the command again".to_owned()
         }
         other => other.for_person(),

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use chrono::TimeDelta;
 
 use super::people::{NoToken, act_as, refuse};
-use super::start_task::adopt;
+use super::record_start::adopt;
 use super::transition::{note, take_step, tell};
 use super::{Bridge, StepError};
 use crate::domain::task::{State, Step};
@@ -44,6 +44,9 @@ pub async fn settle_batch(bridge: &Bridge) -> Result<usize, StepError> {
     let limit = i64::try_from(bridge.settings.at_once).unwrap_or(1).max(1);
     for task in bridge.store.claim_abandoned_starts(lease, limit).await? {
         lose_sight(bridge, lease, &task).await?;
+    }
+    if !bridge.github.answers().await {
+        return Ok(0);
     }
     let tasks = bridge.store.claim_uncertain(lease, bridge.ground.now(), limit).await?;
     let taken = tasks.len();
@@ -79,6 +82,8 @@ enum Look {
     Absent(Moment),
     /// No conclusion: why.
     Unclear(String),
+    /// GitHub does not answer at all: it was not looked, and is not before this time.
+    Away(Moment),
 }
 
 async fn settle(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepError> {
@@ -86,6 +91,7 @@ async fn settle(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepErr
     let look = match act_as(bridge, task.person_id).await {
         Ok(acting) => match look(bridge, &acting.session, &task).await? {
             Ok(look) => look,
+            Err(CallError::Away { until }) => Look::Away(until),
             Err(error) => {
                 if error.next() == Next::AskPerson {
                     refuse(bridge, task.person_id, &acting.sealed, &error).await?;
@@ -104,7 +110,8 @@ async fn settle(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepErr
     }
     let now = bridge.ground.now();
     task.release();
-    let since = task.uncertain_since.unwrap_or(task.changed_at);
+    // While GitHub did not answer at all, nobody could look: that is no reason to call a person.
+    let since = task.uncertain_since.unwrap_or(task.changed_at).max(bridge.github.back_since().unwrap_or_default());
     let grace = TimeDelta::from_std(bridge.settings.uncertain_grace).unwrap_or(TimeDelta::MAX);
     task.due_at = now + if task.needs_person { SLOW_LOOK } else { NEXT_LOOK.min(grace.max(TimeDelta::seconds(1))) };
     match look {
@@ -128,6 +135,10 @@ async fn settle(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepErr
                 need_person(bridge, &mut tx, &mut task, &format!("GitHub's list could not be read completely: {why}"))
                     .await?;
             }
+            tx.save_task(&task).await?;
+        }
+        Look::Away(until) => {
+            task.due_at = until;
             tx.save_task(&task).await?;
         }
         Look::Absent(said_at) => {
@@ -195,7 +206,9 @@ async fn look(bridge: &Bridge, session: &Session, task: &Task) -> Result<Result<
                 Some(false) => {}
                 None => unread = Some("a candidate does not show its prompt".to_owned()),
             },
-            Err(error) if error.next() == Next::AskPerson => return Ok(Err(error)),
+            Err(error) if error.next() == Next::AskPerson || matches!(error, CallError::Away { .. }) => {
+                return Ok(Err(error));
+            }
             Err(error) => unread = Some(format!("a candidate could not be read: {}", error.for_person())),
         }
     }

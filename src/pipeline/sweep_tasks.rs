@@ -39,6 +39,9 @@ pub async fn sweep_batch(bridge: &Bridge) -> Result<usize, StepError> {
     let limit = i64::try_from(bridge.settings.at_once).unwrap_or(1).max(1);
     let settled_since = settled_since(bridge, now);
     bridge.store.rest_sweeps(now, settled_since, RESTS).await?;
+    if !bridge.github.answers().await {
+        return Ok(0);
+    }
     let due = bridge.store.claim_sweeps(lease, now, settled_since, limit).await?;
     let mut looked = due.len();
     super::each_at_once(due, usize::MAX, |sweep| {
@@ -126,7 +129,7 @@ async fn round(bridge: &Bridge, lease: Lease, sweep: Sweep) -> Result<(), StepEr
 
 fn next_round(bridge: &Bridge, sweep: &Sweep, watched: Watched, trouble: Option<&CallError>, now: Moment) -> Moment {
     let settings = &bridge.settings;
-    if let Some(CallError::Limited { until, .. }) = trouble {
+    if let Some(CallError::Limited { until, .. } | CallError::Away { until }) = trouble {
         return *until;
     }
     let wait = if trouble.is_some() {

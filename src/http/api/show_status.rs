@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -29,6 +29,19 @@ pub(super) struct Status {
     refused_24h: Vec<Refused>,
     /// Whether anything is paused.
     paused: bool,
+    /// Whether GitHub answers.
+    github: GithubStatus,
+}
+
+/// Whether GitHub answers this replica.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct GithubStatus {
+    /// False while calls are held back because GitHub does not answer at all. Webhooks are taken in all the same.
+    answers: bool,
+    /// Since when it has not answered.
+    away_since: Option<DateTime<Utc>>,
+    /// When it is asked again.
+    asked_again_at: Option<DateTime<Utc>>,
 }
 
 /// The rules in force.
@@ -66,6 +79,7 @@ pub(super) async fn show_status(
     for hour in bridge.store.refusals(bridge.ground.now() - TimeDelta::hours(24)).await? {
         *refused.entry((hour.source, hour.reason)).or_default() += hour.count;
     }
+    let outage = bridge.github.outage();
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         rules: Rules { version: live.rules.version.clone(), count: live.rules.rules.len() },
@@ -73,5 +87,10 @@ pub(super) async fn show_status(
         waiting_deliveries: bridge.store.waiting_deliveries().await?,
         refused_24h: refused.into_iter().map(|((source, reason), count)| Refused { source, reason, count }).collect(),
         paused: !bridge.store.pauses().await?.is_empty(),
+        github: GithubStatus {
+            answers: outage.is_none(),
+            away_since: outage.map(|outage| outage.since),
+            asked_again_at: outage.map(|outage| outage.next_probe_at),
+        },
     }))
 }
