@@ -78,6 +78,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) cut: Option<Cut>,
     /// What stands between the service and GitHub.
     pub(crate) wire: Option<Cut>,
+    /// The longest that a statement outside intake may take, if not as long as usual.
+    pub(crate) statement: Option<Duration>,
     pub(crate) adjust: Box<dyn FnOnce(&mut Settings) + Send + 'a>,
     pub(crate) adjust_github: Box<dyn FnOnce(&mut GithubSettings) + Send + 'a>,
 }
@@ -91,6 +93,7 @@ impl Setup<'_> {
             intake: Intake::new(26_214_400, Duration::from_secs(5), 64 * 1024 * 1024),
             cut: None,
             wire: None,
+            statement: None,
             adjust: Box::new(|_| {}),
             adjust_github: Box::new(|_| {}),
         }
@@ -138,7 +141,10 @@ impl World {
         control.grant("acme/widgets", "otto", Role::Read).unwrap();
         let database = TestDatabase::create().await;
         let through = setup.cut.as_ref().map(|cut| cut.url(&database.url));
-        let store = open_store(through.as_ref().unwrap_or(&database.url)).await;
+        let mut store = open_store(through.as_ref().unwrap_or(&database.url)).await;
+        if let Some(longest) = setup.statement {
+            store = store.patient_for(longest);
+        }
         let loaded = configuration(&setup.rules);
         let mut settings = settings_of(&loaded.config);
         settings.write_spacing = Duration::ZERO;
