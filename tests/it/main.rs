@@ -46,6 +46,7 @@ mod story_database;
 mod story_dead_lines;
 mod story_explain;
 mod story_forget;
+mod story_github_line;
 mod story_guards;
 mod story_intake_bodies;
 mod story_intake_signature;
