@@ -19,7 +19,6 @@ use crate::http::state::Intake;
 use crate::http::{AppState, Server, ServerSettings, router};
 use crate::pipeline::Bridge;
 use crate::pipeline::record::recorder;
-use crate::store::connect::within_patience;
 use crate::workers::Workers;
 
 /// How often the configuration's files are looked at for a change.
@@ -192,8 +191,8 @@ async fn reload(bridge: &Bridge, config: &Path) {
     }
     let live = live_of(&loaded, bridge.github.host());
     let version = live.rules.version.clone();
-    let kept = bridge.store.keep_rule_version(&version, &live.rules.source_json, bridge.ground.now());
-    if let Err(error) = within_patience(kept).await {
+    let kept = bridge.store.keep_rule_version(&version, &live.rules.source_json, bridge.ground.now()).await;
+    if let Err(error) = kept {
         tracing::error!(%error, "the configuration was not reloaded: its version could not be stored");
         return;
     }

@@ -1,4 +1,4 @@
-//! `/healthz`: the process lives. `/readyz`: it can do its work, that is, the database answers.
+//! `/healthz`: the process lives. `/readyz`: it can do its work, that is, the database answers and takes what comes.
 
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ async fn readyz(State(bridge): State<Bridge>) -> Result<&'static str, Problem> {
     match tokio::time::timeout(PATIENCE, bridge.store.check()).await {
         Ok(Ok(())) => Ok("ready\n"),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "not ready: the database does not answer");
-            Err(Problem::unavailable("The database does not answer.", 2))
+            tracing::warn!(%error, "not ready: the database does not answer or takes nothing");
+            Err(Problem::unavailable("The database does not answer, or has no room left.", 2))
         }
         Err(_) => Err(Problem::unavailable("The database does not answer in time.", 2)),
     }

@@ -10,7 +10,6 @@ use chrono::{DurationRound, TimeDelta};
 use super::budget::Budget;
 use crate::pipeline::Bridge;
 use crate::pipeline::record::Recorder;
-use crate::store::connect::within_patience;
 use crate::store::refusals::RefusalCount;
 use crate::store::{Moment, StoreError};
 
@@ -126,7 +125,7 @@ impl Refused {
                 count: *count,
             })
             .collect();
-        let outcome = within_patience(bridge.store.add_refusals(&rows)).await;
+        let outcome = bridge.store.add_refusals(&rows).await;
         if outcome.is_err() {
             let mut kept = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
             for (key, count) in counts {

@@ -152,7 +152,7 @@ async fn find_own(
 ///
 /// # Errors
 /// [`StepError`]: retry.
-pub async fn tell_of(bridge: &Bridge, task: &Task) -> Result<String, StepError> {
+async fn tell_of(bridge: &Bridge, task: &Task) -> Result<String, StepError> {
     let until = task.ended_at.unwrap_or_else(|| bridge.ground.now());
     let ahead = if task.state == State::Pending { bridge.store.tasks_ahead(task).await? } else { 0 };
     let usage = bridge.store.usage(UsageOf::Task(task.id)).await?;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use super::StoreError;
+use super::disk::Disk;
+use super::in_time::{Bounds, STATEMENT, WorkPool};
 use crate::fail_point::{Point, reach};
 use crate::secret::Secret;
 
@@ -29,14 +31,13 @@ pub struct StoreSettings {
 const ANSWER: Duration = Duration::from_millis(2500);
 /// How long a connection counts as alive after it was used.
 const FRESH: Duration = Duration::from_millis(500);
-/// Longer than the server lets any statement run.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) intake: PgPool,
-    pub(crate) work: PgPool,
+    pub(crate) work: WorkPool,
+    pub(super) disk: Disk,
 }
 
 /// Why the database cannot be used. All of these are for a person to settle.
@@ -77,14 +78,6 @@ async fn lives(connection: &mut sqlx::PgConnection, idle_for: Duration) -> Resul
     if idle_for < FRESH { Ok(true) } else { answers(connection).await }
 }
 
-/// Waits for the database for a bounded time, where no worker's or request's deadline does.
-///
-/// # Errors
-/// As `work`, or [`StoreError::Unavailable`] after a patience of 20 seconds: whether it was done is not known.
-pub async fn within_patience<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(PATIENCE, work).await.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)))
-}
-
 impl Store {
     /// Connects, waiting up to `connect_wait` for a database that is still starting; `waiting` is
     /// called once, when the first try fails.
@@ -94,24 +87,37 @@ impl Store {
     pub async fn connect(settings: &StoreSettings, waiting: impl FnOnce(&str)) -> Result<Self, ConnectError> {
         let options: PgConnectOptions = settings.url.expose().parse().map_err(|_| ConnectError::BadUrl)?;
         // A query that no human waits for any more must not go on: sqlx itself has no time-out. A line that is gone
-        // without a word is noticed only on this side: by the deadlines of workers and requests.
+        // without a word is noticed only on this side.
         let options = options.application_name("taskbridge").options([
             ("statement_timeout", "15000"),
             ("idle_in_transaction_session_timeout", "30000"),
             ("lock_timeout", "5000"),
         ]);
         let pool = |connections: u32| PgPoolOptions::new().max_connections(connections.max(1)).acquire_timeout(ANSWER);
+        let disk = Disk::default();
         let store = Self {
             intake: pool(settings.intake_connections)
                 .test_before_acquire(false)
                 .before_acquire(|connection, met| Box::pin(lives(connection, met.idle_for)))
                 .connect_lazy_with(options.clone()),
-            work: pool(settings.work_connections)
-                .after_release(|connection, _| Box::pin(answers(connection)))
-                .connect_lazy_with(options),
+            work: WorkPool::new(
+                pool(settings.work_connections)
+                    .after_release(|connection, _| Box::pin(answers(connection)))
+                    .connect_lazy_with(options),
+                Bounds { longest: STATEMENT, disk: disk.clone() },
+            ),
+            disk,
         };
         store.wait_until_there(settings.connect_wait, waiting).await?;
         Ok(store)
+    }
+
+    /// The same database, where statements outside intake end after `longest` instead of 18 seconds: for those who need
+    /// not wait so long.
+    #[must_use]
+    pub fn patient_for(mut self, longest: Duration) -> Self {
+        self.work = WorkPool::new(self.work.pool().clone(), Bounds { longest, disk: self.disk.clone() });
+        self
     }
 
     async fn wait_until_there(&self, limit: Duration, waiting: impl FnOnce(&str)) -> Result<(), ConnectError> {
@@ -135,7 +141,7 @@ impl Store {
 
     /// One try to connect. A pool would try again by itself until its time-out, and then hide the reason.
     async fn knock(&self) -> Result<(), sqlx::Error> {
-        let options = self.work.connect_options();
+        let options = self.work.pool().connect_options();
         let connect = <sqlx::PgConnection as sqlx::Connection>::connect_with(&options);
         let connected = tokio::time::timeout(ANSWER, connect).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
         sqlx::Connection::close(connected).await
@@ -145,12 +151,17 @@ impl Store {
         sqlx::query_scalar!(r#"/* ping */ SELECT 1 AS "one!""#).fetch_one(&self.work).await.map(|_| ())
     }
 
-    /// Whether the database answers now.
+    /// Whether the database answers now, and has not lately refused to take something for want of room.
     ///
     /// # Errors
     /// [`StoreError`] when it does not: retry.
     pub async fn check(&self) -> Result<(), StoreError> {
-        self.ping().await.map_err(StoreError::from)
+        self.ping().await?;
+        if self.disk.is_full() {
+            let full = std::io::Error::new(std::io::ErrorKind::StorageFull, "the database has no room left");
+            return Err(StoreError::Unavailable(sqlx::Error::Io(full)));
+        }
+        Ok(())
     }
 
     /// Makes or updates the tables. Several replicas may do so at once: one does, the others wait.
@@ -187,6 +198,6 @@ impl Store {
     /// Closes all connections.
     pub async fn close(&self) {
         self.intake.close().await;
-        self.work.close().await;
+        self.work.pool().close().await;
     }
 }

@@ -168,7 +168,7 @@ impl Store {
     pub async fn record_deliveries(&self, batch: &[NewDelivery]) -> Result<Vec<Recorded>, StoreError> {
         let mut connection = self.intake.acquire().await?;
         if let Ok(outcome) = tokio::time::timeout(RECORD_WAIT, record::record(&mut connection, batch)).await {
-            return outcome;
+            return self.disk.noted(outcome);
         }
         // The connection may lead nowhere any more, and giving it back would wait on it: it is closed instead.
         connection.close_on_drop();

@@ -3,12 +3,16 @@
 
 use sqlx::{Connection as _, PgConnection};
 
+use super::in_time::{Bounds, On};
 use super::{Moment, Store, StoreError};
 use crate::ids::uuid_floor;
 
 /// That one replica does a chore. Whatever becomes of it, its connection ends, and the chore is free.
 #[derive(Debug)]
-pub struct Chore(PgConnection);
+pub struct Chore {
+    connection: PgConnection,
+    bounds: Bounds,
+}
 
 impl Chore {
     /// Lets others do it, now.
@@ -16,9 +20,9 @@ impl Chore {
         // Said aloud, because the server takes its time to notice a closed connection. If either fails, the connection
         // is broken, which ends the chore as well.
         let _ = sqlx::query!(r#"/* end_chore */ SELECT pg_advisory_unlock_all() AS "free: ()""#)
-            .fetch_one(&mut self.0)
+            .fetch_one(On::new(&mut self.connection, &self.bounds))
             .await;
-        let _ = self.0.close().await;
+        let _ = self.bounds.one(self.connection.close()).await;
     }
 }
 
@@ -145,9 +149,9 @@ impl Store {
             r#"/* chore */ SELECT pg_try_advisory_lock(hashtextextended($1, 7422)) AS "mine!""#,
             name
         )
-        .fetch_one(&mut connection)
+        .fetch_one(On::new(&mut connection, self.work.bounds()))
         .await?;
-        let chore = Chore(connection);
+        let chore = Chore { connection, bounds: self.work.bounds().clone() };
         if mine {
             return Ok(Some(chore));
         }

@@ -15,12 +15,16 @@ pub mod connect;
 pub mod decisions;
 /// Received webhooks.
 pub mod deliveries;
+/// Whether there is room.
+mod disk;
 /// The private server for installations without a database.
 pub mod embedded;
 /// What can go wrong.
 pub mod error;
 /// Deleting what was kept long enough.
 pub mod forget;
+/// Statements end in time.
+pub(crate) mod in_time;
 /// What is paused.
 pub mod pauses;
 /// People and their sealed tokens.

@@ -1,12 +1,16 @@
 //! One transaction, passed through the functions that must happen together or not at all.
 
-use sqlx::{PgConnection, Postgres};
+use sqlx::Postgres;
 
+use super::in_time::{Bounds, On};
 use super::{Store, StoreError};
 
 /// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
 #[derive(Debug)]
-pub struct Tx(sqlx::Transaction<'static, Postgres>);
+pub struct Tx {
+    open: sqlx::Transaction<'static, Postgres>,
+    bounds: Bounds,
+}
 
 impl Store {
     /// Opens a transaction. It must be short: never across a call to the outside.
@@ -14,7 +18,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: retry.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(Tx(self.work.begin().await?))
+        Ok(Tx { open: self.work.begin().await?, bounds: self.work.bounds().clone() })
     }
 }
 
@@ -31,8 +35,8 @@ impl Store {
 }
 
 impl Tx {
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.0
+    pub(super) fn connection(&mut self) -> On<'_> {
+        On::new(&mut self.open, &self.bounds)
     }
 
     /// Makes all of it durable.
@@ -41,7 +45,7 @@ impl Tx {
     /// [`StoreError`]: whether it was committed is not known; leases and fences make the repetition
     /// harmless.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.0.commit().await?)
+        Ok(self.bounds.one(self.open.commit()).await?)
     }
 
     /// Lets only one transaction at a time, on any replica, work on what `name` stands for.

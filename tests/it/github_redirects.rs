@@ -43,6 +43,7 @@ async fn a_token_does_not_leave_the_server() {
     assert!(thief.seen().is_empty());
 }
 
+/// Case 50.
 #[tokio::test]
 async fn a_write_never_follows_and_was_surely_not_done() {
     for status in [301, 302, 307, 308] {

@@ -51,6 +51,7 @@ async fn the_request_is_what_github_asks_for() {
     assert_eq!(seen.body, r#"{"prompt":"do it","create_pull_request":true}"#);
 }
 
+/// Case 46.
 #[tokio::test]
 async fn a_refused_connection_was_surely_not_sent() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -62,6 +63,16 @@ async fn a_refused_connection_was_surely_not_sent() {
     assert_eq!(error.next(), Next::Retry);
 }
 
+/// Case 46.
+#[tokio::test]
+async fn a_name_that_nobody_knows_was_surely_not_sent() {
+    // Reserved so that it never leads anywhere (RFC 6761).
+    let error = start_at("https://github.invalid").await.unwrap_err();
+    assert!(matches!(error, CallError::NotSent { .. }), "{error:?}");
+    assert_eq!(error.next(), Next::Retry);
+}
+
+/// Case 46.
 #[tokio::test]
 async fn a_failed_tls_handshake_was_surely_not_sent() {
     let (url, _server) = raw(Raw::Close).await;
@@ -69,27 +80,32 @@ async fn a_failed_tls_handshake_was_surely_not_sent() {
     assert!(matches!(error, CallError::NotSent { .. }), "{error:?}");
 }
 
+/// Case 46.
 #[tokio::test]
 async fn a_reset_after_accept_proves_nothing() {
     assert_unknown(&start_raw(Raw::Reset).await, None, "");
 }
 
+/// Case 47.
 #[tokio::test]
 async fn a_cut_after_the_request_proves_nothing() {
     assert_unknown(&start_raw(Raw::Close).await, None, "");
 }
 
+/// Case 47.
 #[tokio::test]
 async fn silence_proves_nothing() {
     assert_unknown(&start_raw(Raw::Silence).await, None, "no answer within");
 }
 
+/// Case 47.
 #[tokio::test]
 async fn a_body_that_stops_coming_proves_nothing() {
     let head = b"HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{\"id\":".to_vec();
     assert_unknown(&start_raw(Raw::BytesThenSilence(head)).await, None, "no answer within");
 }
 
+/// Case 47.
 #[tokio::test]
 async fn a_cut_body_proves_nothing() {
     let long = format!("HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n{TASK}", TASK.len() + 9);
@@ -98,6 +114,7 @@ async fn a_cut_body_proves_nothing() {
     assert_unknown(&start_raw(Raw::Bytes(chunked.into_bytes())).await, Some(201), "");
 }
 
+/// Case 47.
 #[tokio::test]
 async fn a_content_length_that_is_too_short_proves_nothing() {
     let short = format!("HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n{TASK}", TASK.len() - 9);
@@ -109,6 +126,7 @@ async fn an_answer_that_is_no_http_proves_nothing() {
     assert_unknown(&start_raw(Raw::Bytes(b"\x15\x03\x01 hello\r\n\r\n".to_vec())).await, None, "");
 }
 
+/// Case 47.
 #[tokio::test]
 async fn a_strange_success_proves_nothing() {
     let unknown = [
@@ -128,6 +146,7 @@ async fn a_strange_success_proves_nothing() {
     }
 }
 
+/// Case 45.
 #[tokio::test]
 async fn a_server_error_proves_nothing() {
     for status in [500, 502, 503, 504, 599] {
@@ -139,6 +158,7 @@ async fn a_server_error_proves_nothing() {
     }
 }
 
+/// Case 47.
 #[tokio::test]
 async fn a_huge_body_is_not_read_to_its_end() {
     let told = b"HTTP/1.1 201 Created\r\ncontent-length: 99999999999\r\n\r\n{".to_vec();

@@ -130,18 +130,17 @@ async fn a_try_that_outlasted_its_lease_is_not_counted_as_a_crash() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_goes_away_in_the_middle_costs_no_try() {
-    let cut = Cut::new();
-    let line = cut.switch();
-    let world = World::of(Setup { app: true, cut: Some(cut), ..Setup::new(LABEL_RULE) }).await;
+    let line = Cut::new();
+    let world = World::of(Setup { app: true, cut: Some(line.clone()), ..Setup::new(LABEL_RULE) }).await;
     label(&world, "d-1").await;
     slow(&world, 500, 1);
     let goes = async {
         tokio::time::sleep(Duration::from_millis(250)).await;
-        line.send(Line::Cut).unwrap();
+        line.set(Line::Refusing);
     };
     let (outcome, ()) = tokio::join!(match_rules::match_batch(&world.bridge, 64), goes);
     outcome.unwrap_err();
-    line.send(Line::Open).unwrap();
+    line.set(Line::Open);
     let begun = Instant::now();
     while match_rules::match_batch(&world.bridge, 64).await.is_err() {
         assert!(begun.elapsed() < MINUTE / 2, "long before the lease has run out");

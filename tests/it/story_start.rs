@@ -119,6 +119,7 @@ async fn a_pause_holds_on_the_other_replicas_too() {
     assert_eq!(world.control().creations().len(), 2);
 }
 
+/// Case 46.
 #[tokio::test]
 async fn what_surely_did_not_leave_is_tried_again_with_growing_waits() {
     let world = World::new(LABEL_RULE).await;
@@ -135,6 +136,7 @@ async fn what_surely_did_not_leave_is_tried_again_with_growing_waits() {
     assert_eq!(world.outcomes(task.id).await, ["deferred", "deferred", "deferred", "created"]);
 }
 
+/// Case 50.
 #[tokio::test]
 async fn a_renamed_repository_is_followed_by_its_number() {
     let world = World::new(LABEL_RULE).await;
@@ -157,6 +159,7 @@ async fn a_renamed_repository_is_followed_by_its_number() {
     world.assert_nothing_twice().await;
 }
 
+/// Case 50.
 #[tokio::test]
 async fn a_redirect_to_nowhere_ends_the_start_in_plain_words() {
     let world = World::new(LABEL_RULE).await;
@@ -170,6 +173,7 @@ async fn a_redirect_to_nowhere_ends_the_start_in_plain_words() {
     }
 }
 
+/// Cases 45, 47.
 #[tokio::test]
 async fn every_strange_answer_is_settled_by_looking_and_nothing_is_made_twice() {
     let world = World::new(LABEL_RULE).await;

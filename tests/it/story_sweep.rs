@@ -86,6 +86,7 @@ async fn a_whole_life_costs_a_handful_of_calls_and_a_settled_task_next_to_none()
     assert_eq!(world.control().calls().len(), 0, "nothing to follow, nothing asked");
 }
 
+/// Case 51.
 #[tokio::test]
 async fn pages_over_a_moving_order_skip_nothing() {
     let world = World::with(LABEL_RULE, |settings| settings.limits = Limits::default(), |_| {}).await;
@@ -120,6 +121,7 @@ async fn pages_over_a_moving_order_skip_nothing() {
     }
 }
 
+/// Case 52.
 #[tokio::test]
 async fn older_news_overwrites_neither_the_state_nor_the_sessions() {
     let world = World::new(LABEL_RULE).await;
@@ -186,6 +188,7 @@ async fn a_reopened_task_is_followed_again_and_its_usage_adds_up_exactly() {
     assert!(world.comments().iter().any(|text| text.contains("2.469135782 AI credits")), "{:?}", world.comments());
 }
 
+/// Case 52.
 #[tokio::test]
 async fn a_task_that_answers_404_is_lost_after_long_and_found_again() {
     let world = World::new(LABEL_RULE).await;

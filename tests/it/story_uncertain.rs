@@ -79,6 +79,7 @@ async fn where_the_configuration_says_wait_nothing_is_started_again() {
     assert!(refused.to_string().contains("known_absent"), "{refused}");
 }
 
+/// Case 51.
 #[tokio::test]
 async fn a_list_that_lags_starts_nothing_before_the_grace_is_over() {
     let world = World::new(LABEL_RULE).await;
@@ -106,6 +107,7 @@ async fn what_the_first_attempt_made_is_found_even_after_the_second() {
     assert_eq!(world.made(&task), 1);
 }
 
+/// Case 51.
 #[tokio::test]
 async fn a_list_that_cannot_be_read_leads_to_no_conclusion_and_in_the_end_to_a_person() {
     let world = World::new(LABEL_RULE).await;
@@ -147,6 +149,7 @@ async fn an_archived_task_is_found_too() {
     assert_eq!(world.outcomes(task.id).await, ["adopted"]);
 }
 
+/// Case 53.
 #[tokio::test]
 async fn of_two_tasks_with_our_marker_the_first_is_kept_and_the_other_is_named() {
     let world = World::new(LABEL_RULE).await;
@@ -182,6 +185,7 @@ async fn tasks_of_strangers_and_of_other_installations_are_not_taken_for_ours() 
     assert_eq!(own.creator, "mona");
 }
 
+/// Case 51.
 #[tokio::test]
 async fn absence_is_not_concluded_from_a_part_of_many_candidates() {
     let world = World::new(LABEL_RULE).await;

@@ -1,40 +1,67 @@
-//! A small proxy between the service and its database that can refuse, swallow and let through again, to show
-//! what a sender sees while the database is away.
+//! A proxy in front of the database (a Unix socket) or of the simulated GitHub (a port) that does to a line what
+//! networks do: refuse, swallow, delay, lose an answer or a part of it. It can be switched while connections are open,
+//! and it can wait for a certain request and do it to that one alone.
 
-use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
-/// What the proxy does.
+/// What is done to a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Line {
-    /// Lets everything through.
+    /// Everything passes.
     Open,
-    /// Ends all connections and accepts none.
-    Cut,
-    /// Keeps connections and accepts more, and no byte arrives any more: those connections are dead for good.
+    /// Connections end and none is accepted. Of one request: its connection ends before the request is passed on.
+    Refusing,
+    /// Connections are kept and accepted, and no byte arrives any more. They are dead for good.
     Swallowing,
+    /// Requests are passed on, and no answer comes back. Such connections are dead for good.
+    Mute,
+    /// Each piece of an answer comes so much later.
+    Slow(Duration),
+    /// The request is passed on and done, and the connection ends after so many bytes of the answer.
+    CutAnswer(usize),
 }
 
-/// A proxy; it ends when dropped.
-pub(crate) struct Cut {
+/// A proxy. It ends with its last clone.
+#[derive(Clone)]
+pub(crate) struct Cut(Arc<Parts>);
+
+struct Parts {
     folder: PathBuf,
-    line: watch::Sender<Line>,
+    shared: Arc<Shared>,
     running: Mutex<JoinSet<()>>,
+}
+
+struct Shared {
+    line: watch::Sender<Line>,
+    /// What is done to the next request with these bytes.
+    armed: Mutex<Option<(Vec<u8>, Line)>>,
+    met: AtomicUsize,
+    accepted: AtomicUsize,
 }
 
 impl Cut {
     pub(crate) fn new() -> Self {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("taskbridge-cut-{}-{number}", std::process::id()));
-        std::fs::create_dir(&folder).unwrap();
-        Self { folder, line: watch::channel(Line::Open).0, running: Mutex::default() }
+        let shared = Shared {
+            line: watch::channel(Line::Open).0,
+            armed: Mutex::default(),
+            met: AtomicUsize::new(0),
+            accepted: AtomicUsize::new(0),
+        };
+        Self(Arc::new(Parts { folder, shared: Arc::new(shared), running: Mutex::default() }))
     }
 
     /// Listens in front of the database `url`, and gives its address there.
@@ -43,54 +70,191 @@ impl Cut {
         let (host, after) = host.split_once('&').unwrap_or((host, ""));
         let port = before.rsplit_once('@').unwrap().1.split_once(':').unwrap().1.split('/').next().unwrap();
         let name = format!(".s.PGSQL.{port}");
-        let (socket, target) = (self.folder.join(&name), PathBuf::from(host).join(&name));
-        let listener = UnixListener::bind(&socket).unwrap();
-        self.running.lock().unwrap().spawn(serve(Some(listener), socket, target, self.line.subscribe()));
-        format!("{before}host={}&{after}", self.folder.display())
+        std::fs::create_dir_all(&self.0.folder).unwrap();
+        self.serve(Place::Socket(self.0.folder.join(&name)), Place::Socket(Path::new(host).join(&name)));
+        format!("{before}host={}&{after}", self.0.folder.display())
     }
 
-    /// The switch, to be kept when the proxy is given away.
-    pub(crate) fn switch(&self) -> watch::Sender<Line> {
-        self.line.clone()
+    /// Listens in front of the server `url` (`http://` and an address), and gives its address there.
+    pub(crate) fn http(&self, url: &str) -> String {
+        let target = Place::Port(url.strip_prefix("http://").unwrap().parse().unwrap());
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        self.serve(Place::Port(free), target);
+        format!("http://{free}")
+    }
+
+    fn serve(&self, at: Place, target: Place) {
+        let listener = at.listen();
+        self.0.running.lock().unwrap().spawn(serve(listener, at, target, Arc::clone(&self.0.shared)));
+    }
+
+    /// Does this to all connections, open ones and later ones.
+    pub(crate) fn set(&self, line: Line) {
+        self.0.shared.line.send_replace(line);
+    }
+
+    /// Does this once, to the connection on which a request with `bytes` comes next; the others go on as they did.
+    pub(crate) fn once(&self, bytes: &str, line: Line) {
+        *self.0.shared.armed.lock().unwrap() = Some((bytes.as_bytes().to_vec(), line));
+    }
+
+    /// How many requests were met that it waited for.
+    pub(crate) fn met(&self) -> usize {
+        self.0.shared.met.load(Ordering::SeqCst)
+    }
+
+    /// How many connections were accepted.
+    pub(crate) fn accepted(&self) -> usize {
+        self.0.shared.accepted.load(Ordering::SeqCst)
     }
 }
 
-impl Drop for Cut {
+impl Drop for Parts {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
-async fn serve(mut listener: Option<UnixListener>, socket: PathBuf, target: PathBuf, mut line: watch::Receiver<Line>) {
-    let mut connections = JoinSet::new();
-    loop {
-        if *line.borrow_and_update() == Line::Cut {
-            listener = None;
-            let _ = std::fs::remove_file(&socket);
-            connections.abort_all();
-            let _ = line.changed().await;
-            continue;
-        }
-        let listener = listener.get_or_insert_with(|| UnixListener::bind(&socket).unwrap());
-        tokio::select! {
-            accepted = listener.accept() => {
-                connections.spawn(pass(accepted.unwrap().0, target.clone(), line.clone()));
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+#[derive(Clone)]
+enum Place {
+    Socket(PathBuf),
+    Port(SocketAddr),
+}
+
+enum Listener {
+    Socket(UnixListener),
+    Port(TcpListener),
+}
+
+impl Place {
+    fn listen(&self) -> Listener {
+        match self {
+            Self::Socket(path) => {
+                let _ = std::fs::remove_file(path);
+                Listener::Socket(UnixListener::bind(path).unwrap())
             }
-            _ = line.changed() => {}
+            Self::Port(address) => {
+                let listener = std::net::TcpListener::bind(address).unwrap();
+                listener.set_nonblocking(true).unwrap();
+                Listener::Port(TcpListener::from_std(listener).unwrap())
+            }
+        }
+    }
+
+    async fn connect(&self) -> io::Result<Box<dyn Wire>> {
+        Ok(match self {
+            Self::Socket(path) => Box::new(UnixStream::connect(path).await?),
+            Self::Port(address) => Box::new(TcpStream::connect(address).await?),
+        })
+    }
+}
+
+impl Listener {
+    async fn accept(&self) -> Box<dyn Wire> {
+        match self {
+            Self::Socket(listener) => Box::new(listener.accept().await.unwrap().0),
+            Self::Port(listener) => Box::new(listener.accept().await.unwrap().0),
         }
     }
 }
 
-/// One connection, until it ends or is swallowed.
-async fn pass(mut client: UnixStream, target: PathBuf, mut line: watch::Receiver<Line>) {
-    let Ok(mut server) = UnixStream::connect(target).await else { return };
-    let swallowed = async {
-        let _ = line.wait_for(|line| *line == Line::Swallowing).await;
-    };
-    tokio::select! {
-        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => return,
-        () = swallowed => {}
+async fn serve(listener: Listener, at: Place, target: Place, shared: Arc<Shared>) {
+    let (mut listener, mut line) = (Some(listener), shared.line.subscribe());
+    let mut connections = JoinSet::new();
+    loop {
+        if *line.borrow_and_update() == Line::Refusing {
+            listener = None;
+            if let Place::Socket(path) = &at {
+                let _ = std::fs::remove_file(path);
+            }
+            connections.shutdown().await;
+            let _ = line.changed().await;
+            continue;
+        }
+        let listener = listener.get_or_insert_with(|| at.listen());
+        tokio::select! {
+            biased;
+            _ = line.changed() => {}
+            client = listener.accept() => {
+                shared.accepted.fetch_add(1, Ordering::SeqCst);
+                let (target, shared) = (target.clone(), Arc::clone(&shared));
+                connections.spawn(async move {
+                    let _ = pass(client, target, &shared).await;
+                });
+            }
+        }
     }
-    // Dead from here on, also when the line opens again, as when the network has forgotten a connection.
-    std::future::pending::<()>().await;
+}
+
+/// One connection, until it ends or is cut.
+async fn pass(mut client: Box<dyn Wire>, target: Place, shared: &Shared) -> io::Result<()> {
+    let mut server = target.connect().await?;
+    let mut line = shared.line.subscribe();
+    let mut now = *line.borrow_and_update();
+    let (mut up, mut down, mut sent) = (vec![0; 65536], vec![0; 65536], Vec::new());
+    let mut passed = 0;
+    loop {
+        if now == Line::Swallowing {
+            // Also when the line opens again, as when the network has forgotten a connection.
+            return std::future::pending().await;
+        }
+        tokio::select! {
+            biased;
+            _ = line.changed() => (now, passed) = (*line.borrow_and_update(), 0),
+            read = client.read(&mut up) => {
+                let piece = &up[..some(read)?];
+                if let Some(armed) = meets(shared, &mut sent, piece) {
+                    (now, passed) = (armed, 0);
+                }
+                match now {
+                    Line::Refusing => return Ok(()),
+                    Line::Swallowing => {}
+                    _ => server.write_all(piece).await?,
+                }
+            }
+            read = server.read(&mut down), if now != Line::Mute => {
+                let piece = &down[..some(read)?];
+                match now {
+                    Line::CutAnswer(most) => {
+                        let piece = &piece[..piece.len().min(most - passed)];
+                        client.write_all(piece).await?;
+                        passed += piece.len();
+                        if passed == most {
+                            return Ok(());
+                        }
+                    }
+                    Line::Slow(by) => {
+                        tokio::time::sleep(by).await;
+                        client.write_all(piece).await?;
+                    }
+                    _ => client.write_all(piece).await?,
+                }
+            }
+        }
+    }
+}
+
+/// The end of a stream ends the connection.
+fn some(read: io::Result<usize>) -> io::Result<usize> {
+    read.and_then(|read| if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(read) })
+}
+
+/// What is to be done to this connection from now on, if what it sends is what was waited for.
+fn meets(shared: &Shared, sent: &mut Vec<u8>, piece: &[u8]) -> Option<Line> {
+    let mut armed = shared.armed.lock().unwrap();
+    let Some((bytes, line)) = armed.as_ref() else {
+        sent.clear();
+        return None;
+    };
+    // The bytes may come in two pieces.
+    sent.extend_from_slice(piece);
+    let found = sent.windows(bytes.len()).any(|window| window == bytes);
+    sent.drain(..sent.len().saturating_sub(bytes.len() - 1));
+    let line = found.then_some(*line)?;
+    *armed = None;
+    shared.met.fetch_add(1, Ordering::SeqCst);
+    Some(line)
 }

@@ -50,6 +50,16 @@ impl World {
         self.add_person("otto", OTTO_TOKEN).await;
     }
 
+    /// One round of every worker, whatever fails.
+    pub(crate) async fn try_round(&self) {
+        let b = &self.bridge;
+        let _ = match_rules::match_batch(b, 64).await;
+        let _ = start_task::start_batch(b).await;
+        let _ = settle_uncertain::settle_batch(b).await;
+        let _ = sweep_tasks::sweep_batch(b).await;
+        let _ = report::report_batch(b).await;
+    }
+
     pub(crate) async fn start(&self) -> usize {
         start_task::start_batch(&self.bridge).await.unwrap()
     }

@@ -63,8 +63,8 @@ pub(crate) struct World {
     pub(crate) intake: Arc<Intake>,
     pub(crate) database: TestDatabase,
     writer: tokio::task::JoinHandle<()>,
-    /// Held for as long as the database is to be reached through it.
-    _cut: Option<Cut>,
+    /// Held for as long as the database and GitHub are to be reached through them.
+    _lines: [Option<Cut>; 2],
 }
 
 /// How a world is made.
@@ -76,6 +76,10 @@ pub(crate) struct Setup<'a> {
     pub(crate) intake: Intake,
     /// What stands between the service and its database.
     pub(crate) cut: Option<Cut>,
+    /// What stands between the service and GitHub.
+    pub(crate) wire: Option<Cut>,
+    /// The longest that a statement outside intake may take, if not as long as usual.
+    pub(crate) statement: Option<Duration>,
     pub(crate) adjust: Box<dyn FnOnce(&mut Settings) + Send + 'a>,
     pub(crate) adjust_github: Box<dyn FnOnce(&mut GithubSettings) + Send + 'a>,
 }
@@ -88,6 +92,8 @@ impl Setup<'_> {
             app: false,
             intake: Intake::new(26_214_400, Duration::from_secs(5), 64 * 1024 * 1024),
             cut: None,
+            wire: None,
+            statement: None,
             adjust: Box::new(|_| {}),
             adjust_github: Box::new(|_| {}),
         }
@@ -135,13 +141,17 @@ impl World {
         control.grant("acme/widgets", "otto", Role::Read).unwrap();
         let database = TestDatabase::create().await;
         let through = setup.cut.as_ref().map(|cut| cut.url(&database.url));
-        let store = open_store(through.as_ref().unwrap_or(&database.url)).await;
+        let mut store = open_store(through.as_ref().unwrap_or(&database.url)).await;
+        if let Some(longest) = setup.statement {
+            store = store.patient_for(longest);
+        }
         let loaded = configuration(&setup.rules);
         let mut settings = settings_of(&loaded.config);
         settings.write_spacing = Duration::ZERO;
         (setup.adjust)(&mut settings);
+        let api_url = setup.wire.as_ref().map_or_else(|| sandbox.url().to_owned(), |wire| wire.http(sandbox.url()));
         let mut github = GithubSettings {
-            api_url: sandbox.url().to_owned(),
+            api_url,
             web_url: sandbox.url().to_owned(),
             timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(2),
@@ -165,7 +175,7 @@ impl World {
         let router = router(AppState { bridge: bridge.clone(), recorder, intake: Arc::clone(&intake) });
         #[expect(clippy::disallowed_methods, reason = "the writer lives as long as the world, which aborts it")]
         let writer = tokio::spawn(writer.run());
-        let world = Self { sandbox, clock, bridge, router, intake, database, writer, _cut: setup.cut };
+        let world = Self { sandbox, clock, bridge, router, intake, database, writer, _lines: [setup.cut, setup.wire] };
         world.add_person("mona", MONA_TOKEN).await;
         world
     }
