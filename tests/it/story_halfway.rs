@@ -48,7 +48,7 @@ async fn a_sweep_that_died_half_way_is_run_again_and_changes_only_what_is_left()
     // The third of the four that have changed is not answered before the worker is gone.
     let stuck = FaultKind::Delay { ms: 60_000 };
     world.control().inject(Fault::new(stuck).on("GET", &format!("/agents/tasks/{}$", remote[2].id)).times(1));
-    assert!(tokio::time::timeout(Duration::from_millis(1000), world.sweep()).await.is_err(), "it died half-way");
+    assert!(tokio::time::timeout(Duration::from_millis(2000), world.sweep()).await.is_err(), "it died half-way");
     let done = world.tasks().await.into_iter().filter(|task| task.state == State::Completed).count();
     assert!((1..4).contains(&done), "half-way: {done}");
     world.advance(60);
