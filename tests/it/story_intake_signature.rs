@@ -118,6 +118,7 @@ async fn delivery_and_event_must_be_named_once_and_shortly() {
     assert_eq!(world.send(signed("issues", &"a".repeat(128), BODY)).await.status, StatusCode::ACCEPTED);
 }
 
+/// Case 8.
 #[tokio::test]
 async fn a_compressed_body_is_refused_by_name() {
     let world = World::new(LABEL_RULE).await;

@@ -37,6 +37,15 @@ fn settings(max_connections: usize) -> ServerSettings {
     }
 }
 
+/// Case 7.
+#[test]
+fn the_deadlines_are_ten_seconds_for_a_head_and_fifteen_for_a_body() {
+    let server = taskbridge::config::ServerConfig::default();
+    let (head, body): (Duration, Duration) = (server.header_timeout.into(), server.body_timeout.into());
+    assert_eq!((head.as_secs(), body.as_secs()), (10, 15));
+}
+
+/// Case 7.
 #[tokio::test]
 async fn half_a_head_and_half_a_body_are_ended_at_their_deadlines_while_others_are_served() {
     let intake = taskbridge::http::state::Intake::new(4096, PATIENCE, 8192);
@@ -93,6 +102,26 @@ async fn who_asks_and_never_reads_gives_the_place_back() {
     assert!(asked.is_ok(), "the connection is ended");
     let polite = connect(address, "GET /healthz HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").await;
     let (said, _) = until_closed(polite).await;
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn more_connections_than_the_cap_wait_and_are_served_when_a_place_is_free() {
+    let world = World::new(LABEL_RULE).await;
+    let patient = ServerSettings { header_timeout: Duration::from_secs(60), ..settings(2) };
+    let server = Server::bind(patient).await.unwrap();
+    let (address, stop) = (server.address(), CancellationToken::new());
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(server.run(world.router.clone(), stop.clone()));
+    let first = connect(address, "GET /hea").await;
+    let _second = connect(address, "GET /hea").await;
+    let ask = "GET /healthz HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
+    let mut third = connect(address, ask).await;
+    let mut byte = [0];
+    assert!(tokio::time::timeout(PATIENCE, third.read(&mut byte)).await.is_err(), "two places, two connections");
+    drop(first);
+    let (said, _) = until_closed(third).await;
     assert!(said.starts_with("HTTP/1.1 200"), "{said}");
     stop.cancel();
 }
