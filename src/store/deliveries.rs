@@ -1,5 +1,6 @@
 //! Received webhooks: written in batches before they are acknowledged, taken up by the match step.
 
+mod list;
 mod record;
 
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Lease, Moment, Page, Store, StoreError, first_id_since};
+use super::{Lease, Moment, Store, StoreError};
 use crate::ids::DeliveryId;
 
 /// How long a batch may take to be recorded. The database ends slow statements by itself, but a dead line tells
@@ -306,39 +307,6 @@ impl Store {
         )
         .fetch_optional(&self.work)
         .await?)
-    }
-
-    /// A page of deliveries, newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`]: retry.
-    pub async fn deliveries(&self, filter: &DeliveryFilter, page: Page) -> Result<Vec<Delivery>, StoreError> {
-        let mut tx = self.begin_looking().await?;
-        let deliveries = sqlx::query_as!(
-            Delivery,
-            "/* deliveries: planned anew for the filters given */
-            SELECT id, source, hook_id, sender_id, event_name, content_type, received_at, state, reason, action,
-                   actor_login, repo_name, subject_url, rule_version, duplicate_of, processed_at, tries
-            FROM deliveries
-            WHERE ($1::uuid IS NULL OR id < $1)
-              AND ($2::text IS NULL OR source = $2)
-              AND ($3::text IS NULL OR state = $3)
-              AND ($4::text IS NULL OR event_name = $4)
-              AND ($5::timestamptz IS NULL OR received_at >= $5)
-              AND ($6::uuid IS NULL OR id >= $6)
-            ORDER BY id DESC LIMIT $7",
-            page.before,
-            filter.source,
-            filter.state as Option<DeliveryState>,
-            filter.event,
-            filter.since,
-            filter.since.map(first_id_since),
-            page.limit,
-        )
-        .fetch_all(tx.connection())
-        .await?;
-        tx.commit().await?;
-        Ok(deliveries)
     }
 
     /// Lets the match step see a delivery again. The caller has made sure that it has no tasks.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use axum::http::StatusCode;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+use taskbridge::domain::task::{ALL, State};
 use taskbridge::store::api_keys::Scope;
 
 use crate::api_kit::{Caller, many_tasks};
@@ -146,7 +147,7 @@ async fn plan(connection: &mut PgConnection, filter: &str, value: Option<&str>) 
     let since = bound("since").map(|text| text.parse::<chrono::DateTime<chrono::Utc>>().unwrap());
     let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {}", statement("tasks"))))
         .bind(bound("before").map(|text| text.parse::<uuid::Uuid>().unwrap()))
-        .bind(bound("state"))
+        .bind(bound("state").map_or(ALL.map(State::as_str).to_vec(), |state| vec![state]))
         .bind(bound("repo"))
         .bind(bound("rule"))
         .bind(bound("person"))

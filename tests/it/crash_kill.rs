@@ -133,9 +133,9 @@ async fn beside(database: &TestDatabase, sandbox: &Sandbox) -> Bridge {
 
 async fn only_task(bridge: &Bridge) -> Option<Task> {
     let page = Page { before: None, limit: 10 };
-    let mut tasks = bridge.store.tasks(&TaskFilter::default(), page).await.unwrap();
+    let tasks = bridge.store.tasks(&TaskFilter::default(), page).await.unwrap();
     assert!(tasks.len() < 2, "one wish, one task: {tasks:#?}");
-    tasks.pop()
+    bridge.store.task(tasks.first()?.id).await.unwrap()
 }
 
 /// Cases 37, 62.

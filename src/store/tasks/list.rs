@@ -1,24 +1,9 @@
-//! Looking at tasks: lists by filter, and the story of one.
+//! The story of one task, and what tasks used.
 
 use super::Task;
-use crate::domain::task::State;
-use crate::ids::{DeliveryId, PersonId, TaskId};
-use crate::store::{Moment, Page, Store, StoreError, Tx, first_id_since};
-
-/// Filters of the list.
-#[derive(Debug, Clone, Default)]
-pub struct TaskFilter {
-    /// Only in this state.
-    pub state: Option<State>,
-    /// Only in this repository, `owner/name` in any case.
-    pub repo: Option<String>,
-    /// Only of this rule.
-    pub rule: Option<String>,
-    /// Only running as this login, in any case.
-    pub person: Option<String>,
-    /// Only made at or after this time.
-    pub since: Option<Moment>,
-}
+pub use super::listed::TaskFilter;
+use crate::ids::{PersonId, TaskId};
+use crate::store::{Moment, Store, StoreError, Tx};
 
 /// One entry of a task's story.
 #[derive(Debug, Clone)]
@@ -68,53 +53,6 @@ pub enum UsageOf<'a> {
 }
 
 impl Store {
-    /// A page of tasks, newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`]: retry.
-    pub async fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<Task>, StoreError> {
-        let mut tx = self.begin_looking().await?;
-        let tasks = sqlx::query_as!(
-            Task,
-            "/* tasks: planned anew for the filters given, each has an index that ends in id */
-            SELECT * FROM tasks
-            WHERE ($1::uuid IS NULL OR id < $1)
-              AND ($2::text IS NULL OR state = $2)
-              AND ($3::text IS NULL OR lower(repo_owner || '/' || repo_name) = lower($3))
-              AND ($4::text IS NULL OR rule = $4)
-              AND ($5::text IS NULL OR lower(person_login) = lower($5))
-              AND ($6::timestamptz IS NULL OR created_at >= $6)
-              AND ($7::uuid IS NULL OR id >= $7)
-            ORDER BY id DESC LIMIT $8",
-            page.before,
-            filter.state as Option<State>,
-            filter.repo,
-            filter.rule,
-            filter.person,
-            filter.since,
-            filter.since.map(first_id_since),
-            page.limit,
-        )
-        .fetch_all(tx.connection())
-        .await?;
-        tx.commit().await?;
-        Ok(tasks)
-    }
-
-    /// The tasks that a delivery became.
-    ///
-    /// # Errors
-    /// [`StoreError`]: retry.
-    pub async fn tasks_of_delivery(&self, delivery: DeliveryId) -> Result<Vec<Task>, StoreError> {
-        Ok(sqlx::query_as!(
-            Task,
-            "/* tasks_of_delivery */ SELECT * FROM tasks WHERE delivery_id = $1 ORDER BY id LIMIT 100",
-            delivery.0
-        )
-        .fetch_all(&self.work)
-        .await?)
-    }
-
     /// The story of a task, oldest first.
     ///
     /// # Errors

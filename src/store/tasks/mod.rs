@@ -3,8 +3,10 @@
 
 /// What limits are compared with.
 pub mod count;
-/// Looking at lists.
+/// The story of a task, and what tasks used.
 pub mod list;
+/// Pages of tasks, without their prompts.
+pub mod listed;
 /// Making a task and what its guards count.
 pub mod make;
 /// Taking tasks up: to start, to settle, to look at.

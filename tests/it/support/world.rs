@@ -248,8 +248,10 @@ impl World {
     /// All tasks, oldest first.
     pub(crate) async fn tasks(&self) -> Vec<Task> {
         let page = Page { before: None, limit: 1000 };
-        let mut tasks = self.bridge.store.tasks(&TaskFilter::default(), page).await.unwrap();
-        tasks.reverse();
+        let mut tasks = Vec::new();
+        for listed in self.bridge.store.tasks(&TaskFilter::default(), page).await.unwrap().iter().rev() {
+            tasks.push(self.bridge.store.task(listed.id).await.unwrap().unwrap());
+        }
         tasks
     }
 

@@ -9,6 +9,7 @@ use crate::domain::task::State;
 use crate::store::attempts::Attempt;
 use crate::store::reports::{Report, ReportKind};
 use crate::store::tasks::list::{SessionRow, TimelineEntry, UsageSum};
+use crate::store::tasks::listed::ListedTask;
 use crate::store::tasks::{Hold, Task};
 
 /// A GitHub account.
@@ -72,11 +73,11 @@ pub struct TaskSummary {
     pub ended_at: Option<DateTime<Utc>>,
 }
 
-impl From<Task> for TaskSummary {
-    fn from(task: Task) -> Self {
+impl From<ListedTask> for TaskSummary {
+    fn from(task: ListedTask) -> Self {
         Self {
             id: task.id.0,
-            repo: task.repo_full_name(),
+            repo: format!("{}/{}", task.repo_owner, task.repo_name),
             state: task.state,
             // GitHub's messages are not ours: should one repeat the prompt, the marker must not show.
             reason: task.marker.mask(&task.reason),
@@ -100,6 +101,12 @@ impl From<Task> for TaskSummary {
             changed_at: task.changed_at,
             ended_at: task.ended_at,
         }
+    }
+}
+
+impl From<Task> for TaskSummary {
+    fn from(task: Task) -> Self {
+        ListedTask::from(task).into()
     }
 }
 

@@ -1,0 +1,151 @@
+//! Tasks as lists show them: the prompt, which is most of a row, is left where it lies.
+
+use super::{Hold, Task};
+use crate::domain::task::{ALL, State};
+use crate::domain::trust::MarkerText;
+use crate::ids::{DeliveryId, PersonId, TaskId};
+use crate::store::{Moment, Page, Store, StoreError, first_id_since};
+
+/// Filters of the list.
+#[derive(Debug, Clone, Default)]
+pub struct TaskFilter {
+    /// Only in this state.
+    pub state: Option<State>,
+    /// Only in this repository, `owner/name` in any case.
+    pub repo: Option<String>,
+    /// Only of this rule.
+    pub rule: Option<String>,
+    /// Only running as this login, in any case.
+    pub person: Option<String>,
+    /// Only made at or after this time.
+    pub since: Option<Moment>,
+}
+
+/// What a list shows of a task, and the marker, which must be taken out of the reason.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct ListedTask {
+    pub id: TaskId,
+    pub state: State,
+    pub reason: String,
+    pub hold: Option<Hold>,
+    pub needs_person: bool,
+    pub rule: String,
+    pub source: String,
+    pub event: String,
+    pub repo_id: i64,
+    pub repo_owner: String,
+    pub repo_name: String,
+    pub subject_kind: String,
+    pub subject_number: Option<i64>,
+    pub subject_url: String,
+    pub actor_id: Option<i64>,
+    pub actor_login: String,
+    pub person_id: PersonId,
+    pub person_login: String,
+    pub delivery_id: DeliveryId,
+    pub retry_of: Option<TaskId>,
+    pub marker: MarkerText,
+    pub remote_url: Option<String>,
+    pub pull_url: Option<String>,
+    pub created_at: Moment,
+    pub started_at: Option<Moment>,
+    pub changed_at: Moment,
+    pub ended_at: Option<Moment>,
+}
+
+impl From<Task> for ListedTask {
+    fn from(task: Task) -> Self {
+        Self {
+            id: task.id,
+            state: task.state,
+            reason: task.reason,
+            hold: task.hold,
+            needs_person: task.needs_person,
+            rule: task.rule,
+            source: task.source,
+            event: task.event,
+            repo_id: task.repo_id,
+            repo_owner: task.repo_owner,
+            repo_name: task.repo_name,
+            subject_kind: task.subject_kind,
+            subject_number: task.subject_number,
+            subject_url: task.subject_url,
+            actor_id: task.actor_id,
+            actor_login: task.actor_login,
+            person_id: task.person_id,
+            person_login: task.person_login,
+            delivery_id: task.delivery_id,
+            retry_of: task.retry_of,
+            marker: task.marker,
+            remote_url: task.remote_url,
+            pull_url: task.pull_url,
+            created_at: task.created_at,
+            started_at: task.started_at,
+            changed_at: task.changed_at,
+            ended_at: task.ended_at,
+        }
+    }
+}
+
+impl Store {
+    /// A page of tasks, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<ListedTask>, StoreError> {
+        let states = filter.state.map_or(ALL.to_vec(), |state| vec![state]);
+        let mut tx = self.begin_looking().await?;
+        let tasks = sqlx::query_as!(
+            ListedTask,
+            "/* tasks: the newest of each state by an index that ends in state and id; planned anew for the filters */
+            WITH newest AS (
+                SELECT t.id FROM UNNEST($2::text[]) AS wanted (state) CROSS JOIN LATERAL (
+                    SELECT id FROM tasks
+                    WHERE state = wanted.state
+                      AND ($1::uuid IS NULL OR id < $1)
+                      AND ($3::text IS NULL OR lower(repo_owner || '/' || repo_name) = lower($3))
+                      AND ($4::text IS NULL OR rule = $4)
+                      AND ($5::text IS NULL OR lower(person_login) = lower($5))
+                      AND ($6::timestamptz IS NULL OR created_at >= $6)
+                      AND ($7::uuid IS NULL OR id >= $7)
+                    ORDER BY id DESC LIMIT $8) t
+                ORDER BY t.id DESC LIMIT $8
+            )
+            SELECT id, state, reason, hold, needs_person, rule, source, event, repo_id, repo_owner, repo_name, subject_kind,
+                   subject_number, subject_url, actor_id, actor_login, person_id, person_login, delivery_id, retry_of,
+                   marker, remote_url, pull_url, created_at, started_at, changed_at, ended_at
+            FROM tasks JOIN newest USING (id) ORDER BY id DESC",
+            page.before,
+            &states as &[State],
+            filter.repo,
+            filter.rule,
+            filter.person,
+            filter.since,
+            filter.since.map(first_id_since),
+            page.limit,
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(tasks)
+    }
+
+    /// The tasks that a delivery became.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn tasks_of_delivery(&self, delivery: DeliveryId) -> Result<Vec<ListedTask>, StoreError> {
+        Ok(sqlx::query_as!(
+            ListedTask,
+            "/* tasks_of_delivery */
+            SELECT id, state, reason, hold, needs_person, rule, source, event, repo_id, repo_owner, repo_name, subject_kind,
+                   subject_number, subject_url, actor_id, actor_login, person_id, person_login, delivery_id, retry_of,
+                   marker, remote_url, pull_url, created_at, started_at, changed_at, ended_at
+            FROM tasks WHERE delivery_id = $1 ORDER BY id LIMIT 100",
+            delivery.0
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+}
