@@ -71,7 +71,7 @@ async fn killed_after_the_commit_and_before_the_answer_the_retry_is_told_that_it
     let killed = async {
         counted(&mut watcher, BLOCKED, |count| count > 0).await;
         // The statement is on its way into the database; no byte of the answer arrives any more.
-        cut.switch().send(Line::Swallowing).unwrap();
+        cut.set(Line::Swallowing);
         tokio::time::sleep(Duration::from_millis(100)).await;
         open_the_door(&mut blocker).await;
         counted(&mut watcher, ROWS, |count| count == 1).await;

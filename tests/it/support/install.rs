@@ -11,8 +11,7 @@ use taskbridge::pipeline::{Bridge, people};
 use taskbridge::sandbox::{Pace, Role, Sandbox, SandboxConfig, UserSpec};
 use taskbridge::secret::Secret;
 use taskbridge::store::Page;
-use taskbridge::store::tasks::Task;
-use taskbridge::store::tasks::list::TaskFilter;
+use taskbridge::store::tasks::list::{ListedTask, TaskFilter};
 use taskbridge::vault::{Key, Vault};
 
 use super::postgres::TestDatabase;
@@ -93,7 +92,7 @@ impl Install {
     }
 
     /// All tasks, oldest first.
-    pub(crate) async fn tasks(&self) -> Vec<Task> {
+    pub(crate) async fn tasks(&self) -> Vec<ListedTask> {
         let page = Page { before: None, limit: 1000 };
         let mut tasks = self.bridge.store.tasks(&TaskFilter::default(), page).await.unwrap();
         tasks.reverse();
