@@ -24,6 +24,7 @@ async fn pause_of(answer: impl Fn() -> Reply + Send + Sync + 'static) -> (i64, b
     ((until - noon()).num_seconds(), secondary)
 }
 
+/// Case 48.
 #[tokio::test]
 async fn retry_after_in_all_its_forms() {
     let table = [
@@ -47,6 +48,7 @@ async fn retry_after_in_all_its_forms() {
     }
 }
 
+/// Case 48.
 #[tokio::test]
 async fn the_hourly_limit_waits_for_its_reset() {
     let reset = |after: i64| (noon().timestamp() + after).to_string();
@@ -61,6 +63,7 @@ async fn the_hourly_limit_waits_for_its_reset() {
     assert_eq!(pause_of(both).await.0, 7);
 }
 
+/// Case 48.
 #[tokio::test]
 async fn the_secondary_limit_is_known_by_its_words_or_its_status() {
     assert_eq!(pause_of(|| reply(429, "")).await, (60, true));
@@ -70,6 +73,7 @@ async fn the_secondary_limit_is_known_by_its_words_or_its_status() {
     }
 }
 
+/// Case 48.
 #[tokio::test]
 async fn a_403_without_signs_is_about_permission() {
     let mock =
@@ -81,6 +85,7 @@ async fn a_403_without_signs_is_about_permission() {
     assert_eq!((session.paused_until(), session.rate().remaining), (None, Some(4000)));
 }
 
+/// Case 48.
 #[tokio::test]
 async fn a_paused_token_stays_silent_and_others_do_not() {
     let mock = Mock::start(|seen| match seen.path.as_str() {
@@ -104,6 +109,7 @@ async fn a_paused_token_stays_silent_and_others_do_not() {
     first.pulls_by_head(&repo(), "octo:x").await.unwrap();
 }
 
+/// Case 48.
 #[tokio::test]
 async fn repeated_secondary_limits_wait_twice_as_long_up_to_an_hour_until_one_goes_well() {
     let mock = Mock::start(|seen| if seen.path == "/user" { reply(429, "") } else { reply(200, "[]") }).await;
@@ -125,6 +131,7 @@ async fn repeated_secondary_limits_wait_twice_as_long_up_to_an_hour_until_one_go
     assert_eq!(session.paused_until(), None);
 }
 
+/// Case 48.
 #[tokio::test]
 async fn calls_refused_together_are_one_refusal() {
     let mock = Mock::start(|_| reply(429, "")).await;
@@ -157,6 +164,7 @@ async fn the_last_good_answer_of_the_hour_pauses_too() {
     assert_eq!(mock.seen().len(), 2);
 }
 
+/// Case 48.
 #[tokio::test]
 async fn a_shorter_pause_does_not_end_a_longer_one() {
     let mock = Mock::start(|seen| match seen.path.as_str() {

@@ -169,6 +169,7 @@ async fn a_huge_body_is_not_read_to_its_end() {
     assert_unknown(&start_raw(Raw::BytesThenSilence(untold)).await, Some(201), "longer than 1048576");
 }
 
+/// Case 49.
 #[tokio::test]
 async fn refusals_are_told_apart_and_say_what_github_said() {
     let message = r#"{"message":"no seat\u0007\nfor you"}"#;
@@ -191,6 +192,7 @@ async fn refusals_are_told_apart_and_say_what_github_said() {
     assert_eq!(start_raw(Raw::Bytes(cut)).await, CallError::Forbidden { message: String::new() });
 }
 
+/// Case 49.
 #[tokio::test]
 async fn a_422_carries_its_list() {
     let body = r#"{"message":"Validation Failed","errors":["bad ref",{"code":"custom","message":"no such agent"},

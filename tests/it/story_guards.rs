@@ -99,6 +99,7 @@ async fn while_the_right_cannot_be_read_the_delivery_waits_and_is_decided_later(
     world.task().await;
 }
 
+/// Case 49.
 #[tokio::test]
 async fn a_dead_token_of_the_app_is_replaced_and_refuses_nobody() {
     let world = World::with_app("rules:\n  - name: fix\n    on: { command: fix }\n    prompt: x\n").await;

@@ -126,6 +126,7 @@ fn small() -> Setup<'static> {
     Setup { intake, ..Setup::new(LABEL_RULE) }
 }
 
+/// Case 5.
 #[tokio::test]
 async fn a_body_that_says_it_is_too_large_is_refused_unread() {
     let world = World::of(small()).await;
@@ -163,6 +164,7 @@ impl HttpBody for Pieces {
     }
 }
 
+/// Case 5.
 #[tokio::test]
 async fn a_body_of_unsaid_length_is_refused_once_it_is_too_large() {
     let world = World::of(small()).await;
@@ -179,6 +181,7 @@ async fn a_body_of_unsaid_length_is_refused_once_it_is_too_large() {
     assert_eq!(world.send(request(4096)).await.status, StatusCode::ACCEPTED);
 }
 
+/// Case 6.
 #[tokio::test]
 async fn bodies_that_would_not_fit_together_are_told_to_come_again() {
     let world = World::of(small()).await;
@@ -208,6 +211,7 @@ fn stuck(left: usize, length: &str) -> Request<Body> {
         .unwrap()
 }
 
+/// Case 6.
 #[tokio::test]
 async fn what_is_only_announced_keeps_nobody_out() {
     let world = World::of(small()).await;

@@ -90,6 +90,7 @@ async fn ask_and_never_read(stream: &mut TcpStream) {
     while stream.write_all(ask.as_bytes()).await.is_ok() {}
 }
 
+/// Case 7.
 #[tokio::test]
 async fn who_asks_and_never_reads_gives_the_place_back() {
     let world = World::new(LABEL_RULE).await;
@@ -126,6 +127,7 @@ async fn more_connections_than_the_cap_wait_and_are_served_when_a_place_is_free(
     stop.cancel();
 }
 
+/// Case 7.
 #[tokio::test]
 async fn a_connection_ends_when_nothing_is_asked_any_more_and_when_its_time_is_over() {
     let world = World::new(LABEL_RULE).await;

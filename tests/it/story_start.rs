@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use taskbridge::domain::rule::Limits;
 use taskbridge::domain::task::State;
 use taskbridge::pipeline::{people, settle_uncertain, start_task, steer};
 use taskbridge::sandbox::{Fault, FaultKind};
@@ -11,6 +12,7 @@ use taskbridge::secret::Secret;
 use crate::support::stories::{CREATE, MONA, OTTO};
 use crate::support::world::{LABEL_RULE, MONA_TOKEN, World};
 
+/// Case 49.
 #[tokio::test]
 async fn a_dead_token_holds_the_task_until_another_is_given() {
     let world = World::new(LABEL_RULE).await;
@@ -35,6 +37,7 @@ async fn a_dead_token_holds_the_task_until_another_is_given() {
     assert_eq!(world.made(&task), 1);
 }
 
+/// Case 49.
 #[tokio::test]
 async fn a_token_that_comes_while_the_old_one_is_refused_is_used_at_once() {
     let world = World::new(LABEL_RULE).await;
@@ -53,6 +56,7 @@ async fn a_token_that_comes_while_the_old_one_is_refused_is_used_at_once() {
     assert_eq!(world.state(task.id).await, State::Queued);
 }
 
+/// Case 49.
 #[tokio::test]
 async fn refusals_end_the_start_with_githubs_own_words() {
     let world = World::new(LABEL_RULE).await;
@@ -62,14 +66,26 @@ async fn refusals_end_the_start_with_githubs_own_words() {
     assert_eq!(world.state(no_seat.id).await, State::StartFailed);
     assert!(world.comments()[0].contains("Copilot cloud agent is not enabled for this user"), "{:?}", world.comments());
     world.control().set_seat("mona", true).unwrap();
+    let mut refused = vec![(no_seat.clone(), 403)];
     for status in [404, 410, 422, 409] {
         world.spoil_start(FaultKind::StatusBefore { status }, 1);
         let task = world.wish(MONA, 1).await;
         world.settle().await;
         assert_eq!(world.state(task.id).await, State::StartFailed, "{status}");
         assert!(world.comments().last().unwrap().contains("Server Error"), "{status}");
+        refused.push((task, status));
     }
     assert_eq!(world.control().creations().len(), 0);
+    world.live_in_steps(4, 1800).await;
+    for (task, status) in &refused {
+        let attempts = world.attempts(task.id).await;
+        assert_eq!(attempts.len(), 1, "{status} is not tried again by itself");
+        assert_eq!(
+            (attempts[0].outcome.as_deref(), attempts[0].http_status),
+            (Some("refused"), Some(i32::from(*status)))
+        );
+    }
+    assert_eq!(world.token_state(1001).await, "ok", "a refusal says nothing of the token");
 
     let again = steer::retry(&world.bridge, no_seat.id, "mona", false).await.unwrap();
     assert_eq!((again.id, again.state), (no_seat.id, State::Pending));
@@ -77,13 +93,24 @@ async fn refusals_end_the_start_with_githubs_own_words() {
     assert_eq!(world.outcomes(no_seat.id).await, ["refused", "created"]);
 }
 
+/// Case 48.
 #[tokio::test]
 async fn a_limited_person_waits_and_others_go_on() {
-    let world = World::new(LABEL_RULE).await;
+    let world = World::with(LABEL_RULE, |settings| settings.limits = Limits::default(), |_| {}).await;
     world.let_otto_in().await;
-    for (retry_after, wait) in [(Some("120"), 120), (None, 60), (Some("0"), 1), (Some("99999999999"), 3600)] {
+    for (status, retry_after, wait) in [
+        (429, Some("120"), 120),
+        (403, Some("120"), 120),
+        (429, None, 60),
+        (403, None, 60),
+        (429, Some("0"), 1),
+        (403, Some("-5"), 1),
+        (429, Some("Mon, 23 Nov 2026 12:00:00 GMT"), 1),
+        (403, Some("Tue, 23 Nov 2027 12:00:00 GMT"), 3600),
+        (429, Some("1000000000"), 3600),
+    ] {
         let retry_after = retry_after.map(str::to_owned);
-        let limit = FaultKind::SecondaryLimit { status: 429, retry_after };
+        let limit = FaultKind::SecondaryLimit { status, retry_after };
         world.control().inject(Fault::new(limit).on("POST", CREATE).user("mona").times(1));
         let (limited, waiting) = (world.wish(MONA, 1).await, world.wish(MONA, 1).await);
         let other = world.wish(OTTO, 1).await;
@@ -105,6 +132,7 @@ async fn a_limited_person_waits_and_others_go_on() {
     }
 }
 
+/// Case 48.
 #[tokio::test]
 async fn a_pause_holds_on_the_other_replicas_too() {
     let world = World::new(LABEL_RULE).await;

@@ -34,7 +34,7 @@ const HELD: usize = 3;
 /// The body of the nth webhook.
 fn payload(world: &World, nth: usize) -> (&'static str, String) {
     let at = world.bridge.ground.now() - chrono::TimeDelta::seconds(i64::try_from(nth).unwrap());
-    if nth % MATCHES == 0 {
+    if nth.is_multiple_of(MATCHES) {
         return ("issues", labelled("copilot-fix", MONA, at).to_string());
     }
     let pushed = json!({ "ref": "refs/heads/main", "after": format!("{nth:040x}"), "repository": repository() });
@@ -83,7 +83,7 @@ async fn storm(world: &World, running: &Running, key: &str) -> Vec<Duration> {
             assert_eq!(router.oneshot(hook).await.unwrap().status(), StatusCode::ACCEPTED);
             Some(begun.elapsed())
         });
-        if nth % 20 == 0 {
+        if nth.is_multiple_of(20) {
             let look = request(Method::GET, "/api/v1/deliveries?limit=100").header("authorization", key);
             let (router, look) = (running.router.clone(), look.body(axum::body::Body::empty()).unwrap());
             senders.spawn(async move {
