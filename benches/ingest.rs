@@ -19,6 +19,8 @@ mod configuration;
 mod database;
 #[path = "ingest/doors.rs"]
 mod doors;
+#[path = "support/hook_secret.rs"]
+mod hook_secret;
 #[path = "support/load.rs"]
 mod load;
 #[path = "support/machine.rs"]
@@ -33,6 +35,8 @@ mod requests;
 mod rounds;
 #[path = "support/service.rs"]
 mod service;
+#[path = "support/serving.rs"]
+mod serving;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -44,8 +48,8 @@ use tokio::runtime::Runtime;
 
 use args::Args;
 use bridge::bridge;
-use configuration::HOOK_SECRET;
 use database::Database;
+use hook_secret::HOOK_SECRET;
 use load::Load;
 use payload::Payload;
 use report::Report;
@@ -139,7 +143,7 @@ fn lines_1_to_3(rounds: &Rounds, report: &mut Report) {
 }
 
 fn line_7(url: &str, load: &Load, quick: bool, report: &mut Report) {
-    let folder = binary::Folder::new();
+    let folder = serving::Folder::new();
     let starts: Vec<f64> = (0..if quick { 2 } else { 4 }).map(|_| binary::start_ms(&folder, Some(url))).collect();
     // The first of them may have had tables to make.
     let with_database = starts.iter().skip(1).copied().fold(f64::INFINITY, f64::min);

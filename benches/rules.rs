@@ -7,6 +7,8 @@
 mod args;
 #[path = "support/configuration.rs"]
 mod configuration;
+#[path = "support/hook_secret.rs"]
+mod hook_secret;
 #[path = "support/machine.rs"]
 mod machine;
 #[path = "support/payload.rs"]
@@ -32,7 +34,8 @@ use taskbridge::pipeline::verify::{Verified, verify};
 use taskbridge::sources::Reading;
 
 use args::Args;
-use configuration::{HOOK_SECRET, configuration};
+use configuration::configuration;
+use hook_secret::HOOK_SECRET;
 use payload::{Payload, UNWANTED, WANTED};
 use report::Report;
 

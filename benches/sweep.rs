@@ -11,6 +11,8 @@ mod bridge;
 mod configuration;
 #[path = "support/database.rs"]
 mod database;
+#[path = "support/hook_secret.rs"]
+mod hook_secret;
 #[path = "support/machine.rs"]
 mod machine;
 #[path = "support/report.rs"]

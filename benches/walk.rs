@@ -16,6 +16,8 @@ mod clear;
 mod configuration;
 #[path = "support/database.rs"]
 mod database;
+#[path = "support/hook_secret.rs"]
+mod hook_secret;
 #[path = "support/load.rs"]
 mod load;
 #[path = "support/machine.rs"]
@@ -48,8 +50,8 @@ use args::Args;
 use bridge::bridge;
 use ceiling::Rows;
 use clear::clear;
-use configuration::HOOK_SECRET;
 use database::Database;
+use hook_secret::HOOK_SECRET;
 use load::{Load, Outcome};
 use payload::Payload;
 use report::Report;

@@ -90,6 +90,10 @@ const TASKS: &[&str] = &[
     "person=person-1&rule=fix-labelled-issues",
     "person=person-1&repo=acme/widgets-77&rule=fix-labelled-issues&state=failed",
     "rule=rare&since=0.5",
+    "rule=fix-labelled-issues&since=0.5",
+    "repo=acme/widgets-1&since=0.5",
+    "since=0.5&state=lost",
+    "since=0.5&state=completed",
     "limit=200",
     "limit=200&rule=fix-labelled-issues",
 ];

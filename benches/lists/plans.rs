@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
+use taskbridge::domain::task::{ALL, State};
 
 use crate::ask::Ask;
 
@@ -64,17 +65,19 @@ async fn plan(connection: &mut PgConnection, ask: &Ask) -> Vec<String> {
         let moment: chrono::DateTime<chrono::Utc> = moment.parse().expect("the bench has written it");
         format!("'{}'", taskbridge::ids::uuid_floor(moment - chrono::TimeDelta::hours(1)))
     });
-    let narrowed = ["source", "state", "event"].iter().any(|name| given(name).is_some());
+    let narrowed = ["source", "state", "event", "repo", "rule", "person"].iter().any(|name| given(name).is_some());
     let (name, values) = match ask.list {
         "deliveries" if narrowed => {
             let (source, state, event) = (literal("source"), literal("state"), literal("event"));
             ("deliveries_of", format!("NULL, {source}, {state}, {event}, {since}, {floor}, 51"))
         }
         "deliveries" => ("deliveries", format!("NULL, {since}, {floor}, 51")),
-        "tasks" => {
-            let (state, repo, rule, person) = (literal("state"), literal("repo"), literal("rule"), literal("person"));
-            ("tasks", format!("NULL, {state}, {repo}, {rule}, {person}, {since}, {floor}, 51"))
+        "tasks" if narrowed => {
+            let states = given("state").map_or(ALL.map(State::as_str).join(","), str::to_owned);
+            let (repo, rule, person) = (literal("repo"), literal("rule"), literal("person"));
+            ("tasks_of", format!("NULL, '{{{states}}}', {repo}, {rule}, {person}, {since}, {floor}, 51"))
         }
+        "tasks" => ("tasks", format!("NULL, {since}, {floor}, 51")),
         _ => ("people", "NULL, 51".to_owned()),
     };
     for text in [

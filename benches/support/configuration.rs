@@ -2,8 +2,7 @@
 
 use taskbridge::config::{Loaded, Reader, load};
 
-/// What the webhooks are signed with.
-pub(crate) const HOOK_SECRET: &str = "a secret for benchmarks only";
+use crate::hook_secret::HOOK_SECRET;
 
 /// One GitHub source and these rules.
 pub(crate) fn configuration(rules: &str) -> Loaded {

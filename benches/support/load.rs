@@ -132,7 +132,9 @@ async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> u16 {
             let (name, value) = line.split_once(':')?;
             name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
         });
-        if answer.len() >= head + 4 + length.expect("an answer says its length") {
+        // Without a length an answer comes in chunks, of which the last is empty.
+        let is_whole = length.map_or(answer.ends_with(b"0\r\n\r\n"), |length| answer.len() >= head + 4 + length);
+        if is_whole {
             return text.get(9..12).and_then(|status| status.parse().ok()).expect("a status line");
         }
     }

@@ -13,7 +13,7 @@ use crate::support::world::{LABEL_RULE, World, labelled};
 
 const MONA: (i64, &str) = (1001, "mona");
 
-async fn walk(reader: &Caller<'_>, path: &str) -> Vec<String> {
+pub(crate) async fn walk(reader: &Caller<'_>, path: &str) -> Vec<String> {
     let mut ids = Vec::new();
     let mut cursor = String::new();
     for _ in 0..100 {
@@ -129,7 +129,7 @@ async fn people_are_paged_and_their_tokens_are_not_shown() {
 }
 
 /// The statement of this name, as the program sends it.
-fn statement(name: &str) -> String {
+pub(crate) fn statement(name: &str) -> String {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/.sqlx");
     for entry in std::fs::read_dir(dir).unwrap() {
         let json: Value = serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();

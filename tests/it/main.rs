@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 
+mod api_deliveries;
 mod api_document;
 mod api_doors;
 mod api_kit;

@@ -94,22 +94,51 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: retry.
     pub async fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<ListedTask>, StoreError> {
+        let is_narrowed = filter.state.is_some() || filter.repo.is_some() || filter.rule.is_some();
+        if is_narrowed || filter.person.is_some() {
+            return self.tasks_of(filter, page).await;
+        }
+        let mut tx = self.begin_looking().await?;
+        let tasks = sqlx::query_as!(
+            ListedTask,
+            "/* tasks: a part of the primary key */
+            SELECT id, state, reason, hold, needs_person, rule, source, event, repo_id, repo_owner, repo_name, subject_kind,
+                   subject_number, subject_url, actor_id, actor_login, person_id, person_login, delivery_id, retry_of,
+                   marker, remote_url, pull_url, created_at, started_at, changed_at, ended_at
+            FROM tasks
+            WHERE ($1::uuid IS NULL OR id < $1)
+              AND ($2::timestamptz IS NULL OR created_at >= $2)
+              AND ($3::uuid IS NULL OR id >= $3)
+            ORDER BY id DESC LIMIT $4",
+            page.before,
+            filter.since,
+            filter.since.map(first_id_since),
+            page.limit,
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(tasks)
+    }
+
+    /// The same, narrowed: the newest of each state that is wanted, by the index of what narrows it most.
+    async fn tasks_of(&self, filter: &TaskFilter, page: Page) -> Result<Vec<ListedTask>, StoreError> {
         let states = filter.state.map_or(ALL.to_vec(), |state| vec![state]);
         let mut tx = self.begin_looking().await?;
         let tasks = sqlx::query_as!(
             ListedTask,
-            "/* tasks: the newest of each state by an index that ends in state and id; planned anew for the filters */
+            "/* tasks_of: state and id are bounded and ordered together, so that no walk of the primary key is planned,
+                which would read everything for a state that is rare */
             WITH newest AS (
                 SELECT t.id FROM UNNEST($2::text[]) AS wanted (state) CROSS JOIN LATERAL (
                     SELECT id FROM tasks
-                    WHERE state = wanted.state
-                      AND ($1::uuid IS NULL OR id < $1)
+                    WHERE (state, id) < (wanted.state, coalesce($1, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+                      AND (state, id) >= (wanted.state, coalesce($7, '00000000-0000-0000-0000-000000000000'::uuid))
                       AND ($3::text IS NULL OR lower(repo_owner || '/' || repo_name) = lower($3))
                       AND ($4::text IS NULL OR rule = $4)
                       AND ($5::text IS NULL OR lower(person_login) = lower($5))
                       AND ($6::timestamptz IS NULL OR created_at >= $6)
-                      AND ($7::uuid IS NULL OR id >= $7)
-                    ORDER BY id DESC LIMIT $8) t
+                    ORDER BY state DESC, id DESC LIMIT $8) t
                 ORDER BY t.id DESC LIMIT $8
             )
             SELECT id, state, reason, hold, needs_person, rule, source, event, repo_id, repo_owner, repo_name, subject_kind,
