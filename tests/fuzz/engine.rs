@@ -5,8 +5,6 @@
 //! corpus of bytes is wanted that LLVM's fuzzer reads too, and frameworks around that bring crates and a command to install
 //! into every `cargo test`.
 
-#![cfg_attr(guided, expect(dead_code, reason = "with a guide only `guided` is called"))]
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -80,10 +80,13 @@ fn texts_made_to_be_slow_are_not() {
         "--",
     ] {
         let text = piece.repeat(400_000 / piece.len());
-        let start = std::time::Instant::now();
-        let _ = clean(&text, 30_000);
-        // Unoptimised: about thirty times what a release build takes.
-        assert!(start.elapsed() < std::time::Duration::from_secs(2), "{piece}: {:?}", start.elapsed());
+        let took = || {
+            let start = std::time::Instant::now();
+            let _ = clean(&text, 30_000);
+            start.elapsed()
+        };
+        // Unoptimised: about thirty times what a release build takes. A busy machine is not slow three times.
+        assert!((0..3).any(|_| took() < std::time::Duration::from_secs(2)), "{piece}");
     }
     let alt = format!("![{}](x.png)", "evil ".repeat(1_000));
     assert_eq!(all(&alt), "![](x.png)");
