@@ -129,7 +129,7 @@ async fn replicas_are_replaced_one_after_the_other_under_load_and_nothing_is_los
     let done = async || {
         let waits = all().await.into_iter().any(|delivery| delivery.state == DeliveryState::Received);
         let tasks = install.tasks().await;
-        (!waits && tasks.len() == wishes && tasks.iter().all(|task| task.remote_id.is_some())).then_some(())
+        (!waits && tasks.len() == wishes && tasks.iter().all(|task| task.started_at.is_some())).then_some(())
     };
     until("every wish is started", Duration::from_secs(60), done).await;
     let made = install.sandbox.control().creations_by_last_line();

@@ -85,7 +85,11 @@ async fn a_clock_that_is_an_hour_wrong_neither_takes_a_lease_nor_prolongs_it() {
         assert_eq!(mine.claim_deliveries(short(), now, 9, true).await.unwrap().len(), 1);
         assert_eq!(theirs.claim_deliveries(long(), their_now, 9, true).await.unwrap().len(), 0, "{skew}");
         tokio::time::sleep(PAST).await;
-        assert_eq!(theirs.claim_deliveries(long(), their_now, 9, true).await.unwrap().len(), 1, "{skew}: it has run out");
+        assert_eq!(
+            theirs.claim_deliveries(long(), their_now, 9, true).await.unwrap().len(),
+            1,
+            "{skew}: it has run out"
+        );
         assert_eq!(mine.claim_deliveries(long(), now, 9, true).await.unwrap().len(), 0, "{skew}");
 
         assert_eq!(mine.claim_startable(short(), now, 9).await.unwrap().len(), 1);
