@@ -20,6 +20,10 @@ use crate::ids::AttemptId;
 use crate::store::tasks::{Hold, Task};
 use crate::store::{Lease, Moment};
 
+/// So many workers take tasks to be started, and share what may run at once: a call that GitHub does not answer holds up
+/// those that were taken with it, and nobody else.
+pub const LANES: usize = 4;
+
 /// Takes pending tasks and starts them. Answers how many were taken.
 ///
 /// # Errors
@@ -27,7 +31,7 @@ use crate::store::{Lease, Moment};
 pub async fn start_batch(bridge: &Bridge) -> Result<usize, StepError> {
     let lease = Lease::new(&bridge.ground, bridge.settings.lease);
     let now = bridge.ground.now();
-    let limit = i64::try_from(bridge.settings.at_once).unwrap_or(1).max(1);
+    let limit = i64::try_from(bridge.settings.at_once.div_ceil(LANES)).unwrap_or(1).max(1);
     release_forgotten(bridge).await?;
     take_turns(bridge, now).await?;
     if !bridge.github.answers().await {

@@ -39,10 +39,13 @@ impl Workers {
             let step = || match_batch(b.clone());
             run(pace("match_rules", 1000), b.ground.clone(), stop, Some(&b.wake.deliveries), step).await;
         });
-        workers.add(bridge, |b, stop| async move {
-            let step = || start_batch(b.clone());
-            run(pace("start_task", 500), b.ground.clone(), stop, Some(&b.wake.tasks), step).await;
-        });
+        // Together they look every half second.
+        for _ in 0..start_task::LANES {
+            workers.add(bridge, |b, stop| async move {
+                let step = || start_batch(b.clone());
+                run(pace("start_task", 2000), b.ground.clone(), stop, Some(&b.wake.tasks), step).await;
+            });
+        }
         workers.add(bridge, |b, stop| async move {
             let step = || settle_batch(b.clone());
             run(long("settle_uncertain", 1000), b.ground.clone(), stop, None, step).await;

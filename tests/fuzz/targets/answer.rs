@@ -75,6 +75,7 @@ const TOKEN: &str = "ghu_this-must-never-be-printed";
 
 /// A server that answers what it was told to, one thread of it, and a client.
 struct Wire {
+    github: Github,
     session: Session,
     clock: Arc<ManualClock>,
     answer: Arc<Mutex<Vec<u8>>>,
@@ -101,12 +102,17 @@ impl Wire {
         let github = Github::new(settings, Ground { clock: clock.clone(), chance: Arc::new(SystemChance) }).unwrap();
         let token = Token { secret: Secret::new(TOKEN), owner: TokenOwner::Person(PersonId(1)) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { session: github.with_token(token), clock, answer, runtime }
+        Self { session: github.with_token(token), github, clock, answer, runtime }
     }
 
-    /// What a call gives, long after any pause that an earlier answer asked for.
+    /// What a call gives, long after any pause that an earlier answer asked for, and after a good answer: else a row of
+    /// server errors would count as an outage.
     fn call<T>(&self, call: impl Future<Output = T>) -> T {
         self.clock.advance(MAX_PAUSE * 2);
+        let good = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_vec();
+        let answer = std::mem::replace(&mut *self.answer.lock().unwrap(), good);
+        assert!(self.runtime.block_on(self.github.answers()));
+        *self.answer.lock().unwrap() = answer;
         self.runtime.block_on(call)
     }
 }
