@@ -55,6 +55,10 @@ pub(crate) async fn deliveries(stage: &Stage, pool: &PgPool, book: &Book) -> Res
     stage.tally.add("poisons.sent", book.poisons);
     stage.tally.add("poisons.parked", parked as u64);
     let aborts = crate::watcher::count(stage).get("match-reading").map_or(0, |(_, aborts, _)| *aborts);
+    let met = book.acknowledged.keys().any(|key| key.1.starts_with("poison-"));
+    if met && aborts == 0 {
+        note(stage, "poison_never_read", &["it was acknowledged, and killed nobody".to_owned()]);
+    }
     if aborts > book.poisons * 3 {
         note(stage, "poison_killed_too_often", &[format!("{aborts} times for {} deliveries", book.poisons)]);
     }

@@ -197,6 +197,10 @@ rules:
   - name: tests
     on: { command: tests }
     prompt: \"{{ issue.title }}: write tests.\"
+  - name: forks
+    on: { event: fork }
+    when: event.action == 'none'
+    prompt: \"Nothing starts this.\"
 ";
 
 fn seed_world(control: &Control, people: &[Someone]) -> Result<(), Fatal> {

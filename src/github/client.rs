@@ -231,9 +231,15 @@ impl Core {
             let message = "an earlier answer asked to wait".to_owned();
             return Err(CallError::Limited { until, secondary, sent: false, message });
         }
+        // The question whether GitHub answers at all is part of the call's time: callers have leases that outlast the call.
+        let begun = tokio::time::Instant::now();
         self.pass().await?;
+        let left = self.timeout.saturating_sub(begun.elapsed());
+        if left < self.timeout / 2 {
+            return Err(CallError::NotSent { why: "asking whether GitHub answers took too long".to_owned() });
+        }
         let exchange = self.exchange(token, &authorization, ask);
-        let outcome = tokio::time::timeout(self.timeout, exchange).await.unwrap_or_else(|_| {
+        let outcome = tokio::time::timeout(left, exchange).await.unwrap_or_else(|_| {
             Err(CallError::Unknown { status: None, why: format!("no answer within {:?}", self.timeout) })
         });
         self.reach.learn(&outcome, self.ground.now());

@@ -12,7 +12,11 @@ use crate::store::{Lease, Store, StoreError};
 
 /// The deliveries that this process has taken up.
 #[derive(Debug, Default)]
-pub struct InHand(Mutex<HashMap<DeliveryId, Entry>>);
+pub struct InHand {
+    entries: Mutex<HashMap<DeliveryId, Entry>>,
+    /// Leases of claims whose answer was lost: what they took up, if anything, is not known here.
+    unheard: Mutex<Vec<Lease>>,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -43,7 +47,16 @@ impl InHand {
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<DeliveryId, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unheard(&self) -> MutexGuard<'_, Vec<Lease>> {
+        self.unheard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A claim under this lease failed, but may have been committed: whatever it took up is to be given back uncounted.
+    pub(super) fn lost_sight(&self, lease: Lease) {
+        self.unheard().push(lease);
     }
 
     /// Gives back what nobody works on any more; or everything when the process stops: what still runs then finds
@@ -52,6 +65,11 @@ impl InHand {
     /// # Errors
     /// [`StoreError`]: it is kept in mind for the next time.
     pub(super) async fn give_back(&self, store: &Store, everything: bool) -> Result<(), StoreError> {
+        let unheard = self.unheard().clone();
+        for lease in unheard {
+            store.give_back_lease(lease).await?;
+            self.unheard().retain(|other| other.token != lease.token);
+        }
         let mut leases: BTreeMap<Uuid, (Lease, Vec<DeliveryId>)> = BTreeMap::new();
         for (id, entry) in self.entries().iter().filter(|(_, entry)| entry.left || everything) {
             leases.entry(entry.lease.token).or_insert_with(|| (entry.lease, Vec::new())).1.push(*id);

@@ -173,6 +173,13 @@ async fn write(store: &Store, ground: &Ground, batch: Vec<Waiting>) {
                 let _ = answer.send(Ok(recorded));
             }
         }
+        // One that the database will not take must not take the others with it, each time it comes.
+        Err(error) if !error.is_passing() && deliveries.len() > 1 => {
+            tracing::warn!(%error, deliveries = deliveries.len(), "deliveries are recorded one by one: one of them is refused");
+            for (delivery, answer) in deliveries.into_iter().zip(answers) {
+                Box::pin(write(store, ground, vec![Waiting { delivery, answer }])).await;
+            }
+        }
         Err(error) => {
             let why = if error.is_passing() { NotRecorded::Unavailable } else { NotRecorded::Fault };
             tracing::error!(%error, deliveries = deliveries.len(), "deliveries could not be recorded");

@@ -78,7 +78,7 @@ pub(super) fn sort(keep_bodies: Duration, live: &Live, unsorted: &Unsorted<'_>) 
             "its source is no longer configured; configure it again and replay the delivery",
         );
     };
-    let mut event = match source.source.read(unsorted.source, unsorted.envelope, unsorted.body) {
+    let event = match source.source.read(unsorted.source, unsorted.envelope, unsorted.body) {
         Ok(Reading::Event(event)) => *event,
         Ok(Reading::Ping) => return end(DeliveryState::Ignored, "a ping: the hook is set up and reaches taskbridge"),
         Err(unreadable) => return end(DeliveryState::Failed, &unreadable.to_string()),
@@ -106,9 +106,6 @@ pub(super) fn sort(keep_bodies: Duration, live: &Live, unsorted: &Unsorted<'_>) 
         let mut end = describe(live, &event, DeliveryState::Ignored);
         end.reason = nobody_listens(&event, label);
         return Sorted::Ended(Box::new(end));
-    }
-    if let Err(unreadable) = source.source.identify(&mut event, unsorted.envelope, unsorted.body) {
-        return end(DeliveryState::Failed, &unreadable.to_string());
     }
     Sorted::Concerns(Box::new(Heard { event, candidates, said }))
 }

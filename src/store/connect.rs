@@ -67,9 +67,13 @@ pub enum ConnectError {
 /// Whether a connection that comes back to the pool still answers. A caller that ran out of time may have dropped it
 /// in the middle of a statement, and the pool itself would wait for its answer for ever, keeping its place taken.
 /// One that does not answer is closed.
+///
+/// Nor may one be used again on which a transaction was begun and nobody knows of it: the wait for BEGIN was given up, and
+/// the answer came late. There the transaction is older than the question.
 async fn answers(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
-    let ping = sqlx::Connection::ping(connection);
-    tokio::time::timeout(ANSWER, ping).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+    let question = sqlx::raw_sql("/* answers */ SELECT transaction_timestamp() = statement_timestamp()");
+    let answer = tokio::time::timeout(ANSWER, sqlx::Executor::fetch_one(connection, question)).await;
+    sqlx::Row::try_get(&answer.unwrap_or(Err(sqlx::Error::PoolTimedOut))?, 0)
 }
 
 /// Whether a connection may be used to record webhooks. What was used a moment ago is not asked: under load that would be

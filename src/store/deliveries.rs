@@ -254,6 +254,22 @@ impl Store {
         Ok(())
     }
 
+    /// Gives back all deliveries under a lease with the try uncounted, when it is not known which they are.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the lease will run out by itself, and the try stays counted.
+    pub async fn give_back_lease(&self, lease: Lease) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* give_back_lease: the claim's answer was lost */
+            UPDATE deliveries SET lease = NULL, lease_until = NULL, tries = greatest(tries - 1, 0)
+            WHERE state = 'received' AND lease = $1",
+            lease.token,
+        )
+        .execute(&self.work)
+        .await?;
+        Ok(())
+    }
+
     /// For each of these deliveries that repeats the body of an earlier one of the same source, while that body
     /// is kept: the pair of the two. Neither the sender's id nor the hook's is signed, so neither is looked at.
     ///

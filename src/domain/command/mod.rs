@@ -137,10 +137,12 @@ fn not_here(word: &str, grammar: &Grammar) -> String {
 
 fn unknown(word: &str, grammar: &Grammar) -> String {
     let shown = super::trust::clean_line(word, 40);
-    let near = grammar
-        .names
+    // A long word is no misspelt name, and comparing it would cost a stranger nothing and us much.
+    let short = Some(word).filter(|word| word.len() <= 64).map(str::to_lowercase);
+    let near = short
         .iter()
-        .map(|name| (strsim::damerau_levenshtein(&word.to_lowercase(), &name.to_lowercase()), name))
+        .flat_map(|word| grammar.names.iter().map(move |name| (word, name)))
+        .map(|(word, name)| (strsim::damerau_levenshtein(word, &name.to_lowercase()), name))
         .min()
         .filter(|(distance, name)| *distance <= 2 && *distance < name.len());
     match near {

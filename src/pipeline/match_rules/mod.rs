@@ -60,7 +60,8 @@ pub async fn match_batch(bridge: &Bridge, limit: i64) -> Result<usize, StepError
     let mut taken = 0;
     let mut running = JoinSet::new();
     let mut outcome = Ok(());
-    let refill_until = Instant::now() + REFILL;
+    // Within the lease, so that what still runs is not taken up a second time by this process.
+    let refill_until = Instant::now() + REFILL.min(bridge.settings.lease / 2);
     loop {
         let live = bridge.live();
         let mut waiting = match take_up(bridge, &live, limit, &mut taken).await {
@@ -117,7 +118,9 @@ async fn take_up(
     bridge.in_hand.give_back(&bridge.store, false).await?;
     let lease = Lease::new(&bridge.ground, bridge.settings.lease);
     let suspects = !bridge.in_hand.holds_suspect();
-    let mut claimed = bridge.store.claim_deliveries(lease, bridge.ground.now(), limit, suspects).await?;
+    let claimed = bridge.store.claim_deliveries(lease, bridge.ground.now(), limit, suspects).await;
+    // They may have been taken up although we did not hear of it.
+    let mut claimed = claimed.inspect_err(|_| bridge.in_hand.lost_sight(lease))?;
     if claimed.is_empty() {
         return Ok(VecDeque::new());
     }
@@ -228,7 +231,7 @@ fn looked_at(
     delivery: ClaimedDelivery,
     replay_of: Option<DeliveryId>,
 ) -> Result<Concern, Box<End>> {
-    let failed = |reason| Err(Box::new(End::new(DeliveryState::Failed, reason)));
+    let failed = |reason: &str| Err(Box::new(End::new(DeliveryState::Failed, reason)));
     if delivery.tries > CRASHES {
         return failed("processing it did not come to an end several times; it is parked until an operator replays it");
     }
@@ -248,7 +251,12 @@ fn looked_at(
     let step = || sort::sort(bridge.settings.keep_bodies, live, &unsorted);
     match std::panic::catch_unwind(AssertUnwindSafe(step)) {
         Ok(Sorted::Concerns(heard)) => {
-            let sort::Heard { event, candidates, said } = *heard;
+            let sort::Heard { mut event, candidates, said } = *heard;
+            if let Some(source) = live.sources.get(&delivery.source)
+                && let Err(unreadable) = source.source.identify(&mut event, &envelope, body)
+            {
+                return failed(&unreadable.to_string());
+            }
             Ok(Concern { delivery, envelope, event, candidates, said })
         }
         Ok(Sorted::Ended(end)) => Err(end),
