@@ -29,7 +29,8 @@ impl Health {
     pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
         let place = match &self.url {
             Some(url) => place_of(url)?,
-            None => near(*crate::config::load(config, &Reader::system())?.config.server.listen).to_string(),
+            None => near(*crate::config::load(config, &Reader::system().without_hook_secrets())?.config.server.listen)
+                .to_string(),
         };
         match tokio::time::timeout(PATIENCE, ask(&place)).await {
             Ok(Ok((200, _))) => {

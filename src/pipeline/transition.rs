@@ -37,6 +37,8 @@ pub async fn take_step(
     }
     task.ended_at = to.is_end().then(|| task.ended_at.unwrap_or(now));
     tx.save_task(task).await?;
+    // Why stands in its timeline; it may hold words of strangers.
+    tracing::info!(task = %task.id, %from, %to, "a task changes its state");
     let entry = TimelineEntry {
         at: now,
         kind: "state".to_owned(),

@@ -76,8 +76,8 @@ async fn answers(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Erro
     sqlx::Row::try_get(&answer.unwrap_or(Err(sqlx::Error::PoolTimedOut))?, 0)
 }
 
-/// Whether a connection may be used to record webhooks. What was used a moment ago is not asked: under load that would be
-/// a round trip for each batch.
+/// Whether a connection may be used. What was used a moment ago is not asked: under load that would be a round trip more for
+/// each statement.
 async fn lives(connection: &mut sqlx::PgConnection, idle_for: Duration) -> Result<bool, sqlx::Error> {
     if idle_for < FRESH { Ok(true) } else { answers(connection).await }
 }
@@ -97,13 +97,16 @@ impl Store {
             ("idle_in_transaction_session_timeout", "30000"),
             ("lock_timeout", "5000"),
         ]);
-        let pool = |connections: u32| PgPoolOptions::new().max_connections(connections.max(1)).acquire_timeout(ANSWER);
-        let disk = Disk::default();
-        let store = Self {
-            intake: pool(settings.intake_connections)
+        let pool = |connections: u32| {
+            PgPoolOptions::new()
+                .max_connections(connections.max(1))
+                .acquire_timeout(ANSWER)
                 .test_before_acquire(false)
                 .before_acquire(|connection, met| Box::pin(lives(connection, met.idle_for)))
-                .connect_lazy_with(options.clone()),
+        };
+        let disk = Disk::default();
+        let store = Self {
+            intake: pool(settings.intake_connections).connect_lazy_with(options.clone()),
             work: WorkPool::new(
                 pool(settings.work_connections)
                     .after_release(|connection, _| Box::pin(answers(connection)))
