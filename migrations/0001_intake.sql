@@ -38,7 +38,7 @@ CREATE TABLE deliveries (
 ) WITH (fillfactor = 80);
 CREATE INDEX deliveries_waiting ON deliveries (due_at, id) WHERE state = 'received';
 -- For every list that is narrowed by source, event or state: there are few groups of the three, so that one index does
--- for any of them, however rare what is looked for. What waits is not in it: recording a webhook does not pay for it.
+-- for any of them, however rare what is looked for. What waits is not in it.
 CREATE INDEX deliveries_list ON deliveries (source, event_name, state, id) WHERE state <> 'received';
 -- What is still to be forgotten of what is done, and which rule sets are still in use.
 CREATE INDEX deliveries_kept ON deliveries (id) WHERE body IS NOT NULL AND state <> 'received';

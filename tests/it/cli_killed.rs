@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 use taskbridge::secret::Secret;
 use taskbridge::vault::{Key, Vault};
@@ -55,6 +56,18 @@ async fn counted(connection: &mut PgConnection, query: &'static str, wanted: imp
     }
 }
 
+/// Another replica is sent the webhook again: it says `told`, there is one row, and the wish is started once.
+async fn retried(install: &Install, payload: &Value, watcher: &mut PgConnection, told: &str) {
+    let next = install.replica();
+    let again = webhook(&client(), &next.address, "d-1", payload).send().await.unwrap();
+    assert_eq!(again.status(), 202);
+    let answer: Value = serde_json::from_str(&again.text().await.unwrap()).unwrap();
+    assert_eq!(answer["status"], told);
+    assert_eq!(count(watcher, ROWS).await, 1);
+    let started = async || (install.sandbox.control().creations().len() == 1).then_some(());
+    until("the wish is started", Duration::from_secs(15), started).await;
+}
+
 /// Case 1.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_after_the_commit_and_before_the_answer_the_retry_is_told_that_it_is_a_duplicate() {
@@ -82,14 +95,7 @@ async fn killed_after_the_commit_and_before_the_answer_the_retry_is_told_that_it
     replica.program.ended(Duration::from_secs(5));
 
     install.url = direct;
-    let next = install.replica();
-    let again = webhook(&client, &next.address, "d-1", &payload).send().await.unwrap();
-    assert_eq!(again.status(), 202);
-    let told: serde_json::Value = serde_json::from_str(&again.text().await.unwrap()).unwrap();
-    assert_eq!(told["status"], "duplicate");
-    assert_eq!(count(&mut watcher, ROWS).await, 1);
-    let started = async || (install.sandbox.control().creations().len() == 1).then_some(());
-    until("the wish is started", Duration::from_secs(15), started).await;
+    retried(&install, &payload, &mut watcher, "duplicate").await;
 }
 
 /// Case 2.
@@ -118,14 +124,7 @@ async fn killed_before_the_commit_nobody_was_told_2xx_and_the_retry_is_recorded(
     replica.program.ended(Duration::from_secs(5));
     assert_eq!(count(&mut watcher, ROWS).await, 0);
 
-    let next = install.replica();
-    let again = webhook(&client, &next.address, "d-1", &payload).send().await.unwrap();
-    assert_eq!(again.status(), 202);
-    let told: serde_json::Value = serde_json::from_str(&again.text().await.unwrap()).unwrap();
-    assert_eq!(told["status"], "recorded");
-    assert_eq!(count(&mut watcher, ROWS).await, 1);
-    let started = async || (install.sandbox.control().creations().len() == 1).then_some(());
-    until("the wish is started", Duration::from_secs(15), started).await;
+    retried(&install, &payload, &mut watcher, "recorded").await;
 }
 
 /// How many tokens are sealed with this key.
