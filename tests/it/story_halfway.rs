@@ -107,7 +107,8 @@ async fn a_cancel_that_meets_a_start_either_comes_first_or_is_refused() {
         let delay = match round {
             0 => 0,
             1 => 400_000,
-            _ => delays.new_tree(&mut runner).unwrap().current(),
+            // Mostly short: how long a start takes to its commit differs much between machines.
+            _ => delays.new_tree(&mut runner).unwrap().current().pow(2) / 25_000,
         };
         let task = world.wish(MONA, 1).await;
         let cancel = async {
