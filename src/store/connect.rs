@@ -8,6 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use super::StoreError;
 use super::disk::Disk;
 use super::in_time::{Bounds, STATEMENT, WorkPool};
+use super::lent::ANSWER;
 use crate::fail_point::{Point, reach};
 use crate::secret::Secret;
 
@@ -27,8 +28,6 @@ pub struct StoreSettings {
     pub connect_wait: Duration,
 }
 
-/// How long one try to connect may take.
-const ANSWER: Duration = Duration::from_millis(2500);
 /// How long a connection counts as alive after it was used.
 const FRESH: Duration = Duration::from_millis(500);
 
@@ -64,22 +63,14 @@ pub enum ConnectError {
     Migrate(#[source] sqlx::migrate::MigrateError),
 }
 
-/// Whether a connection that comes back to the pool still answers. A caller that ran out of time may have dropped it
-/// in the middle of a statement, and the pool itself would wait for its answer for ever, keeping its place taken.
-/// One that does not answer is closed.
-///
-/// Nor may one be used again on which a transaction was begun and nobody knows of it: the wait for BEGIN was given up, and
-/// the answer came late. There the transaction is older than the question.
-async fn answers(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
-    let question = sqlx::raw_sql("/* answers */ SELECT transaction_timestamp() = statement_timestamp()");
-    let answer = tokio::time::timeout(ANSWER, sqlx::Executor::fetch_one(connection, question)).await;
-    sqlx::Row::try_get(&answer.unwrap_or(Err(sqlx::Error::PoolTimedOut))?, 0)
-}
-
 /// Whether a connection may be used. What was used a moment ago is not asked: under load that would be a round trip more for
 /// each statement.
 async fn lives(connection: &mut sqlx::PgConnection, idle_for: Duration) -> Result<bool, sqlx::Error> {
-    if idle_for < FRESH { Ok(true) } else { answers(connection).await }
+    if idle_for >= FRESH {
+        let answer = tokio::time::timeout(ANSWER, sqlx::Connection::ping(connection)).await;
+        answer.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+    }
+    Ok(true)
 }
 
 impl Store {
@@ -108,9 +99,7 @@ impl Store {
         let store = Self {
             intake: pool(settings.intake_connections).connect_lazy_with(options.clone()),
             work: WorkPool::new(
-                pool(settings.work_connections)
-                    .after_release(|connection, _| Box::pin(answers(connection)))
-                    .connect_lazy_with(options),
+                pool(settings.work_connections).connect_lazy_with(options),
                 Bounds { longest: STATEMENT, disk: disk.clone() },
             ),
             disk,
@@ -180,7 +169,7 @@ impl Store {
         use sqlx::migrate::MigrateError;
         // A connection of its own, closed afterwards: a large step and the wait for another replica's
         // may take longer than any query is otherwise allowed to.
-        let mut connection = self.work.acquire().await.map_err(|error| ConnectError::Migrate(error.into()))?.detach();
+        let mut connection = self.work.detached().await.map_err(|error| ConnectError::Migrate(error.into()))?;
         sqlx::query!(
             "/* migrate */ SELECT set_config('statement_timeout', '0', false) AS a, set_config('lock_timeout', '0', false) AS b"
         )

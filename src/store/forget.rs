@@ -144,7 +144,7 @@ impl Store {
     pub async fn chore(&self, name: &str) -> Result<Option<Chore>, StoreError> {
         // A connection of its own: an open transaction would be ended for idleness in the middle of the chore, and
         // would keep the database from tidying up meanwhile.
-        let mut connection = self.work.acquire().await?.detach();
+        let mut connection = self.work.detached().await?;
         let mine = sqlx::query_scalar!(
             r#"/* chore */ SELECT pg_try_advisory_lock(hashtextextended($1, 7422)) AS "mine!""#,
             name

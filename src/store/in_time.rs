@@ -2,8 +2,9 @@
 //! dies without a word ends nothing, and sqlx waits for an answer for ever. So the other rooms' connections are got
 //! through here, and no caller has to think of it.
 
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_core::Stream;
@@ -11,17 +12,17 @@ use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnection, PgPool, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Describe, Either, Error, Execute, Executor, Postgres, SqlStr, Transaction};
-use tokio::time::{Sleep, sleep, timeout};
+use sqlx::{Describe, Either, Error, Execute, Executor, Postgres, SqlStr};
+use tokio::time::timeout;
 
 use super::disk::Disk;
+use super::lent::Lent;
 
 /// As long as it may take to get a connection, and then the server lets a statement run, and a little more; shorter
 /// than a request of the admin API.
 pub(super) const STATEMENT: Duration = Duration::from_secs(18);
 
-/// A pool whose statements end in time. What did not is answered as unavailable; the connection is then asked for an
-/// answer before it is used again, and closed when there is none.
+/// A pool whose statements end in time. What did not is answered as unavailable.
 #[derive(Debug, Clone)]
 pub(crate) struct WorkPool {
     pool: PgPool,
@@ -56,12 +57,15 @@ impl WorkPool {
         &self.bounds
     }
 
-    pub(super) async fn begin(&self) -> Result<Transaction<'static, Postgres>, Error> {
-        self.bounds.one(self.pool.begin()).await
+    /// A connection, after `acquire_timeout` at the latest.
+    pub(super) async fn acquire(&self) -> Result<Lent, Error> {
+        let acquired = self.pool.acquire().await;
+        acquired.map(Lent::new).inspect_err(|error| self.bounds.disk.note(error))
     }
 
-    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
-        self.pool.acquire().await
+    /// A connection of its own, which does not go back.
+    pub(super) async fn detached(&self) -> Result<PgConnection, Error> {
+        self.pool.acquire().await.map(PoolConnection::detach)
     }
 }
 
@@ -81,9 +85,16 @@ impl Bounds {
         outcome.inspect_err(|error| self.disk.note(error))
     }
 
-    /// Waits for many rows.
-    fn many<'e, T: 'e>(&self, rows: BoxStream<'e, Result<T, Error>>) -> BoxStream<'e, Result<T, Error>> {
-        Box::pin(Many { rows, end: Box::pin(sleep(self.longest)), disk: self.disk.clone() })
+    /// Waits for many rows, all of which must be there in time.
+    async fn many<T>(&self, mut rows: BoxStream<'_, Result<T, Error>>) -> Result<Vec<T>, Error> {
+        let all = async {
+            let mut all = Vec::new();
+            while let Some(row) = poll_fn(|cx| rows.as_mut().poll_next(cx)).await {
+                all.push(row?);
+            }
+            Ok(all)
+        };
+        self.one(all).await
     }
 }
 
@@ -91,24 +102,30 @@ fn late() -> Error {
     Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer came in time"))
 }
 
-/// An answer of many rows, all of which must be there in time.
-struct Many<'e, T> {
-    rows: BoxStream<'e, Result<T, Error>>,
-    end: Pin<Box<Sleep>>,
-    disk: Disk,
+/// Rows that come when all of them are there. The statements are bounded in what they answer.
+enum Rows<'e, T> {
+    Awaited(BoxFuture<'e, Result<Vec<T>, Error>>),
+    There(std::vec::IntoIter<T>),
 }
 
-impl<T> Stream for Many<'_, T> {
+impl<T: Unpin> Stream for Rows<'_, T> {
     type Item = Result<T, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Poll::Ready(row) = self.rows.as_mut().poll_next(cx) {
-            if let Some(Err(error)) = &row {
-                self.disk.note(error);
+        if let Self::Awaited(rows) = &mut *self {
+            let (there, failed) = match ready!(rows.as_mut().poll(cx)) {
+                Ok(rows) => (rows.into_iter(), None),
+                Err(error) => (Vec::new().into_iter(), Some(Err(error))),
+            };
+            *self = Self::There(there);
+            if failed.is_some() {
+                return Poll::Ready(failed);
             }
-            return Poll::Ready(row);
         }
-        self.end.as_mut().poll(cx).map(|()| Some(Err(late())))
+        match &mut *self {
+            Self::There(rows) => Poll::Ready(rows.next().map(Ok)),
+            Self::Awaited(_) => Poll::Pending,
+        }
     }
 }
 
@@ -120,7 +137,11 @@ impl<'p> Executor<'p> for &'_ WorkPool {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        self.bounds.many(self.pool.fetch_many(query))
+        let pool = self.clone();
+        Box::pin(Rows::Awaited(Box::pin(async move {
+            let mut connection = pool.acquire().await?;
+            pool.bounds.many(connection.fetch_many(query)).await
+        })))
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
@@ -128,16 +149,23 @@ impl<'p> Executor<'p> for &'_ WorkPool {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let (bounds, row) = (self.bounds.clone(), self.pool.fetch_optional(query));
-        Box::pin(async move { bounds.one(row).await })
+        let pool = self.clone();
+        Box::pin(async move {
+            let mut connection = pool.acquire().await?;
+            pool.bounds.one(connection.fetch_optional(query)).await
+        })
     }
 
     fn prepare_with<'e>(self, sql: SqlStr, types: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, Error>>
     where
         'p: 'e,
     {
-        let (bounds, made) = (self.bounds.clone(), self.pool.prepare_with(sql, types));
-        Box::pin(async move { bounds.one(made).await })
+        let pool = self.clone();
+        Box::pin(async move {
+            let mut connection = pool.acquire().await?;
+            // Known by the connection it was made on; the others make it when they first meet it.
+            pool.bounds.one(connection.prepare_with(sql, types)).await
+        })
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
@@ -156,7 +184,8 @@ impl<'c> Executor<'c> for On<'c> {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        self.bounds.many(self.connection.fetch_many(query))
+        let (bounds, rows) = (self.bounds, self.connection.fetch_many(query));
+        Box::pin(Rows::Awaited(Box::pin(async move { bounds.many(rows).await })))
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>

@@ -25,6 +25,7 @@ pub mod error;
 pub mod forget;
 /// Statements end in time.
 pub(crate) mod in_time;
+mod lent;
 /// What is paused.
 pub mod pauses;
 /// People and their sealed tokens.

@@ -1,14 +1,13 @@
 //! One transaction, passed through the functions that must happen together or not at all.
 
-use sqlx::Postgres;
-
 use super::in_time::{Bounds, On};
+use super::lent::Lent;
 use super::{Store, StoreError};
 
 /// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
 #[derive(Debug)]
 pub struct Tx {
-    open: sqlx::Transaction<'static, Postgres>,
+    open: Lent,
     bounds: Bounds,
 }
 
@@ -18,7 +17,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: retry.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(Tx { open: self.work.begin().await?, bounds: self.work.bounds().clone() })
+        let (mut open, bounds) = (self.work.acquire().await?, self.work.bounds().clone());
+        bounds.one(open.begin()).await?;
+        Ok(Tx { open, bounds })
     }
 }
 
@@ -44,7 +45,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError`]: whether it was committed is not known; leases and fences make the repetition
     /// harmless.
-    pub async fn commit(self) -> Result<(), StoreError> {
+    pub async fn commit(mut self) -> Result<(), StoreError> {
         Ok(self.bounds.one(self.open.commit()).await?)
     }
 
