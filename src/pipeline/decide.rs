@@ -77,8 +77,8 @@ pub async fn commit(bridge: &Bridge, lease: Lease, settled: &Settled) -> Result<
 
 async fn try_commit(bridge: &Bridge, lease: Lease, settled: &Settled) -> Result<bool, StepError> {
     let mut tx = bridge.store.begin().await?;
-    for name in lock_names(&settled.plans) {
-        tx.alone_with(&name).await?;
+    if !settled.plans.is_empty() {
+        tx.alone_with_all(&lock_names(&settled.plans)).await?;
     }
     let mut finished = settled.finished.clone();
     for plan in &settled.plans {
@@ -105,8 +105,8 @@ async fn try_commit(bridge: &Bridge, lease: Lease, settled: &Settled) -> Result<
 }
 
 /// What is counted must not change meanwhile; sorted, so that two transactions never wait for each other.
-fn lock_names(plans: &[Plan]) -> BTreeSet<String> {
-    plans
+fn lock_names(plans: &[Plan]) -> Vec<String> {
+    let names: BTreeSet<String> = plans
         .iter()
         .flat_map(|plan| {
             let task = &plan.task;
@@ -116,7 +116,8 @@ fn lock_names(plans: &[Plan]) -> BTreeSet<String> {
                 [format!("rule:{}", task.rule), format!("repo:{}", task.repo_id), format!("person:{}", task.person_id)];
             counted.into_iter().chain(token).chain(label)
         })
-        .collect()
+        .collect();
+    names.into_iter().collect()
 }
 
 /// The label that starts a task, if one does.

@@ -54,9 +54,19 @@ impl Tx {
     /// # Errors
     /// [`StoreError`]: retry.
     pub async fn alone_with(&mut self, name: &str) -> Result<(), StoreError> {
+        self.alone_with_all(&[name.to_owned()]).await
+    }
+
+    /// The same for many names, taken in their order: where two transactions want the same ones, both must sort them.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn alone_with_all(&mut self, names: &[String]) -> Result<(), StoreError> {
         sqlx::query!(
-            r#"/* alone_with */ SELECT pg_advisory_xact_lock(hashtextextended($1, 7421)) AS "locked: ()""#,
-            name
+            r#"/* alone_with: the inner ORDER BY comes before the locks */
+            SELECT count(pg_advisory_xact_lock(hashtextextended(name, 7421))::text) AS "locked!"
+            FROM (SELECT name FROM UNNEST($1::text[]) WITH ORDINALITY AS n (name, place) ORDER BY place) AS sorted"#,
+            names
         )
         .fetch_one(self.connection())
         .await?;
