@@ -1,7 +1,7 @@
 //! Turns a rule as it is written into the checked form that the pipeline uses, and notes what no
 //! schema can say: templates and conditions that do not parse, parts that contradict each other.
 
-use super::fault::Findings;
+use super::findings::Findings;
 use super::node::{Document, Kind, Node};
 use super::place::Path;
 use super::sections::{

@@ -4,9 +4,9 @@ use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::client::Session;
 use super::error::CallError;
 use super::paths::RepoPath;
+use super::session::Session;
 
 /// GitHub's eight reactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,35 +63,22 @@ impl Session {
     /// # Errors
     /// See [`CallError`].
     pub async fn react(&self, repo: &RepoPath, to: ReactTo, reaction: Reaction) -> Result<i64, CallError> {
-        let url = self.reactions_url(repo, to, None)?;
+        let url = self.reactions_url(repo, to)?;
         let answer = self.write(Method::POST, url, &json!({ "content": reaction })).await?;
         answer.expect(&[StatusCode::OK, StatusCode::CREATED])?;
         Ok(answer.parse::<Made>()?.id)
     }
 
-    /// Takes a reaction away; one that is not there counts as done.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub async fn unreact(&self, repo: &RepoPath, to: ReactTo, id: i64) -> Result<(), CallError> {
-        match self.delete(self.reactions_url(repo, to, Some(id))?).await {
-            Ok(answer) => answer.expect(&[StatusCode::NO_CONTENT]),
-            Err(CallError::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn reactions_url(&self, repo: &RepoPath, to: ReactTo, id: Option<i64>) -> Result<reqwest::Url, CallError> {
+    fn reactions_url(&self, repo: &RepoPath, to: ReactTo) -> Result<reqwest::Url, CallError> {
         let (kind, target): (&[&str], i64) = match to {
             ReactTo::Issue(number) => (&["issues"], number),
             ReactTo::IssueComment(id) => (&["issues", "comments"], id),
             ReactTo::ReviewComment(id) => (&["pulls", "comments"], id),
         };
-        let (target, id) = (target.to_string(), id.map(|id| id.to_string()));
+        let target = target.to_string();
         let mut segments = vec!["repos", repo.owner(), repo.name()];
         segments.extend_from_slice(kind);
         segments.extend([target.as_str(), "reactions"]);
-        segments.extend(id.as_deref());
         self.url(&segments)
     }
 }

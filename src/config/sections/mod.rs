@@ -34,7 +34,7 @@ pub use tasks::{OnUncertain, TasksConfig};
 pub use vault::VaultConfig;
 
 use super::duration::Duration;
-use super::fault::Findings;
+use super::findings::Findings;
 use super::node::Document;
 use super::place::Path;
 use super::secret_text::SecretText;
