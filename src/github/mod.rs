@@ -34,7 +34,7 @@ pub use limits::{MAX_PAUSE, MIN_PAUSE, RateView, SECONDARY_PAUSE, TokenOwner};
 pub use paths::{BadRepoPath, RepoPath};
 pub use permissions::{Me, PermissionAnswer};
 pub use pulls::PullInfo;
-pub use reactions::{ReactTo, Reaction};
+pub use reactions::ReactTo;
 pub use remote_task::{Artifact, RemoteSession, RemoteTask, Usage};
 pub use repos::RepoInfo;
 pub use session::{Session, Token};

@@ -1,45 +1,13 @@
 //! Reactions: an acknowledgement that no webhook tells of, so it can never start anything.
 
 use reqwest::{Method, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::error::CallError;
 use super::paths::RepoPath;
 use super::session::Session;
-
-/// GitHub's eight reactions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reaction {
-    /// Thumbs up.
-    #[serde(rename = "+1")]
-    PlusOne,
-    /// Thumbs down.
-    #[serde(rename = "-1")]
-    MinusOne,
-    /// Laughing.
-    Laugh,
-    /// Confused.
-    Confused,
-    /// A heart.
-    Heart,
-    /// A party popper.
-    Hooray,
-    /// A rocket.
-    Rocket,
-    /// Eyes.
-    Eyes,
-}
-
-impl std::str::FromStr for Reaction {
-    type Err = serde::de::value::Error;
-
-    /// Reads GitHub's name for a reaction, for example `eyes`; the error lists all names.
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::deserialize(serde::de::value::StrDeserializer::new(name))
-    }
-}
+use crate::domain::rule::Reaction;
 
 /// What is reacted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! Comments, reactions, labels, permissions and repositories: the right call, and the right reading of its answer.
 
 use taskbridge::domain::rule::Permission;
-use taskbridge::github::{CallError, CommentQuery, ReactTo, Reaction, RepoPath};
+use taskbridge::domain::rule::Reaction;
+use taskbridge::github::{CallError, CommentQuery, ReactTo, RepoPath};
 
 use crate::github_kit::{Mock, noon, reply, repo, session};
 
@@ -70,7 +71,7 @@ async fn reactions_are_the_same_old_or_new() {
     let mock = Mock::start(|seen| reply(if seen.path.contains("comments") { 200 } else { 201 }, r#"{"id":3}"#)).await;
     let session = session(&mock.url);
     for to in [ReactTo::Issue(4), ReactTo::IssueComment(9), ReactTo::ReviewComment(8)] {
-        assert_eq!(session.react(&repo(), to, Reaction::PlusOne).await.unwrap(), 3);
+        assert_eq!(session.react(&repo(), to, Reaction::ThumbsUp).await.unwrap(), 3);
     }
     let places = ["issues/4", "issues/comments/9", "pulls/comments/8"];
     assert_eq!(mock.paths(), places.map(|place| format!("POST /repos/octo/hello/{place}/reactions")));

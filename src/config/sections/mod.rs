@@ -24,8 +24,8 @@ pub use limits::{BoundSpec, GlobalLimits, LimitsSpec, WindowSpec};
 pub use retention::RetentionConfig;
 pub(super) use rule::default_idle_for;
 pub use rule::{
-    AllowSpec, IncludedRules, OnSpec, OncePerFull, OncePerSpec, OneOrMany, ReactionName, ReactionSpec,
-    ReportLabelsSpec, ReportSpec, RuleSpec, TaskPart,
+    AllowSpec, IncludedRules, OnSpec, OncePerFull, OncePerSpec, OneOrMany, ReactionSpec, ReportLabelsSpec, ReportSpec,
+    RuleSpec, TaskPart,
 };
 pub use server::ServerConfig;
 pub use sources::{GithubSource, SourceConfig};

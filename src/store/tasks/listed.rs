@@ -121,7 +121,8 @@ impl Store {
         Ok(tasks)
     }
 
-    /// The same, narrowed: the newest of each state that is wanted, by the index of what narrows it most.
+    /// The same, narrowed: the newest of each state that is wanted, by the index of what narrows it most. A statement
+    /// of its own for the reason of [`Store::deliveries`].
     async fn tasks_of(&self, filter: &TaskFilter, page: Page) -> Result<Vec<ListedTask>, StoreError> {
         let states = filter.state.map_or(ALL.to_vec(), |state| vec![state]);
         let mut tx = self.begin_looking().await?;
