@@ -8,7 +8,7 @@ use crate::domain::task::{State, Step};
 use crate::ids::{ReportId, TaskId};
 use crate::store::Tx;
 use crate::store::reports::{NewReport, ReportKind};
-use crate::store::tasks::list::TimelineEntry;
+use crate::store::tasks::story::TimelineEntry;
 use crate::store::tasks::{Hold, Task};
 
 /// Takes a step with a locked task, for a reason told in words, and saves it with whatever else the caller

@@ -11,7 +11,7 @@ use super::views::task::{Story, TaskDetail};
 use crate::http::problem::Problem;
 use crate::ids::TaskId;
 use crate::pipeline::Bridge;
-use crate::store::tasks::list::UsageOf;
+use crate::store::tasks::story::UsageOf;
 
 /// One task with its story.
 #[utoipa::path(

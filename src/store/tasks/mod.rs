@@ -3,12 +3,12 @@
 
 /// What limits are compared with.
 pub mod count;
-/// The story of a task, and what tasks used.
-pub mod list;
 /// Pages of tasks, without their prompts.
-pub mod listed;
+pub mod list;
 /// Making a task and what its guards count.
 pub mod make;
+/// The story of a task, and what tasks used.
+pub mod story;
 /// Taking tasks up: to start, to settle, to look at.
 pub mod work;
 
