@@ -46,15 +46,13 @@ impl Database {
         let mut server = self.server.lock().await;
         let pid = self.pid().ok_or("postmaster.pid names no process")?;
         kill_process(pid, signal)?;
-        // It is our child: until it is reaped, a new server would take it for alive.
-        let began = Instant::now();
-        while waitpid(Some(pid), WaitOptions::NOHANG)?.is_none() {
-            if began.elapsed() > Duration::from_secs(60) {
-                return Err("the database does not go down".into());
-            }
-            sleep(Duration::from_millis(10)).await;
+        // None from here on: whoever cuts this short sees that it is on its way down or up.
+        let dying = server.take();
+        if !is_reaped(pid, Duration::from_secs(60)).await {
+            *server = dying;
+            return Err("the database does not go down".into());
         }
-        *server = None;
+        drop(dying);
         sleep(down).await;
         *server = Some(up(&self.folder).await?);
         Ok(())
@@ -66,6 +64,29 @@ impl Database {
             None => Ok(()),
         }
     }
+    /// Takes it down for good, also when a restart was cut short: then it is seen to be up first, and stopped after that.
+    pub(crate) async fn end(&self) -> Result<(), Fatal> {
+        if self.server.lock().await.is_some() {
+            return self.stop().await;
+        }
+        if let Some(pid) = self.pid() {
+            is_reaped(pid, Duration::from_secs(5)).await;
+        }
+        Ok(up(&self.folder).await?.stop().await?)
+    }
+}
+
+/// Whether the server, our child, has ended: until it is reaped, a new one would take it for alive. One that is no child
+/// has nobody to wait for.
+async fn is_reaped(pid: Pid, patience: Duration) -> bool {
+    let began = Instant::now();
+    while matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(None)) {
+        if began.elapsed() > patience {
+            return false;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    true
 }
 
 impl Drop for Database {

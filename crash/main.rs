@@ -20,6 +20,7 @@ mod round;
 mod stage;
 mod tally;
 mod tasks;
+mod told;
 mod watcher;
 mod webhook;
 
@@ -29,6 +30,7 @@ use clap::Parser as _;
 
 use options::Options;
 use tally::Tally;
+use told::Told;
 
 /// The commands of taskbridge that the program calls itself with.
 const SERVICE: [&str; 3] = ["serve", "people", "keys"];
@@ -52,14 +54,25 @@ fn main() -> ExitCode {
 
 /// All rounds, each with the next seed; ends with the first that fails.
 async fn run(options: &Options) -> ExitCode {
+    let mut told = match Told::listen() {
+        Ok(told) => told,
+        Err(error) => {
+            eprintln!("signals cannot be received: {error}");
+            return ExitCode::from(2);
+        }
+    };
     let first = options.first_seed();
     let sum = Tally::default();
     let mut good = true;
     for nth in 0..options.rounds.max(1) {
         let seed = first.wrapping_add(nth);
         eprintln!("seed {seed}: {} s, {} replicas, {}", options.seconds, options.replicas, options.disturbances());
-        let outcome = match round::run(options, seed).await {
-            Ok(outcome) => outcome,
+        let outcome = match round::run(options, seed, &mut told).await {
+            Ok(Some(outcome)) => outcome,
+            Ok(None) => {
+                eprintln!("seed {seed}: told to end by a signal; what the round had started is stopped");
+                return ExitCode::from(2);
+            }
             Err(error) => {
                 eprintln!("seed {seed}: the round could not be run: {error}");
                 return ExitCode::from(2);

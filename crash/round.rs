@@ -12,6 +12,7 @@ use crate::load::{Book, Load};
 use crate::options::Options;
 use crate::stage::{Fatal, Stage};
 use crate::tally::Tally;
+use crate::told::Told;
 use crate::watcher::Armoury;
 use crate::{check, database, faults, logs, replica, rest, rotation, stage, tasks, watcher};
 
@@ -47,10 +48,16 @@ impl Outcome {
     }
 }
 
-/// Plays a round.
-pub(crate) async fn run(options: &Options, seed: u64) -> Result<Outcome, Fatal> {
+/// Plays a round; nothing comes of one that was told to end.
+pub(crate) async fn run(options: &Options, seed: u64, told: &mut Told) -> Result<Option<Outcome>, Fatal> {
     let stage = Stage::set(options, seed).await?;
-    let played = play(&stage).await;
+    let played = tokio::select! {
+        played = play(&stage) => played,
+        () = told.wait() => {
+            stage::leave(stage).await?;
+            return Ok(None);
+        }
+    };
     stage.database.stop().await?;
     let book = played.map_err(|error| format!("{error}; see {}", stage.folder.display()))?;
     stage.tally.add("rounds", 1);
@@ -72,7 +79,7 @@ pub(crate) async fn run(options: &Options, seed: u64) -> Result<Outcome, Fatal> 
     let kept = keep.then(|| stage.folder.clone());
     let tally = Tally::default();
     tally.take_in(&stage.tally);
-    Ok(Outcome { seed, tally, wrong, points, kept })
+    Ok(Some(Outcome { seed, tally, wrong, points, kept }))
 }
 
 async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {

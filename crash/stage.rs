@@ -13,6 +13,7 @@ use taskbridge::sandbox::{Control, Pace, RepoSpec, Role, Sandbox, SandboxConfig,
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 
 use crate::chance::Dice;
 use crate::database::Database;
@@ -24,6 +25,8 @@ pub(crate) type Fatal = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long a worker of the service holds what it works on.
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
+/// How long what a round has started may take to end when the round is left.
+const ACTORS_END: Duration = Duration::from_secs(10);
 /// Repositories and, for each, its number.
 pub(crate) const REPOS: [(&str, i64); 3] = [("widgets", 5001), ("gears", 5002), ("levers", 5003)];
 /// People who may start tasks.
@@ -222,6 +225,26 @@ fn free_addresses(count: usize) -> Result<Vec<std::net::SocketAddr>, Fatal> {
     let held: Vec<std::net::TcpListener> =
         (0..count).map(|_| std::net::TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
     Ok(held.iter().map(std::net::TcpListener::local_addr).collect::<Result<_, _>>()?)
+}
+
+/// Ends a round in its middle, and takes its folder away. Its actors are dropped, and with them their replicas are
+/// killed, as soon as each comes to a wait.
+pub(crate) async fn leave(mut stage: Arc<Stage>) -> Result<(), Fatal> {
+    let began = Instant::now();
+    let Stage { options, folder, sandbox, database, .. } = loop {
+        match Arc::try_unwrap(stage) {
+            Ok(stage) => break stage,
+            Err(shared) if began.elapsed() < ACTORS_END => stage = shared,
+            Err(_) => return Err("some of what the round had started does not end".into()),
+        }
+        sleep(Duration::from_millis(10)).await;
+    };
+    sandbox.stop().await;
+    database.end().await?;
+    if !options.keep {
+        clear(&folder);
+    }
+    Ok(())
 }
 
 /// Takes the folder away.

@@ -9,6 +9,11 @@ use uuid::Uuid;
 use crate::check::note;
 use crate::stage::{Fatal, Stage};
 
+/// Of so many tasks, one may wait for a person without a cause that can be seen.
+const UNEXPLAINED_IN: usize = 50;
+/// Of so many tasks, one may wait for a person at all: two lost starts in a row are rare.
+const WAITING_IN: usize = 10;
+
 /// A task as the database has it.
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct TaskRow {
@@ -21,6 +26,8 @@ pub(crate) struct TaskRow {
     pub origin_owner: String,
     pub origin_name: String,
     pub subject_number: Option<i64>,
+    /// How many of its starts got no answer that was understood.
+    pub lost_starts: i64,
 }
 
 /// What is there at the end.
@@ -33,7 +40,10 @@ pub(crate) struct Found {
 /// Reads it.
 pub(crate) async fn find(stage: &Stage, pool: &PgPool) -> Result<Found, Fatal> {
     let tasks = sqlx::query_as(
-        "SELECT id, prompt, marker, state, reason, needs_person, origin_owner, origin_name, subject_number FROM tasks",
+        "SELECT id, prompt, marker, state, reason, needs_person, origin_owner, origin_name, subject_number,
+                (SELECT count(*) FROM attempts
+                 WHERE task_id = tasks.id AND coalesce(outcome, 'unknown') IN ('unknown', 'absent')) AS lost_starts
+         FROM tasks",
     )
     .fetch_all(pool)
     .await?;
@@ -45,16 +55,42 @@ pub(crate) async fn find(stage: &Stage, pool: &PgPool) -> Result<Found, Fatal> {
 ///
 /// Cases 36 to 42: wherever its worker died or slept.
 pub(crate) fn ends(stage: &Stage, found: &Found) {
-    let mut wrong = Vec::new();
+    let (mut wrong, mut waiting, mut unexplained) = (Vec::new(), 0, Vec::new());
     for task in &found.tasks {
         stage.tally.add("tasks", 1);
         match task.state.as_str() {
             "completed" => {}
-            "uncertain" if task.needs_person => stage.tally.add("tasks.wait_for_person", 1),
+            "uncertain" if task.needs_person => {
+                stage.tally.add("tasks.wait_for_person", 1);
+                waiting += 1;
+                let is_there = found.remote_prompts.iter().any(|prompt| prompt.contains(&task.marker));
+                if !is_explained(task.lost_starts, is_there) {
+                    stage.tally.add("tasks.wait_for_person.unexplained", 1);
+                    unexplained.push(format!("{}, {} starts lost: {}", task.id, task.lost_starts, task.reason));
+                }
+            }
             state => wrong.push(format!("{} is {state}: {}", task.id, task.reason)),
         }
     }
     note(stage, "tasks_not_ended", &wrong);
+    if unexplained.len() > most_of(found.tasks.len(), UNEXPLAINED_IN) {
+        note(stage, "tasks_wait_for_person_without_cause", &unexplained);
+    }
+    if waiting > most_of(found.tasks.len(), WAITING_IN) {
+        let told = format!("{waiting} of {}", found.tasks.len());
+        note(stage, "too_many_tasks_wait_for_person", &[told]);
+    }
+}
+
+/// Whether it was right to call a person: the task was started once more by itself, that start was lost too, and GitHub
+/// has neither. Lists that stayed unreadable for long call a person as well, but seldom.
+fn is_explained(lost_starts: i64, is_there: bool) -> bool {
+    lost_starts >= 2 && !is_there
+}
+
+/// One in so many, and a few, so that a short round may have bad luck.
+fn most_of(tasks: usize, one_in: usize) -> usize {
+    tasks / one_in + 3
 }
 
 /// No task went backward: each change begins where the last one ended, is a step that a state allows, and what GitHub
@@ -151,7 +187,14 @@ pub(crate) async fn comments(stage: &Stage, pool: &PgPool, found: &Found) -> Res
 
 #[cfg(test)]
 mod tests {
-    use super::is_forward;
+    use super::{UNEXPLAINED_IN, is_explained, is_forward, most_of};
+
+    #[test]
+    fn only_two_lost_starts_explain_why_a_person_is_called() {
+        assert!(is_explained(2, false));
+        assert!(!is_explained(1, false) && !is_explained(2, true));
+        assert_eq!([0, 49, 300].map(|tasks| most_of(tasks, UNEXPLAINED_IN)), [3, 3, 9]);
+    }
 
     #[test]
     fn backward_steps_are_seen() {

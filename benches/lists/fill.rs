@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use taskbridge::domain::rule::{Allow, Report};
+use taskbridge::domain::rule::{Allow, Reporting};
 use taskbridge::ids::uuid_floor;
 
 const FILL: &str = include_str!("fill.sql");
@@ -30,7 +30,7 @@ pub(crate) async fn fill(url: &str, amounts: Amounts, now: DateTime<Utc>) {
         .replace(":people", &amounts.people.to_string())
         .replace(":now", &format!("'{}'", now.to_rfc3339_opts(SecondsFormat::Millis, true)))
         .replace(":allow", &json(serde_json::to_string(&Allow::default())))
-        .replace(":report", &json(serde_json::to_string(&Report::default())));
+        .replace(":report", &json(serde_json::to_string(&Reporting::default())));
     let mut connection = PgConnection::connect(url).await.expect("the private server answers");
     // One by one: several in one message would be one transaction, in which nothing can be vacuumed.
     for statement in text.split(";\n").map(str::trim).filter(|statement| !statement.is_empty()) {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use taskbridge::domain::rule::{Allow, Report};
+use taskbridge::domain::rule::{Allow, Reporting};
 use taskbridge::domain::task::State;
 use taskbridge::domain::trust::Marker;
 use taskbridge::github::{NewTask as NewRemote, RemoteTask, RepoPath};
@@ -91,7 +91,7 @@ async fn keep(bridge: &Bridge, tx: &mut Tx, person: PersonId, number: usize, rem
         person_login: login,
         allow_pending: false,
         allow_rule: Allow::default(),
-        report: Report::default(),
+        report: Reporting::default(),
         once_key: None,
         once_idle_s: None,
         prompt: format!("Fix issue #{number}: The pool hands out dead connections"),

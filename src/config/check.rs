@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use super::fault::{Fault, Findings};
+use super::fault::Fault;
+use super::findings::Findings;
 use super::node::{Document, Entry, Kind, Node};
 use super::place::Path;
 use super::schema::{choices, kinds, resolve, words};

@@ -1,17 +1,16 @@
 //! Turns a rule as it is written into the checked form that the pipeline uses, and notes what no
 //! schema can say: templates and conditions that do not parse, parts that contradict each other.
 
-use super::fault::Findings;
+use super::findings::Findings;
 use super::node::{Document, Kind, Node};
 use super::place::Path;
 use super::sections::{
-    AllowSpec, OnSpec, OncePerFull, OncePerSpec, ReactionName, ReactionSpec, ReportSpec, RuleSpec, TaskPart,
-    default_idle_for,
+    AllowSpec, OnSpec, OncePerFull, OncePerSpec, ReactionSpec, ReportSpec, RuleSpec, TaskPart, default_idle_for,
 };
 use crate::domain::condition::Condition;
 use crate::domain::prompt::Template;
 use crate::domain::rule::{
-    Allow, NamedPerson, OncePer, OnceThen, Permission, Report, ReportLabels, Rule, RunAs, TaskSpec, Trigger,
+    Allow, NamedPerson, OncePer, OnceThen, Permission, ReportLabels, Reporting, Rule, RunAs, TaskSpec, Trigger,
 };
 
 /// A rule and where it is written.
@@ -206,9 +205,9 @@ impl Compile<'_> {
         Some(OncePer { key: self.template(&path, key)?, then, idle_for: idle_for.std() })
     }
 
-    fn report(&mut self, spec: &ReportSpec) -> Report {
+    fn report(&mut self, spec: &ReportSpec) -> Reporting {
         let reaction = match spec.reaction {
-            ReactionSpec::Name(name) => Some(ReactionName::as_str(name).to_owned()),
+            ReactionSpec::Name(reaction) => Some(reaction),
             ReactionSpec::Switch(false) => None,
             ReactionSpec::Switch(true) => {
                 let path = self.path.key("report").key("reaction");
@@ -222,7 +221,7 @@ impl Compile<'_> {
             }
         };
         let text = |label: &Option<super::form::LabelName>| label.as_ref().map(|label| label.to_string());
-        Report {
+        Reporting {
             comment: spec.comment,
             reaction,
             labels: ReportLabels {

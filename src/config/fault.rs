@@ -6,9 +6,6 @@
 
 use std::fmt;
 
-use super::node::Document;
-use super::place::Path;
-
 /// How many faults are printed: whoever has more has sent the wrong file.
 const SHOWN: usize = 200;
 
@@ -82,29 +79,5 @@ impl fmt::Display for Faults {
             Some(more @ 1..) => write!(f, "\nand {more} more"),
             _ => Ok(()),
         }
-    }
-}
-
-/// What the checks have found so far.
-#[derive(Debug, Default)]
-pub(super) struct Findings {
-    pub(super) faults: Vec<Fault>,
-    pub(super) warnings: Vec<Fault>,
-}
-
-impl Findings {
-    /// Notes a fault at the value that `path` leads to, or as near to it as the file has one.
-    pub(super) fn fault(&mut self, document: &Document, path: &Path, message: impl Into<String>) {
-        self.faults.push(document.fault(path, message));
-    }
-
-    /// The same, with advice.
-    pub(super) fn fault_with(&mut self, document: &Document, path: &Path, message: impl Into<String>, hint: &str) {
-        self.faults.push(document.fault(path, message).with_hint(hint));
-    }
-
-    /// Notes something doubtful that does not keep the service from starting.
-    pub(super) fn warn(&mut self, document: &Document, path: &Path, message: impl Into<String>) {
-        self.warnings.push(document.fault(path, message));
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path as FilePath, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::fault::Findings;
+use super::findings::Findings;
 use super::node::{Kind, Node};
 use super::reader::Reader;
 use super::{include, yaml};

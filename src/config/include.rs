@@ -2,7 +2,7 @@
 
 use std::path::{Path as FilePath, PathBuf};
 
-use super::fault::Findings;
+use super::findings::Findings;
 use super::node::{Document, Kind, Node};
 use super::place::Path;
 use super::reader::Reader;

@@ -8,7 +8,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::compile::{self, Written};
-use super::fault::{Fault, Faults, Findings};
+use super::fault::{Fault, Faults};
+use super::findings::Findings;
 use super::node::{Document, Kind, Node};
 use super::place::{Path, Step};
 use super::reader::Reader;

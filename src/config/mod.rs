@@ -8,6 +8,7 @@ mod check;
 mod compile;
 mod duration;
 mod fault;
+mod findings;
 mod fingerprint;
 mod form;
 mod github_events;

@@ -5,7 +5,7 @@ use std::path::{Path as FilePath, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::Findings;
+use super::findings::Findings;
 use super::node::Document;
 use super::place::Path;
 use super::reader::Reader;

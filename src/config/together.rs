@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::compile::Written;
-use super::fault::Findings;
+use super::findings::Findings;
 use super::{github_events, suggest};
 
 /// Checks all rules against each other; `sources` are the configured names with their kinds, `None` when that section

@@ -32,7 +32,7 @@ pub struct Rule {
     /// What happens to text by people who could not have started the task.
     pub untrusted: Untrusted,
     /// What people are told.
-    pub report: Report,
+    pub report: Reporting,
     /// Whether rules below still see the delivery after this one was selected.
     pub proceed: bool,
 }
@@ -213,18 +213,61 @@ pub enum Untrusted {
 
 /// `report`: what people are told on the issue or pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
+pub struct Reporting {
     /// One living comment, edited in place.
     pub comment: bool,
-    /// The reaction put at once on what triggered the task (GitHub's names: `eyes`, `rocket` …).
-    pub reaction: Option<String>,
+    /// The reaction put at once on what triggered the task.
+    pub reaction: Option<Reaction>,
     /// Labels for states.
     pub labels: ReportLabels,
 }
 
-impl Default for Report {
+impl Default for Reporting {
     fn default() -> Self {
-        Self { comment: true, reaction: Some("eyes".to_owned()), labels: ReportLabels::default() }
+        Self { comment: true, reaction: Some(Reaction::Eyes), labels: ReportLabels::default() }
+    }
+}
+
+/// GitHub's eight reactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are GitHub's and say it all")]
+pub enum Reaction {
+    #[serde(rename = "+1")]
+    ThumbsUp,
+    #[serde(rename = "-1")]
+    ThumbsDown,
+    Laugh,
+    Confused,
+    Heart,
+    Hooray,
+    Rocket,
+    Eyes,
+}
+
+impl Reaction {
+    /// The name in GitHub's API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ThumbsUp => "+1",
+            Self::ThumbsDown => "-1",
+            Self::Laugh => "laugh",
+            Self::Confused => "confused",
+            Self::Heart => "heart",
+            Self::Hooray => "hooray",
+            Self::Rocket => "rocket",
+            Self::Eyes => "eyes",
+        }
+    }
+}
+
+impl std::str::FromStr for Reaction {
+    type Err = serde::de::value::Error;
+
+    /// Reads GitHub's name for a reaction, for example `eyes`; the error lists all names.
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::deserialize(serde::de::value::StrDeserializer::new(name))
     }
 }
 

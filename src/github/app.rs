@@ -10,11 +10,11 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 
 use super::answer::ONE;
-use super::client::{Core, Session, Token};
 use super::error::{CallError, SetupError};
 use super::jwt::Signer;
 use super::limits::TokenOwner;
 use super::paths::RepoPath;
+use super::session::{Core, Session, Token};
 use super::settings::AppSettings;
 use crate::secret::Secret;
 

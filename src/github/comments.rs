@@ -1,14 +1,14 @@
-//! Comments on issues and pull requests (one call serves both), and replies on a diff.
+//! Comments on issues and pull requests: one call serves both.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::answer::{MANY, ONE};
-use super::client::Session;
 use super::error::CallError;
 use super::lenient::{filled, id_of, int, text, time};
 use super::paths::RepoPath;
+use super::session::Session;
 
 /// A comment as it stands on GitHub.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,23 +118,6 @@ impl Session {
         let items: Vec<Value> = answer.json(StatusCode::OK)?;
         let comments = items.iter().map(|item| comment_in(item, StatusCode::OK)).collect::<Result<_, _>>()?;
         Ok(CommentPage { comments, next: answer.next_page() })
-    }
-
-    /// Answers a comment on a diff; `comment` is the first of its thread.
-    ///
-    /// # Errors
-    /// [`CallError::Unknown`] when it may have been written.
-    pub async fn reply_to_review_comment(
-        &self,
-        repo: &RepoPath,
-        pull: i64,
-        comment: i64,
-        body: &str,
-    ) -> Result<RemoteComment, CallError> {
-        let (pull, comment) = (pull.to_string(), comment.to_string());
-        let url = self.url(&["repos", repo.owner(), repo.name(), "pulls", &pull, "comments", &comment, "replies"])?;
-        let answer = self.write(Method::POST, url, &json!({ "body": body })).await?;
-        comment_in(&answer.json(StatusCode::CREATED)?, StatusCode::CREATED)
     }
 }
 

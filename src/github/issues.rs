@@ -5,10 +5,10 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::answer::ONE;
-use super::client::Session;
 use super::error::CallError;
 use super::lenient::{filled, int, list, text, time};
 use super::paths::RepoPath;
+use super::session::Session;
 
 /// An issue or pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]

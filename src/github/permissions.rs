@@ -4,9 +4,9 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 
 use super::answer::ONE;
-use super::client::Session;
 use super::error::CallError;
 use super::paths::RepoPath;
+use super::session::Session;
 use crate::domain::rule::Permission;
 
 /// What an account may do in a repository.

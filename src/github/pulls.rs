@@ -5,11 +5,11 @@ use reqwest::{StatusCode, Url};
 use serde_json::Value;
 
 use super::answer::{MANY, ONE};
-use super::client::Session;
 use super::error::CallError;
 use super::lenient::{filled, id_of, int, text};
 use super::paths::RepoPath;
 use super::remote_task::{Artifact, RemoteTask};
+use super::session::Session;
 
 /// Branches tried to find one task's pull request.
 const MAX_HEADS: usize = 5;

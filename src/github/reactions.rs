@@ -1,45 +1,13 @@
 //! Reactions: an acknowledgement that no webhook tells of, so it can never start anything.
 
 use reqwest::{Method, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
-use super::client::Session;
 use super::error::CallError;
 use super::paths::RepoPath;
-
-/// GitHub's eight reactions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reaction {
-    /// Thumbs up.
-    #[serde(rename = "+1")]
-    PlusOne,
-    /// Thumbs down.
-    #[serde(rename = "-1")]
-    MinusOne,
-    /// Laughing.
-    Laugh,
-    /// Confused.
-    Confused,
-    /// A heart.
-    Heart,
-    /// A party popper.
-    Hooray,
-    /// A rocket.
-    Rocket,
-    /// Eyes.
-    Eyes,
-}
-
-impl std::str::FromStr for Reaction {
-    type Err = serde::de::value::Error;
-
-    /// Reads GitHub's name for a reaction, for example `eyes`; the error lists all names.
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::deserialize(serde::de::value::StrDeserializer::new(name))
-    }
-}
+use super::session::Session;
+use crate::domain::rule::Reaction;
 
 /// What is reacted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,35 +31,22 @@ impl Session {
     /// # Errors
     /// See [`CallError`].
     pub async fn react(&self, repo: &RepoPath, to: ReactTo, reaction: Reaction) -> Result<i64, CallError> {
-        let url = self.reactions_url(repo, to, None)?;
+        let url = self.reactions_url(repo, to)?;
         let answer = self.write(Method::POST, url, &json!({ "content": reaction })).await?;
         answer.expect(&[StatusCode::OK, StatusCode::CREATED])?;
         Ok(answer.parse::<Made>()?.id)
     }
 
-    /// Takes a reaction away; one that is not there counts as done.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub async fn unreact(&self, repo: &RepoPath, to: ReactTo, id: i64) -> Result<(), CallError> {
-        match self.delete(self.reactions_url(repo, to, Some(id))?).await {
-            Ok(answer) => answer.expect(&[StatusCode::NO_CONTENT]),
-            Err(CallError::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn reactions_url(&self, repo: &RepoPath, to: ReactTo, id: Option<i64>) -> Result<reqwest::Url, CallError> {
+    fn reactions_url(&self, repo: &RepoPath, to: ReactTo) -> Result<reqwest::Url, CallError> {
         let (kind, target): (&[&str], i64) = match to {
             ReactTo::Issue(number) => (&["issues"], number),
             ReactTo::IssueComment(id) => (&["issues", "comments"], id),
             ReactTo::ReviewComment(id) => (&["pulls", "comments"], id),
         };
-        let (target, id) = (target.to_string(), id.map(|id| id.to_string()));
+        let target = target.to_string();
         let mut segments = vec!["repos", repo.owner(), repo.name()];
         segments.extend_from_slice(kind);
         segments.extend([target.as_str(), "reactions"]);
-        segments.extend(id.as_deref());
         self.url(&segments)
     }
 }

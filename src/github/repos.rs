@@ -4,9 +4,9 @@ use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 
 use super::answer::ONE;
-use super::client::Session;
 use super::error::CallError;
 use super::paths::RepoPath;
+use super::session::Session;
 
 /// A repository as it is today.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::MANY;
-use super::client::Session;
 use super::error::CallError;
 use super::paths::RepoPath;
 use super::remote_task::RemoteTask;
+use super::session::Session;
 use crate::domain::trust::strip_markers;
 
 /// Items a page; GitHub's most.

@@ -10,7 +10,7 @@ use crate::domain::trust::clean_line;
 use crate::github::{Artifact, CallError, PullInfo, RemoteSession, RemoteTask, RepoPath, Session};
 use crate::ids::TaskId;
 use crate::store::tasks::Task;
-use crate::store::tasks::list::SessionRow;
+use crate::store::tasks::story::SessionRow;
 
 /// Between looks at a lost task, while ended tasks are watched: its repository may come into reach again.
 const LOST_LOOK: TimeDelta = TimeDelta::hours(6);

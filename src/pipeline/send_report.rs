@@ -14,7 +14,7 @@ use crate::domain::trust::Footer;
 use crate::github::{CallError, CommentQuery, ReactTo, RemoteComment, RepoPath, Session};
 use crate::store::reports::{Report, ReportKind};
 use crate::store::tasks::Task;
-use crate::store::tasks::list::UsageOf;
+use crate::store::tasks::story::UsageOf;
 
 /// Pages of comments that are searched for one of ours after an unclear answer.
 const PAGES: usize = 5;

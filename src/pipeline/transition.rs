@@ -3,11 +3,12 @@
 
 use super::{Bridge, StepError};
 use crate::clock::Ground;
+use crate::domain::rule::Reaction;
 use crate::domain::task::{State, Step};
 use crate::ids::{ReportId, TaskId};
 use crate::store::Tx;
 use crate::store::reports::{NewReport, ReportKind};
-use crate::store::tasks::list::TimelineEntry;
+use crate::store::tasks::story::TimelineEntry;
 use crate::store::tasks::{Hold, Task};
 
 /// Takes a step with a locked task, for a reason told in words, and saves it with whatever else the caller
@@ -125,12 +126,14 @@ pub async fn tell(tx: &mut Tx, ground: &Ground, task: &Task) -> Result<(), StepE
 /// # Errors
 /// [`StepError::Store`]: repeat the transaction.
 pub async fn react(tx: &mut Tx, ground: &Ground, task: &Task) -> Result<(), StepError> {
-    let (Some(number), Some(reaction)) = (task.subject_number, task.report.reaction.clone()) else { return Ok(()) };
+    let (Some(number), Some(reaction)) = (task.subject_number, task.report.reaction.map(Reaction::as_str)) else {
+        return Ok(());
+    };
     // One reaction on one thing, however many rules it selected.
     let on = task.comment_id.map_or_else(|| format!("issue:{number}"), |id| format!("comment:{id}"));
     let dedupe = format!("reaction:{}:{on}:{reaction}:{}", task.origin_repo_id, task.delivery_id);
     let mut report = on_subject(ground, task, number, ReportKind::Reaction, dedupe);
-    report.content = reaction;
+    report.content = reaction.to_owned();
     tx.tell(&report, ground.now()).await?;
     Ok(())
 }

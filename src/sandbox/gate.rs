@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::call::{Answer, Call, Content};
 use super::fault::FaultKind;
-use super::serve::{Dropped, Wire};
+use super::wire::{Dropped, Wire};
 use super::world::{Caller, World};
 use super::{Shared, api, control, pages};
 
@@ -21,10 +21,10 @@ const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 pub(super) async fn pass(call: Call, shared: &Arc<Shared>) -> Result<Wire, Dropped> {
     let first = call.path.split('/').nth(1).unwrap_or_default().to_owned();
     if first == "_sandbox" {
-        return Ok(wire(control::http(&call, shared)));
+        return Ok(Wire::of(control::http(&call, shared)));
     }
     if !api::ROOTS.contains(&first.as_str()) {
-        return Ok(wire(pages::page(&mut shared.world(), &call)));
+        return Ok(Wire::of(pages::page(&mut shared.world(), &call)));
     }
     let met = {
         let mut world = shared.world();
@@ -73,21 +73,6 @@ fn due(world: &mut World) -> Vec<Call> {
     world.late.extract_if(.., |(at, _)| *at <= now).map(|(_, call)| call).collect()
 }
 
-/// The bytes of an answer, without the headers of the API.
-pub(super) fn wire(answer: Answer) -> Wire {
-    let mut headers: Vec<(String, String)> =
-        answer.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let (kind, body) = match answer.body {
-        Content::Empty => (None, Bytes::new()),
-        Content::Json(value) => (Some("application/json; charset=utf-8"), value.to_string().into()),
-        Content::Html(text) => (Some("text/html; charset=utf-8"), text.into()),
-    };
-    if let Some(kind) = kind {
-        headers.push(("content-type".to_owned(), kind.to_owned()));
-    }
-    Wire { status: answer.status, headers, body, truncate: false }
-}
-
 fn handle(world: &mut World, call: &Call, met: &[FaultKind]) -> Wire {
     let caller = world.caller(call);
     let counted = call.path != "/rate_limit" && world.spend(call, 1);
@@ -103,7 +88,7 @@ fn handle(world: &mut World, call: &Call, met: &[FaultKind]) -> Wire {
     for fault in met {
         spoiled = spoil(spoiled, fault);
     }
-    let mut wire = tag(call, wire(spoiled));
+    let mut wire = tag(call, Wire::of(spoiled));
     // By the sandbox's clock, not the machine's: callers may reckon with it.
     wire.headers.push(("date".to_owned(), world.ground.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
     if wire.status == 304 && counted {

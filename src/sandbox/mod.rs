@@ -20,6 +20,8 @@ mod gate;
 mod pages;
 /// Sockets.
 mod serve;
+/// An answer on its way out.
+mod wire;
 /// What exists, and how it moves.
 mod world;
 
@@ -36,11 +38,11 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Ground;
 
 pub use control::{
-    AppSpec, CallRecord, Comment, CommentSpec, Control, ControlError, Creation, DeliverySpec, InstallationSpec,
-    IssueSpec, PullSpec, RepoSpec, TaskView, UserSpec,
+    AppSpec, Comment, CommentSpec, Control, ControlError, DeliverySpec, InstallationSpec, IssueSpec, PullSpec,
+    RepoSpec, TaskView, UserSpec,
 };
 pub use fault::{Fault, FaultKind};
-pub use world::{Outcome, Role, TokenKind};
+pub use world::{CallRecord, Creation, Outcome, Role, TokenKind};
 
 use world::World;
 

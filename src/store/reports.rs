@@ -18,7 +18,7 @@ pub enum ReportKind {
     Labels,
 }
 
-/// A report to be made, or to be told anew.
+/// A report to be made, or to be told anew. [`Report`] cannot hold this: a checked statement fills flat rows.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the columns are described in the migration")]
 pub struct NewReport {

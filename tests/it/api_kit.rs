@@ -78,7 +78,7 @@ pub(crate) async fn many_tasks(world: &World, count: i32) -> PgConnection {
     )
     .bind(count)
     .bind(serde_json::to_value(taskbridge::domain::rule::Allow::default()).unwrap())
-    .bind(serde_json::to_value(taskbridge::domain::rule::Report::default()).unwrap())
+    .bind(serde_json::to_value(taskbridge::domain::rule::Reporting::default()).unwrap())
     .execute(&mut connection)
     .await
     .unwrap();

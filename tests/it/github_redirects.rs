@@ -1,6 +1,7 @@
 //! Redirects: reads follow a renamed repository on the same server; a token goes nowhere else; writes never follow.
 
-use taskbridge::github::{CallError, Next, ReactTo, Reaction};
+use taskbridge::domain::rule::Reaction;
+use taskbridge::github::{CallError, Next, ReactTo};
 
 use crate::github_kit::{Mock, new_task, reply, repo, session};
 

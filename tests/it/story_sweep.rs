@@ -11,7 +11,7 @@ use taskbridge::ids::PersonId;
 use taskbridge::pipeline::{observe, people};
 use taskbridge::sandbox::{Fault, FaultKind, Outcome, Usage};
 use taskbridge::store::tasks::Task;
-use taskbridge::store::tasks::list::{UsageOf, UsageSum};
+use taskbridge::store::tasks::story::{UsageOf, UsageSum};
 
 use crate::support::stories::{MINE, MONA, OTTO};
 use crate::support::world::{LABEL_RULE, MONA_TOKEN, World, labelled};

@@ -24,8 +24,8 @@ pub use limits::{BoundSpec, GlobalLimits, LimitsSpec, WindowSpec};
 pub use retention::RetentionConfig;
 pub(super) use rule::default_idle_for;
 pub use rule::{
-    AllowSpec, IncludedRules, OnSpec, OncePerFull, OncePerSpec, OneOrMany, ReactionName, ReactionSpec,
-    ReportLabelsSpec, ReportSpec, RuleSpec, TaskPart,
+    AllowSpec, IncludedRules, OnSpec, OncePerFull, OncePerSpec, OneOrMany, ReactionSpec, ReportLabelsSpec, ReportSpec,
+    RuleSpec, TaskPart,
 };
 pub use server::ServerConfig;
 pub use sources::{GithubSource, SourceConfig};
@@ -34,7 +34,7 @@ pub use tasks::{OnUncertain, TasksConfig};
 pub use vault::VaultConfig;
 
 use super::duration::Duration;
-use super::fault::Findings;
+use super::findings::Findings;
 use super::node::Document;
 use super::place::Path;
 use super::secret_text::SecretText;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::super::duration::Duration;
 use super::super::form::{CommandName, EventName, LabelName, Login, Name, RepoName, RunAsText, TeamName};
 use super::limits::LimitsSpec;
-use crate::domain::rule::{OnceThen, Permission, Untrusted};
+use crate::domain::rule::{OnceThen, Permission, Reaction, Untrusted};
 
 /// A file that `rules_from` names: it holds rules and nothing else.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -186,7 +186,7 @@ pub struct ReportSpec {
 
 impl Default for ReportSpec {
     fn default() -> Self {
-        let reaction = ReactionSpec::Name(ReactionName::Eyes);
+        let reaction = ReactionSpec::Name(Reaction::Eyes);
         Self { comment: true, reaction, labels: ReportLabelsSpec::default() }
     }
 }
@@ -196,43 +196,9 @@ impl Default for ReportSpec {
 #[serde(untagged)]
 pub enum ReactionSpec {
     /// This one.
-    Name(ReactionName),
+    Name(Reaction),
     /// `false`: none.
     Switch(#[schemars(extend("const" = false))] bool),
-}
-
-/// GitHub's eight reactions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names are GitHub's and say it all")]
-pub enum ReactionName {
-    #[serde(rename = "+1")]
-    ThumbsUp,
-    #[serde(rename = "-1")]
-    ThumbsDown,
-    Laugh,
-    Confused,
-    Heart,
-    Hooray,
-    Rocket,
-    Eyes,
-}
-
-impl ReactionName {
-    /// The name in GitHub's API.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ThumbsUp => "+1",
-            Self::ThumbsDown => "-1",
-            Self::Laugh => "laugh",
-            Self::Confused => "confused",
-            Self::Heart => "heart",
-            Self::Hooray => "hooray",
-            Self::Rocket => "rocket",
-            Self::Eyes => "eyes",
-        }
-    }
 }
 
 /// Labels that show the state of the newest task. None of them may be a label that starts a rule.

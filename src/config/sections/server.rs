@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::duration::Duration;
-use super::super::fault::Findings;
+use super::super::findings::Findings;
 use super::super::form::Listen;
 use super::super::node::Document;
 use super::super::place::Path;

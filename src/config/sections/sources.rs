@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::fault::Findings;
+use super::super::findings::Findings;
 use super::super::form::Name;
 use super::super::node::Document;
 use super::super::place::Path;

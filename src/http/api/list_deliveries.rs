@@ -7,12 +7,11 @@ use utoipa::IntoParams;
 
 use super::caller::{Caller, Read};
 use super::faults::Usual;
-use super::paging::{Page, Paging};
+use super::paging::{Filters, Listing, Page};
 use super::query::{Asked, FromQuery, Query};
 use super::views::delivery::DeliverySummary;
 use crate::http::problem::Problem;
 use crate::pipeline::Bridge;
-use crate::store;
 use crate::store::deliveries::{DeliveryFilter, DeliveryState};
 
 /// What narrows the list.
@@ -29,16 +28,10 @@ pub(super) struct DeliveriesAsked {
     event: Option<String>,
     /// Only received at or after this moment (RFC 3339).
     since: Option<DateTime<Utc>>,
-    #[expect(dead_code, reason = "read through `paging`; the field is the description")]
-    /// Rows in a page.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<i64>,
-    #[expect(dead_code, reason = "read through `paging`; the field is the description")]
-    /// `next_cursor` of the page before, with the same filters.
-    #[param(min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
-    cursor: Option<String>,
-    #[param(ignore)]
-    paging: Paging,
+}
+
+impl Filters for DeliveriesAsked {
+    const LIST: &'static str = "deliveries";
 }
 
 impl FromQuery for DeliveriesAsked {
@@ -48,25 +41,22 @@ impl FromQuery for DeliveriesAsked {
             state: asked.word("state")?,
             event: asked.text("event")?.map(str::to_owned),
             since: asked.moment("since")?,
-            limit: None,
-            cursor: None,
-            paging: asked.paging("deliveries")?,
         })
     }
 }
 
 /// Deliveries, newest first.
 #[utoipa::path(
-    get, path = "/api/v1/deliveries", tag = "deliveries", params(DeliveriesAsked), security(("key" = ["read"])),
+    get, path = "/api/v1/deliveries", tag = "deliveries", params(Listing<DeliveriesAsked>), security(("key" = ["read"])),
     responses((status = 200, description = "A page of deliveries, newest first.", body = Page<DeliverySummary>), Usual)
 )]
 pub(super) async fn list_deliveries(
     _caller: Caller<Read>,
     Part(bridge): Part<Bridge>,
-    Query(asked): Query<DeliveriesAsked>,
+    Query(Listing { filters, paging }): Query<Listing<DeliveriesAsked>>,
 ) -> Result<Json<Page<DeliverySummary>>, Problem> {
-    let DeliveriesAsked { source, state, event, since, paging, .. } = asked;
-    let page = store::Page { before: paging.after.map(uuid::Uuid::from_u128), limit: paging.fetch() };
-    let deliveries = bridge.store.deliveries(&DeliveryFilter { source, state, event, since }, page).await?;
+    let DeliveriesAsked { source, state, event, since } = filters;
+    let deliveries =
+        bridge.store.deliveries(&DeliveryFilter { source, state, event, since }, paging.newest_first()).await?;
     Ok(Json(paging.page(deliveries, |delivery| delivery.id.0.as_u128(), DeliverySummary::from)))
 }

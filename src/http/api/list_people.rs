@@ -10,31 +10,23 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::caller::{Caller, Read};
 use super::faults::Usual;
-use super::paging::{Page, Paging};
+use super::paging::{Filters, Listing, Page};
 use super::query::{Asked, FromQuery, Query};
 use crate::http::problem::Problem;
 use crate::ids::PersonId;
 use crate::pipeline::Bridge;
 
-/// What can be asked of the list.
+/// Nothing narrows it.
 #[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct PeopleAsked {
-    #[expect(dead_code, reason = "read through `paging`; the field is the description")]
-    /// Rows in a page.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<i64>,
-    #[expect(dead_code, reason = "read through `paging`; the field is the description")]
-    /// `next_cursor` of the page before.
-    #[param(min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
-    cursor: Option<String>,
-    #[param(ignore)]
-    paging: Paging,
+pub(super) struct Everybody {}
+
+impl Filters for Everybody {
+    const LIST: &'static str = "people";
 }
 
-impl FromQuery for PeopleAsked {
-    fn read(asked: &Asked) -> Result<Self, Problem> {
-        Ok(Self { limit: None, cursor: None, paging: asked.paging("people")? })
+impl FromQuery for Everybody {
+    fn read(_: &Asked) -> Result<Self, Problem> {
+        Ok(Self {})
     }
 }
 
@@ -61,13 +53,13 @@ pub(super) struct PersonView {
 
 /// People, by account number.
 #[utoipa::path(
-    get, path = "/api/v1/people", tag = "people", params(PeopleAsked), security(("key" = ["read"])),
+    get, path = "/api/v1/people", tag = "people", params(Listing<Everybody>), security(("key" = ["read"])),
     responses((status = 200, description = "A page of people, by account number.", body = Page<PersonView>), Usual)
 )]
 pub(super) async fn list_people(
     _caller: Caller<Read>,
     State(bridge): State<Bridge>,
-    Query(PeopleAsked { paging, .. }): Query<PeopleAsked>,
+    Query(Listing { filters: Everybody {}, paging }): Query<Listing<Everybody>>,
 ) -> Result<Json<Page<PersonView>>, Problem> {
     let after = paging.after.map(|place| i64::try_from(place).unwrap_or(i64::MAX));
     let people = bridge.store.people(after, paging.fetch()).await?;

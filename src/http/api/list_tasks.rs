@@ -7,13 +7,12 @@ use utoipa::IntoParams;
 
 use super::caller::{Caller, Read};
 use super::faults::Usual;
-use super::paging::{Page, Paging};
+use super::paging::{Filters, Listing, Page};
 use super::query::{Asked, FromQuery, Query};
 use super::views::task::TaskSummary;
 use crate::domain::task::State;
 use crate::http::problem::Problem;
 use crate::pipeline::Bridge;
-use crate::store;
 use crate::store::tasks::list::TaskFilter;
 
 /// What narrows the list.
@@ -33,16 +32,10 @@ pub(super) struct TasksAsked {
     person: Option<String>,
     /// Only made at or after this moment (RFC 3339).
     since: Option<DateTime<Utc>>,
-    #[expect(dead_code, reason = "read through `paging`; the field is the description")]
-    /// Rows in a page.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<i64>,
-    #[expect(dead_code, reason = "read through `paging`; the field is the description")]
-    /// `next_cursor` of the page before, with the same filters.
-    #[param(min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
-    cursor: Option<String>,
-    #[param(ignore)]
-    paging: Paging,
+}
+
+impl Filters for TasksAsked {
+    const LIST: &'static str = "tasks";
 }
 
 impl FromQuery for TasksAsked {
@@ -53,25 +46,21 @@ impl FromQuery for TasksAsked {
             rule: asked.text("rule")?.map(str::to_owned),
             person: asked.text("person")?.map(str::to_owned),
             since: asked.moment("since")?,
-            limit: None,
-            cursor: None,
-            paging: asked.paging("tasks")?,
         })
     }
 }
 
 /// Tasks, newest first.
 #[utoipa::path(
-    get, path = "/api/v1/tasks", tag = "tasks", params(TasksAsked), security(("key" = ["read"])),
+    get, path = "/api/v1/tasks", tag = "tasks", params(Listing<TasksAsked>), security(("key" = ["read"])),
     responses((status = 200, description = "A page of tasks, newest first.", body = Page<TaskSummary>), Usual)
 )]
 pub(super) async fn list_tasks(
     _caller: Caller<Read>,
     Part(bridge): Part<Bridge>,
-    Query(asked): Query<TasksAsked>,
+    Query(Listing { filters, paging }): Query<Listing<TasksAsked>>,
 ) -> Result<Json<Page<TaskSummary>>, Problem> {
-    let TasksAsked { state, repo, rule, person, since, paging, .. } = asked;
-    let page = store::Page { before: paging.after.map(uuid::Uuid::from_u128), limit: paging.fetch() };
-    let tasks = bridge.store.tasks(&TaskFilter { state, repo, rule, person, since }, page).await?;
+    let TasksAsked { state, repo, rule, person, since } = filters;
+    let tasks = bridge.store.tasks(&TaskFilter { state, repo, rule, person, since }, paging.newest_first()).await?;
     Ok(Json(paging.page(tasks, |task| task.id.0.as_u128(), TaskSummary::from)))
 }

@@ -5,12 +5,12 @@
 pub mod caller;
 /// Failures, for the description.
 pub mod faults;
+/// Path and body.
+pub mod given;
 /// Pages of a list.
 pub mod paging;
 /// Query parameters.
 pub mod query;
-/// Path and body.
-pub mod said;
 /// How records look from outside.
 pub mod views;
 
@@ -73,7 +73,7 @@ pub fn routes() -> Router<AppState> {
     let serve = move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], document));
     router
         .route("/openapi.json", get(serve))
-        .layer(DefaultBodyLimit::max(said::BODY_MAX))
+        .layer(DefaultBodyLimit::max(given::BODY_MAX))
         .layer(from_fn_with_state(deadline::REQUEST, deadline::bounded))
         .layer(map_response(guarded))
 }

@@ -6,13 +6,60 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use utoipa::ToSchema;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
-use super::query::bad;
+use super::query::{Asked, FromQuery, bad};
 use crate::http::problem::Problem;
+use crate::store;
 
 /// Bytes of the place and of the check.
 const PLACE: usize = 16;
+/// Rows in a page when the caller does not say.
+const LIMIT_DEFAULT: i64 = 50;
+/// Rows in a page at most.
+const LIMIT_MAX: i64 = 200;
+
+/// What narrows a list.
+pub trait Filters: FromQuery {
+    /// The list's name: a cursor of another list is refused.
+    const LIST: &'static str;
+}
+
+/// A list as it is asked for: what narrows it, and which page of it.
+#[derive(Debug)]
+pub struct Listing<F> {
+    /// What narrows it.
+    pub filters: F,
+    /// Which page.
+    pub paging: Paging,
+}
+
+impl<F: Filters> IntoParams for Listing<F> {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        [F::into_params(&place), WhichPage::into_params(&place)].concat()
+    }
+}
+
+impl<F: Filters> FromQuery for Listing<F> {
+    fn read(asked: &Asked) -> Result<Self, Problem> {
+        Ok(Self { filters: F::read(asked)?, paging: Paging::of(F::LIST, asked)? })
+    }
+}
+
+/// The parameters that every list has, as they are described; [`Paging`] is what they say.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the fields are the description")]
+struct WhichPage {
+    /// Rows in a page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+    /// `next_cursor` of the page before, with the same filters.
+    #[param(min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
+    cursor: Option<String>,
+}
 
 /// Which page is asked for.
 #[derive(Debug)]
@@ -47,6 +94,29 @@ impl Paging {
             paging.after = Some(place);
         }
         Ok(paging)
+    }
+
+    fn of(list: &str, asked: &Asked) -> Result<Self, Problem> {
+        let limit = match asked.text("limit")? {
+            None => LIMIT_DEFAULT,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|limit| (1..=LIMIT_MAX).contains(limit))
+                .ok_or_else(|| bad("limit", &format!("it must be a number from 1 to {LIMIT_MAX}")))?,
+        };
+        let mut filters = list.to_owned();
+        for (name, value) in asked.without(&["limit", "cursor"]) {
+            // No text holds a NUL, so that it parts them safely.
+            filters.extend(["\0", name, "\0", value]);
+        }
+        Self::new(&filters, limit, asked.text("cursor")?)
+    }
+
+    /// The rows to fetch of a list by id, newest first.
+    #[must_use]
+    pub fn newest_first(&self) -> store::Page {
+        store::Page { before: self.after.map(Uuid::from_u128), limit: self.fetch() }
     }
 
     /// How many rows to fetch: one more than are shown, to know whether there are more.

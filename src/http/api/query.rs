@@ -11,15 +11,10 @@ use serde::de::value::Error as ValueError;
 use utoipa::IntoParams;
 use utoipa::openapi::path::ParameterIn;
 
-use super::paging::Paging;
 use crate::http::problem::Problem;
 
 /// Longest value of a parameter, in characters.
 const LONGEST: usize = 255;
-/// Rows in a page when the caller does not say.
-const LIMIT_DEFAULT: i64 = 50;
-/// Rows in a page at most.
-const LIMIT_MAX: i64 = 200;
 
 /// The query parameters of a request, as `T`.
 #[derive(Debug)]
@@ -76,6 +71,12 @@ impl Asked {
         Ok(Self(pairs))
     }
 
+    /// All but these, in the order of their names.
+    pub fn without(&self, names: &[&str]) -> impl Iterator<Item = (&str, &str)> {
+        let others = self.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+        others.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// A parameter's text, which is not empty.
     ///
     /// # Errors
@@ -128,27 +129,6 @@ impl Asked {
             Ok(number) if number >= 1 => Ok(Some(number)),
             _ => Err(bad(name, "it must be a whole number of at least 1")),
         }
-    }
-
-    /// Which page of `list`: `limit` and `cursor`.
-    ///
-    /// # Errors
-    /// A 400 that names the parameter.
-    pub fn paging(&self, list: &str) -> Result<Paging, Problem> {
-        let limit = match self.text("limit")? {
-            None => LIMIT_DEFAULT,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-                .ok_or_else(|| bad("limit", &format!("it must be a number from 1 to {LIMIT_MAX}")))?,
-        };
-        let mut filters = list.to_owned();
-        for (name, value) in self.0.iter().filter(|(name, _)| name != "limit" && name != "cursor") {
-            // No text holds a NUL, so that it parts them safely.
-            filters.extend(["\0", name.as_str(), "\0", value.as_str()]);
-        }
-        Paging::new(&filters, limit, self.text("cursor")?)
     }
 }
 

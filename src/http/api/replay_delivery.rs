@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 
 use super::caller::{Caller, Operate};
 use super::faults::{Conflict, NotFound, Usual};
+use super::given::Id;
 use super::query::{Nothing, Query};
-use super::said::Id;
 use super::views::delivery::DeliverySummary;
 use crate::http::problem::Problem;
 use crate::ids::DeliveryId;

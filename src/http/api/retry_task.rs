@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::caller::{Caller, Operate};
 use super::faults::{BadBody, Conflict, NotFound, Usual};
+use super::given::{Id, MaybeBody};
 use super::query::{Nothing, Query};
-use super::said::{Id, MaybeSaid};
 use super::views::task::TaskSummary;
 use crate::http::problem::Problem;
 use crate::ids::TaskId;
@@ -42,7 +42,7 @@ pub(super) async fn retry_task(
     State(bridge): State<Bridge>,
     Id(id): Id,
     Query(Nothing {}): Query<Nothing>,
-    MaybeSaid(said): MaybeSaid<Retry>,
+    MaybeBody(said): MaybeBody<Retry>,
 ) -> Result<Json<TaskSummary>, Problem> {
     let Retry { known_absent } = said.unwrap_or_default();
     Ok(Json(steer::retry(&bridge, TaskId(id), &caller.name, known_absent).await?.into()))

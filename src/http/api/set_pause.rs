@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 
 use super::caller::{Caller, Operate};
 use super::faults::{BadBody, Usual};
+use super::given::Body;
 use super::list_pauses::{Pauses, pauses};
 use super::query::{NOT_A_REPO, Nothing, Query, bad, check_text, is_repo};
-use super::said::Said;
 use crate::http::problem::Problem;
 use crate::pipeline::{Bridge, Live};
 use crate::store::pauses::{Pause, PauseScope};
@@ -45,7 +45,7 @@ pub(super) async fn set_pause(
     caller: Caller<Operate>,
     State(bridge): State<Bridge>,
     Query(Nothing {}): Query<Nothing>,
-    Said(said): Said<SetPause>,
+    Body(said): Body<SetPause>,
 ) -> Result<Json<Pauses>, Problem> {
     let reason = said.reason.unwrap_or_default();
     check_text(&reason, LONGEST).map_err(|why| bad("reason", why))?;

@@ -5,8 +5,8 @@ use axum::extract::State;
 
 use super::caller::{Caller, Read};
 use super::faults::{NotFound, Usual};
+use super::given::Id;
 use super::query::{Nothing, Query};
-use super::said::Id;
 use super::views::delivery::{DecisionView, DeliveryDetail};
 use super::views::task::TaskSummary;
 use crate::http::problem::Problem;

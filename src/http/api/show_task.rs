@@ -5,13 +5,13 @@ use axum::extract::State;
 
 use super::caller::{Caller, Read};
 use super::faults::{NotFound, Usual};
+use super::given::Id;
 use super::query::{Nothing, Query};
-use super::said::Id;
 use super::views::task::{Story, TaskDetail};
 use crate::http::problem::Problem;
 use crate::ids::TaskId;
 use crate::pipeline::Bridge;
-use crate::store::tasks::list::UsageOf;
+use crate::store::tasks::story::UsageOf;
 
 /// One task with its story.
 #[utoipa::path(

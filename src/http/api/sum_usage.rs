@@ -12,7 +12,7 @@ use super::query::{Asked, FromQuery, Query};
 use super::views::task::UsageView;
 use crate::http::problem::Problem;
 use crate::pipeline::Bridge;
-use crate::store::tasks::list::UsageOf;
+use crate::store::tasks::story::UsageOf;
 
 /// Whose usage is asked for: exactly one of them.
 #[derive(Debug, IntoParams)]

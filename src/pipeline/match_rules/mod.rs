@@ -16,9 +16,8 @@ use tokio::time::Instant;
 
 use super::guard::Later;
 use super::in_hand::Held;
-use super::sort::{self, Said, Sorted, Unsorted};
+use super::sort::{self, Heard, Sorted, Unsorted};
 use super::{Bridge, Live, StepError, decide};
-use crate::domain::event::Event;
 use crate::fail_point::{Point, reach, reach_with};
 use crate::ids::DeliveryId;
 use crate::sources::Envelope;
@@ -45,11 +44,7 @@ const REFILL: Duration = Duration::from_secs(10);
 struct Concern {
     delivery: ClaimedDelivery,
     envelope: Envelope,
-    event: Event,
-    /// The rules that listen to it, in order.
-    candidates: Vec<usize>,
-    /// What its comment says to us.
-    said: Said,
+    heard: Heard,
 }
 
 /// Takes waiting deliveries, up to `limit` at a time, through the match step. Answers how many were taken up.
@@ -251,13 +246,13 @@ fn looked_at(
     let step = || sort::sort(bridge.settings.keep_bodies, live, &unsorted);
     match std::panic::catch_unwind(AssertUnwindSafe(step)) {
         Ok(Sorted::Concerns(heard)) => {
-            let sort::Heard { mut event, candidates, said } = *heard;
+            let mut heard = *heard;
             if let Some(source) = live.sources.get(&delivery.source)
-                && let Err(unreadable) = source.source.identify(&mut event, &envelope, body)
+                && let Err(unreadable) = source.source.identify(&mut heard.event, &envelope, body)
             {
                 return failed(&unreadable.to_string());
             }
-            Ok(Concern { delivery, envelope, event, candidates, said })
+            Ok(Concern { delivery, envelope, heard })
         }
         Ok(Sorted::Ended(end)) => Err(end),
         Err(_) => failed("reading it failed inside taskbridge; see the log"),

@@ -61,7 +61,7 @@ pub(super) async fn plan(
     rule: &Rule,
     position: usize,
 ) -> Result<Gate, StepError> {
-    let event = &concern.event;
+    let event = &concern.heard.event;
     let plain = match sight.of(rule) {
         Ok(plain) => plain,
         Err(why) => return Ok(Gate::Failed(why)),
@@ -186,7 +186,7 @@ fn new_task(
     prompt: Prompt,
     allow_pending: bool,
 ) -> NewTask {
-    let event = &concern.event;
+    let event = &concern.heard.event;
     let subject = event.subject.as_ref();
     let origin = event.repo.as_ref();
     let (state, hold, reason) = if prompt.needs_approval {

@@ -31,7 +31,7 @@ pub(super) enum Weighed {
 }
 
 pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<Weighed, StepError> {
-    let event = &concern.event;
+    let event = &concern.heard.event;
     let mut settled = Settled {
         finished: Finished {
             id: concern.delivery.id,
@@ -48,17 +48,17 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
         return Ok(Weighed::Settled(Box::new(settled)));
     }
     let touched = touch_tasks(bridge, concern).await?;
-    if let Said::Answer(text) = &concern.said {
+    if let Said::Answer(text) = &concern.heard.said {
         return answer(bridge, concern, settled, text).await;
     }
-    let command = match &concern.said {
+    let command = match &concern.heard.said {
         Said::Command(command) => Some(command),
         _ => None,
     };
     let body = concern.delivery.body.as_deref().zip(live.sources.get(&concern.delivery.source));
     let raw = body.map(|(body, source)| Raw { source: &source.source, envelope: &concern.envelope, body });
     let sight = Sight::new(event, command, raw);
-    for &position in &concern.candidates {
+    for &position in &concern.heard.candidates {
         let Some(rule) = live.rules.rules.get(position) else { continue };
         let decided = match consider(bridge, live, concern, &sight, rule, position).await? {
             Considered::NotMatched(decision) => {
@@ -177,7 +177,7 @@ pub(in crate::pipeline) fn when(rule: &Rule, view: &View) -> When {
 /// What an event means for tasks that exist: a label taken off cancels, news of a task's own branch is a hint.
 /// Answers what was done, in words.
 async fn touch_tasks(bridge: &Bridge, concern: &Concern) -> Result<Option<String>, StepError> {
-    let event = &concern.event;
+    let event = &concern.heard.event;
     let Some(repo) = &event.repo else { return Ok(None) };
     if is_thread_event(event, "unlabeled")
         && let (Some(label), Some(number)) = (&event.label, event.subject.as_ref().and_then(|subject| subject.number))
@@ -215,7 +215,7 @@ async fn touch_tasks(bridge: &Bridge, concern: &Concern) -> Result<Option<String
 
 /// Help, or why a command is wrong, for those who may write there; a stranger gets no answer.
 async fn answer(bridge: &Bridge, concern: &Concern, mut settled: Settled, text: &str) -> Result<Weighed, StepError> {
-    let event = &concern.event;
+    let event = &concern.heard.event;
     let Some((actor, path)) = actor_and_repo(event) else {
         settled.finished.end.state = DeliveryState::Ignored;
         settled.finished.end.reason = "a command by nobody, or in no repository".to_owned();
@@ -240,7 +240,7 @@ pub(super) fn actor_and_repo(event: &Event) -> Option<(&Account, RepoPath)> {
 }
 
 fn notice(bridge: &Bridge, concern: &Concern, what: &str, content: String) -> Option<Notice> {
-    let event = &concern.event;
+    let event = &concern.heard.event;
     let (repo, number) = (event.repo.as_ref()?, event.subject.as_ref()?.number?);
     let [wish, _] = intent::keys(what, event, &concern.delivery.sender_id);
     Some(Notice {

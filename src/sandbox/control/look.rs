@@ -2,45 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Control, ControlError, unknown};
 use crate::sandbox::fault::Fault;
-use crate::sandbox::world::{Comment as Written, Subject, World};
-
-/// One call that was made. Never holds a token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CallRecord {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// The method.
-    pub method: String,
-    /// The path as sent.
-    pub path: String,
-    /// The query as sent.
-    pub query: String,
-    /// Whose token it carried.
-    pub user: Option<String>,
-    /// The answer's status; 0 when the connection was dropped.
-    pub status: u16,
-}
-
-/// One task that was created, whether or not the caller learned of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Creation {
-    /// Its id.
-    pub task_id: String,
-    /// Where.
-    pub repository_id: i64,
-    /// By whom.
-    pub creator_id: i64,
-    /// When.
-    pub created_at: DateTime<Utc>,
-    /// The last line of its prompt.
-    pub last_line: String,
-}
+use crate::sandbox::world::{CallRecord, Comment as Written, Creation, Subject, World};
 
 /// A task as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

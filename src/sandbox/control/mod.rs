@@ -18,7 +18,7 @@ use super::world::{
 };
 
 pub(super) use http::http;
-pub use look::{CallRecord, Comment, Creation, TaskView};
+pub use look::{Comment, TaskView};
 pub use spec::{AppSpec, CommentSpec, DeliverySpec, InstallationSpec, IssueSpec, PullSpec, RepoSpec, UserSpec};
 
 /// Why the world could not be changed so. Whoever asked must ask otherwise; trying again does not help.

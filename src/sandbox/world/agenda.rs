@@ -7,7 +7,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Task, World};
-use crate::sandbox::control::Creation;
 
 /// How a task ends.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -101,6 +100,21 @@ pub(in crate::sandbox) enum Step {
     Session,
     Archive,
     Vanish,
+}
+
+/// One task that was created, whether or not the caller learned of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Creation {
+    /// Its id.
+    pub task_id: String,
+    /// Where.
+    pub repository_id: i64,
+    /// By whom.
+    pub creator_id: i64,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// The last line of its prompt.
+    pub last_line: String,
 }
 
 /// All tasks and what is still to happen to them.

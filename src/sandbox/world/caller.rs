@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{World, remember};
 use crate::sandbox::call::Call;
-use crate::sandbox::control::CallRecord;
 
 /// The kinds of token, by what may be done with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -77,6 +76,23 @@ impl Caller {
 pub(in crate::sandbox) fn token(call: &Call) -> Option<&str> {
     let (scheme, token) = call.header("authorization")?.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token")).then_some(token.trim())
+}
+
+/// One call that was made. Never holds a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CallRecord {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The method.
+    pub method: String,
+    /// The path as sent.
+    pub path: String,
+    /// The query as sent.
+    pub query: String,
+    /// Whose token it carried.
+    pub user: Option<String>,
+    /// The answer's status; 0 when the connection was dropped.
+    pub status: u16,
 }
 
 impl World {

@@ -23,13 +23,12 @@ use serde_json::{Value, json};
 use crate::clock::Ground;
 
 use super::call::Call;
-use super::control::CallRecord;
 use super::fault::Faults;
 use super::{Pace, Usage};
 
-pub use agenda::Outcome;
 pub(super) use agenda::{Agenda, Step};
-pub use caller::TokenKind;
+pub use agenda::{Creation, Outcome};
+pub use caller::{CallRecord, TokenKind};
 pub(super) use caller::{Caller, Grant, Holder, token};
 pub(super) use hooks::{App, Delivery, DeliveryOwner, Installation};
 pub(super) use task::Task;

@@ -1,208 +1,181 @@
-//! The story of one task, and what tasks used.
+//! Tasks as lists show them: the prompt, which is most of a row, is left where it lies.
 
-use super::Task;
-pub use super::listed::TaskFilter;
-use crate::ids::{PersonId, TaskId};
-use crate::store::{Moment, Store, StoreError, Tx};
+use super::{Hold, Task};
+use crate::domain::task::{ALL, State};
+use crate::domain::trust::MarkerText;
+use crate::ids::{DeliveryId, PersonId, TaskId};
+use crate::store::{Moment, Page, Store, StoreError, first_id_since};
 
-/// One entry of a task's story.
+/// Filters of the list.
+#[derive(Debug, Clone, Default)]
+pub struct TaskFilter {
+    /// Only in this state.
+    pub state: Option<State>,
+    /// Only in this repository, `owner/name` in any case.
+    pub repo: Option<String>,
+    /// Only of this rule.
+    pub rule: Option<String>,
+    /// Only running as this login, in any case.
+    pub person: Option<String>,
+    /// Only made at or after this time.
+    pub since: Option<Moment>,
+}
+
+/// What a list shows of a task, and the marker, which must be taken out of the reason.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the columns are described in the migration")]
-pub struct TimelineEntry {
-    pub at: Moment,
-    pub kind: String,
-    pub from_state: Option<String>,
-    pub to_state: Option<String>,
-    pub text: String,
+pub struct ListedTask {
+    pub id: TaskId,
+    pub state: State,
+    pub reason: String,
+    pub hold: Option<Hold>,
+    pub needs_person: bool,
+    pub rule: String,
+    pub source: String,
+    pub event: String,
+    pub repo_id: i64,
+    pub repo_owner: String,
+    pub repo_name: String,
+    pub subject_kind: String,
+    pub subject_number: Option<i64>,
+    pub subject_url: String,
+    pub actor_id: Option<i64>,
+    pub actor_login: String,
+    pub person_id: PersonId,
+    pub person_login: String,
+    pub delivery_id: DeliveryId,
+    pub retry_of: Option<TaskId>,
+    pub marker: MarkerText,
+    pub remote_url: Option<String>,
+    pub pull_url: Option<String>,
+    pub created_at: Moment,
+    pub started_at: Option<Moment>,
+    pub changed_at: Moment,
+    pub ended_at: Option<Moment>,
 }
 
-/// A remote session.
-#[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the columns are described in the migration")]
-pub struct SessionRow {
-    pub task_id: TaskId,
-    pub remote_id: String,
-    pub state: String,
-    pub created_at: Option<Moment>,
-    pub completed_at: Option<Moment>,
-    pub usage_kind: Option<String>,
-    pub usage_nano: Option<i64>,
-    pub error: Option<String>,
-}
-
-/// What was used, summed over sessions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsageSum {
-    /// `ai_credits` or `premium_requests`.
-    pub kind: String,
-    /// Billionths of the kind's unit.
-    pub nano: i64,
-}
-
-/// Whose usage is summed.
-#[derive(Debug, Clone, Copy)]
-pub enum UsageOf<'a> {
-    /// One task's.
-    Task(TaskId),
-    /// A rule's.
-    Rule(&'a str),
-    /// A repository's.
-    Repo(i64),
-    /// A person's.
-    Person(PersonId),
+impl From<Task> for ListedTask {
+    fn from(task: Task) -> Self {
+        Self {
+            id: task.id,
+            state: task.state,
+            reason: task.reason,
+            hold: task.hold,
+            needs_person: task.needs_person,
+            rule: task.rule,
+            source: task.source,
+            event: task.event,
+            repo_id: task.repo_id,
+            repo_owner: task.repo_owner,
+            repo_name: task.repo_name,
+            subject_kind: task.subject_kind,
+            subject_number: task.subject_number,
+            subject_url: task.subject_url,
+            actor_id: task.actor_id,
+            actor_login: task.actor_login,
+            person_id: task.person_id,
+            person_login: task.person_login,
+            delivery_id: task.delivery_id,
+            retry_of: task.retry_of,
+            marker: task.marker,
+            remote_url: task.remote_url,
+            pull_url: task.pull_url,
+            created_at: task.created_at,
+            started_at: task.started_at,
+            changed_at: task.changed_at,
+            ended_at: task.ended_at,
+        }
+    }
 }
 
 impl Store {
-    /// The story of a task, oldest first.
+    /// A page of tasks, newest first.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
-    pub async fn timeline(&self, task: TaskId) -> Result<Vec<TimelineEntry>, StoreError> {
-        Ok(sqlx::query_as!(
-            TimelineEntry,
-            "/* timeline */
-            SELECT at, kind, from_state, to_state, text FROM timeline WHERE task_id = $1 ORDER BY seq LIMIT 1000",
-            task.0
-        )
-        .fetch_all(&self.work)
-        .await?)
-    }
-
-    /// The sessions of a task, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`]: retry.
-    pub async fn sessions(&self, task: TaskId) -> Result<Vec<SessionRow>, StoreError> {
-        Ok(sqlx::query_as!(
-            SessionRow,
-            "/* sessions */ SELECT * FROM sessions WHERE task_id = $1 ORDER BY created_at, remote_id LIMIT 1000",
-            task.0
-        )
-        .fetch_all(&self.work)
-        .await?)
-    }
-
-    /// What was used, by kind.
-    ///
-    /// # Errors
-    /// [`StoreError`]: retry.
-    pub async fn usage(&self, of: UsageOf<'_>) -> Result<Vec<UsageSum>, StoreError> {
-        let (rule, repo, person) = match of {
-            UsageOf::Task(task) => return self.usage_of_task(task).await,
-            UsageOf::Rule(rule) => (Some(rule), None, None),
-            UsageOf::Repo(repo) => (None, Some(repo), None),
-            UsageOf::Person(person) => (None, None, Some(person.0)),
-        };
+    pub async fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<ListedTask>, StoreError> {
+        let is_narrowed = filter.state.is_some() || filter.repo.is_some() || filter.rule.is_some();
+        if is_narrowed || filter.person.is_some() {
+            return self.tasks_of(filter, page).await;
+        }
         let mut tx = self.begin_looking().await?;
-        let sums = sqlx::query_as!(
-            UsageSum,
-            r#"/* usage: planned anew for the key given */
-            SELECT s.usage_kind AS "kind!", sum(s.usage_nano)::bigint AS "nano!"
-            FROM sessions s JOIN tasks t ON t.id = s.task_id
-            WHERE s.usage_kind IS NOT NULL AND s.usage_nano IS NOT NULL AND ($1::text IS NULL OR t.rule = $1)
-              AND ($2::bigint IS NULL OR t.repo_id = $2) AND ($3::bigint IS NULL OR t.person_id = $3)
-            GROUP BY s.usage_kind ORDER BY s.usage_kind"#,
-            rule,
-            repo,
-            person
+        let tasks = sqlx::query_as!(
+            ListedTask,
+            "/* tasks: a part of the primary key */
+            SELECT id, state, reason, hold, needs_person, rule, source, event, repo_id, repo_owner, repo_name, subject_kind,
+                   subject_number, subject_url, actor_id, actor_login, person_id, person_login, delivery_id, retry_of,
+                   marker, remote_url, pull_url, created_at, started_at, changed_at, ended_at
+            FROM tasks
+            WHERE ($1::uuid IS NULL OR id < $1)
+              AND ($2::timestamptz IS NULL OR created_at >= $2)
+              AND ($3::uuid IS NULL OR id >= $3)
+            ORDER BY id DESC LIMIT $4",
+            page.before,
+            filter.since,
+            filter.since.map(first_id_since),
+            page.limit,
         )
         .fetch_all(tx.connection())
         .await?;
         tx.commit().await?;
-        Ok(sums)
+        Ok(tasks)
     }
 
-    async fn usage_of_task(&self, task: TaskId) -> Result<Vec<UsageSum>, StoreError> {
-        Ok(sqlx::query_as!(
-            UsageSum,
-            r#"/* usage_of_task */
-            SELECT usage_kind AS "kind!", sum(usage_nano)::bigint AS "nano!" FROM sessions
-            WHERE task_id = $1 AND usage_kind IS NOT NULL AND usage_nano IS NOT NULL
-            GROUP BY usage_kind ORDER BY usage_kind"#,
-            task.0
+    /// The same, narrowed: the newest of each state that is wanted, by the index of what narrows it most. A statement
+    /// of its own for the reason of [`Store::deliveries`].
+    async fn tasks_of(&self, filter: &TaskFilter, page: Page) -> Result<Vec<ListedTask>, StoreError> {
+        let states = filter.state.map_or(ALL.to_vec(), |state| vec![state]);
+        let mut tx = self.begin_looking().await?;
+        let tasks = sqlx::query_as!(
+            ListedTask,
+            "/* tasks_of: state and id are bounded and ordered together, so that no walk of the primary key is planned,
+                which would read everything for a state that is rare */
+            WITH newest AS (
+                SELECT t.id FROM UNNEST($2::text[]) AS wanted (state) CROSS JOIN LATERAL (
+                    SELECT id FROM tasks
+                    WHERE (state, id) < (wanted.state, coalesce($1, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+                      AND (state, id) >= (wanted.state, coalesce($7, '00000000-0000-0000-0000-000000000000'::uuid))
+                      AND ($3::text IS NULL OR lower(repo_owner || '/' || repo_name) = lower($3))
+                      AND ($4::text IS NULL OR rule = $4)
+                      AND ($5::text IS NULL OR lower(person_login) = lower($5))
+                      AND ($6::timestamptz IS NULL OR created_at >= $6)
+                    ORDER BY state DESC, id DESC LIMIT $8) t
+                ORDER BY t.id DESC LIMIT $8
+            )
+            SELECT id, state, reason, hold, needs_person, rule, source, event, repo_id, repo_owner, repo_name, subject_kind,
+                   subject_number, subject_url, actor_id, actor_login, person_id, person_login, delivery_id, retry_of,
+                   marker, remote_url, pull_url, created_at, started_at, changed_at, ended_at
+            FROM tasks JOIN newest USING (id) ORDER BY id DESC",
+            page.before,
+            &states as &[State],
+            filter.repo,
+            filter.rule,
+            filter.person,
+            filter.since,
+            filter.since.map(first_id_since),
+            page.limit,
         )
-        .fetch_all(&self.work)
-        .await?)
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(tasks)
     }
 
-    /// How many pending tasks of the same person are ahead of this one.
+    /// The tasks that a delivery became.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
-    pub async fn tasks_ahead(&self, task: &Task) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar!(
-            r#"/* tasks_ahead */
-            SELECT count(*) AS "count!" FROM tasks
-            WHERE person_id = $1 AND state IN ('pending', 'starting') AND (due_at, id) < ($2, $3)"#,
-            task.person_id.0,
-            task.due_at,
-            task.id.0
+    pub async fn tasks_of_delivery(&self, delivery: DeliveryId) -> Result<Vec<ListedTask>, StoreError> {
+        Ok(sqlx::query_as!(
+            ListedTask,
+            "/* tasks_of_delivery */
+            SELECT id, state, reason, hold, needs_person, rule, source, event, repo_id, repo_owner, repo_name, subject_kind,
+                   subject_number, subject_url, actor_id, actor_login, person_id, person_login, delivery_id, retry_of,
+                   marker, remote_url, pull_url, created_at, started_at, changed_at, ended_at
+            FROM tasks WHERE delivery_id = $1 ORDER BY id LIMIT 100",
+            delivery.0
         )
-        .fetch_one(&self.work)
+        .fetch_all(&self.work)
         .await?)
-    }
-}
-
-impl Tx {
-    /// Adds an entry to the story of a task.
-    ///
-    /// # Errors
-    /// [`StoreError`]: nothing is added.
-    pub async fn add_to_timeline(
-        &mut self,
-        id: uuid::Uuid,
-        task: TaskId,
-        entry: &TimelineEntry,
-    ) -> Result<(), StoreError> {
-        sqlx::query!(
-            "/* add_to_timeline */
-            INSERT INTO timeline (id, task_id, at, kind, from_state, to_state, text) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            id,
-            task.0,
-            entry.at,
-            entry.kind,
-            entry.from_state,
-            entry.to_state,
-            &crate::store::text::bounded(&entry.text),
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
-
-    /// Inserts or updates the sessions of a task. Answers whether any was new or changed.
-    ///
-    /// # Errors
-    /// [`StoreError`]: nothing is changed.
-    pub async fn save_sessions(&mut self, sessions: &[SessionRow]) -> Result<bool, StoreError> {
-        let mut changed = false;
-        for session in sessions {
-            let error = session.error.as_deref().map(crate::store::text::bounded);
-            changed |= sqlx::query!(
-                "/* save_sessions */
-                INSERT INTO sessions (task_id, remote_id, state, created_at, completed_at, usage_kind, usage_nano, error)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                ON CONFLICT (task_id, remote_id) DO UPDATE SET
-                    state = excluded.state, created_at = excluded.created_at, completed_at = excluded.completed_at,
-                    usage_kind = coalesce(excluded.usage_kind, sessions.usage_kind),
-                    usage_nano = coalesce(excluded.usage_nano, sessions.usage_nano), error = excluded.error
-                WHERE (sessions.state, sessions.completed_at, sessions.usage_nano, sessions.error)
-                      IS DISTINCT FROM (excluded.state, excluded.completed_at,
-                                        coalesce(excluded.usage_nano, sessions.usage_nano), excluded.error)",
-                session.task_id.0,
-                session.remote_id,
-                &crate::store::text::bounded(&session.state),
-                session.created_at,
-                session.completed_at,
-                session.usage_kind,
-                session.usage_nano,
-                error.as_deref() as Option<&str>,
-            )
-            .execute(self.connection())
-            .await?
-            .rows_affected()
-                == 1;
-        }
-        Ok(changed)
     }
 }

@@ -3,13 +3,13 @@
 use sqlx::types::Json;
 
 use super::{Hold, Task};
-use crate::domain::rule::{Allow, Report};
+use crate::domain::rule::{Allow, Reporting};
 use crate::domain::task::State;
 use crate::domain::trust::MarkerText;
 use crate::ids::{DeliveryId, PersonId, TaskId};
 use crate::store::{Moment, StoreError, Tx};
 
-/// A task to be made. The fields are those of [`Task`].
+/// A task to be made. The fields are those of [`Task`], which cannot hold this: a checked statement fills flat rows.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the columns are described in the migration")]
 pub struct NewTask {
@@ -42,7 +42,7 @@ pub struct NewTask {
     pub person_login: String,
     pub allow_pending: bool,
     pub allow_rule: Allow,
-    pub report: Report,
+    pub report: Reporting,
     pub once_key: Option<String>,
     pub once_idle_s: Option<i64>,
     pub prompt: String,

@@ -3,19 +3,19 @@
 
 /// What limits are compared with.
 pub mod count;
-/// The story of a task, and what tasks used.
-pub mod list;
 /// Pages of tasks, without their prompts.
-pub mod listed;
+pub mod list;
 /// Making a task and what its guards count.
 pub mod make;
+/// The story of a task, and what tasks used.
+pub mod story;
 /// Taking tasks up: to start, to settle, to look at.
 pub mod work;
 
 use serde::Serialize;
 
 use super::{Lease, Moment, Store, StoreError, Tx};
-use crate::domain::rule::{Allow, Report};
+use crate::domain::rule::{Allow, Reporting};
 use crate::domain::task::State;
 use crate::domain::trust::MarkerText;
 use crate::ids::{DeliveryId, PersonId, TaskId};
@@ -69,7 +69,7 @@ pub struct Task {
     pub person_login: String,
     pub allow_pending: bool,
     pub allow_rule: sqlx::types::Json<Allow>,
-    pub report: sqlx::types::Json<Report>,
+    pub report: sqlx::types::Json<Reporting>,
     pub once_key: Option<String>,
     pub once_idle_s: Option<i64>,
     pub prompt: String,

@@ -7,7 +7,7 @@
 use axum::extract::FromRequestParts as _;
 use axum::http::Request;
 use chrono::{DateTime, Utc};
-use taskbridge::http::api::paging::Paging;
+use taskbridge::http::api::paging::{Filters, Listing, Paging};
 use taskbridge::http::api::query::{Asked, FromQuery, Query};
 use taskbridge::http::problem::Problem;
 use utoipa::IntoParams;
@@ -54,12 +54,10 @@ struct Things {
     moment: Option<DateTime<Utc>>,
     repo: Option<String>,
     number: Option<i64>,
-    #[expect(dead_code, reason = "the field is the description")]
-    limit: Option<i64>,
-    #[expect(dead_code, reason = "the field is the description")]
-    cursor: Option<String>,
-    #[param(ignore)]
-    paging: Option<Paging>,
+}
+
+impl Filters for Things {
+    const LIST: &'static str = LIST;
 }
 
 impl FromQuery for Things {
@@ -69,9 +67,6 @@ impl FromQuery for Things {
             moment: asked.moment("moment")?,
             repo: asked.repo("repo")?,
             number: asked.number("number")?,
-            limit: None,
-            cursor: None,
-            paging: Some(asked.paging(LIST)?),
         })
     }
 }
@@ -85,7 +80,7 @@ fn check(data: &[u8]) {
     let pairs: Vec<(String, String)> =
         form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
     let (mut parts, ()) = request.into_parts();
-    let read = ready(Query::<Things>::from_request_parts(&mut parts, &()));
+    let read = ready(Query::<Listing<Things>>::from_request_parts(&mut parts, &()));
     let value = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     match read {
         Err(problem) => {
@@ -93,7 +88,7 @@ fn check(data: &[u8]) {
             assert!(problem.detail.chars().count() < 2_000, "{problem:?}");
             assert!(!problem.detail.contains(char::is_control), "{problem:?}");
         }
-        Ok(Query(things)) => {
+        Ok(Query(Listing { filters: things, paging })) => {
             let mut names: Vec<&String> = pairs.iter().map(|(name, _)| name).collect();
             names.sort();
             assert!(names.windows(2).all(|two| two[0] != two[1]), "twice: {names:?}");
@@ -102,7 +97,6 @@ fn check(data: &[u8]) {
             assert_eq!(things.number, value("number").map(|number| number.parse().unwrap()));
             assert_eq!(things.moment.is_some(), value("moment").is_some());
             assert!(pairs.iter().all(|(_, value)| !value.contains('\0') && value.chars().count() <= 255));
-            let paging = things.paging.unwrap();
             assert_eq!(paging.fetch(), value("limit").map_or(51, |limit| limit.parse::<i64>().unwrap() + 1));
             assert!((2..=201).contains(&paging.fetch()));
             assert_eq!(paging.after.is_some(), value("cursor").is_some());
@@ -127,7 +121,7 @@ fn cursors(text: &str) {
     assert_eq!(Paging::new(LIST, 1, Some(&changed)).is_ok(), changed == right, "{changed}");
 }
 
-/// What the list and its filters come to, as `Asked::paging` puts them together.
+/// What the list and its filters come to, as [`Listing`] puts them together.
 fn filters(query: &str) -> String {
     let mut pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     pairs.sort_unstable();

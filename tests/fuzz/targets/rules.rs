@@ -65,6 +65,12 @@ pub(crate) const RULES: Target = Target {
         "rules_from: ",
         "\u{85}",
         "\u{2028}",
+        "\u{7f}",
+        "é\u{1f600}",
+        "\"\\n\": ",
+        "|2",
+        ": ",
+        ", ",
     ],
     slowest_ms: 3_000,
 };

@@ -2,7 +2,6 @@
 
 mod faults;
 mod files;
-mod fuzz;
 mod generated;
 mod rule_set;
 mod rules;

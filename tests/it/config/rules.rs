@@ -2,7 +2,7 @@
 
 use super::{faults, load_text, warnings};
 use std::time::Duration;
-use taskbridge::domain::rule::{Allow, OnceThen, Permission, Report, RunAs, Trigger, Untrusted};
+use taskbridge::domain::rule::{Allow, OnceThen, Permission, Reaction, Reporting, RunAs, Trigger, Untrusted};
 
 #[test]
 fn the_shortest_rule_has_safe_defaults() {
@@ -11,7 +11,7 @@ fn the_shortest_rule_has_safe_defaults() {
     assert_eq!(rule.on, Trigger::Label(vec!["Fix".to_owned()]));
     assert_eq!(rule.allow, Allow { permission: Some(Permission::Write), teams: vec![], people: vec![] });
     assert_eq!((rule.run_as, rule.untrusted, rule.proceed), (RunAs::Actor, Untrusted::Fence, false));
-    assert_eq!(rule.report, Report::default());
+    assert_eq!(rule.report, Reporting::default());
     assert!(rule.task.create_pull_request && rule.sources.is_empty() && rule.once_per.is_none());
     assert_eq!(rule.task.prompt.source(), "do it");
 }
@@ -56,7 +56,7 @@ rules:
     assert_eq!(rule.limits.per_rule.live, Some(3));
     let window = rule.limits.per_repo.started.expect("given");
     assert_eq!((window.count, window.within), (10, Duration::from_secs(3_600)));
-    assert_eq!(rule.report.reaction.as_deref(), Some("+1"));
+    assert_eq!(rule.report.reaction, Some(Reaction::ThumbsUp));
     assert!(!rule.report.comment && rule.proceed && !rule.task.create_pull_request);
 }
 

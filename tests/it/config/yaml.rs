@@ -1,5 +1,9 @@
 //! Files that are no YAML we take.
 
+use std::path::Path;
+
+use taskbridge::config::{Reader, fingerprint, load};
+
 use super::faults;
 
 /// Case 77.
@@ -82,4 +86,22 @@ fn what_is_missing_after_the_end_is_told_at_the_end() {
         let faults = faults(text);
         assert!(faults.iter().all(|fault| fault.starts_with(place)), "{text:?}: {faults:?}");
     }
+}
+
+/// A fuzzer's inputs are short; what takes long only when it is long is tried here.
+#[test]
+fn files_made_to_take_long_do_not() {
+    let started = std::time::Instant::now();
+    for piece in [
+        "a: ", "- ", "[a, ", "[a],", "a: [b]\n", "'", "\"", "|\n", "  \n", "? ", "a\n", "{a: b}, ", "#", "\t", "%",
+        "&a ",
+    ] {
+        let long = piece.repeat(200_000 / piece.len());
+        for text in [format!("rules: [{long}]"), long] {
+            let reader = Reader::fixed(&[], &[("t.yaml", &text)]);
+            let _ = load(Path::new("t.yaml"), &reader);
+            let _ = fingerprint(Path::new("t.yaml"), &reader);
+        }
+    }
+    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
 }

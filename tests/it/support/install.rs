@@ -11,8 +11,8 @@ use taskbridge::pipeline::{Bridge, people};
 use taskbridge::sandbox::{Pace, Role, Sandbox, SandboxConfig, UserSpec};
 use taskbridge::secret::Secret;
 use taskbridge::store::Page;
+use taskbridge::store::tasks::list::ListedTask;
 use taskbridge::store::tasks::list::TaskFilter;
-use taskbridge::store::tasks::listed::ListedTask;
 use taskbridge::vault::{Key, Vault};
 
 use super::postgres::TestDatabase;

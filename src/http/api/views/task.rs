@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::domain::task::State;
 use crate::store::attempts::Attempt;
 use crate::store::reports::{Report, ReportKind};
-use crate::store::tasks::list::{SessionRow, TimelineEntry, UsageSum};
-use crate::store::tasks::listed::ListedTask;
+use crate::store::tasks::list::ListedTask;
+use crate::store::tasks::story::{SessionRow, TimelineEntry, UsageSum};
 use crate::store::tasks::{Hold, Task};
 
 /// A GitHub account.

@@ -16,9 +16,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(7);
 
 /// What is known of GitHub's being there; of this process alone.
 #[derive(Debug, Default)]
-pub(super) struct Reach(Mutex<Circuit>);
+pub(super) struct Presence(Mutex<Circuit>);
 
-impl Reach {
+impl Presence {
     fn lock(&self) -> MutexGuard<'_, Circuit> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -330,7 +330,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: retry.
     pub async fn replay_delivery(&self, id: DeliveryId, now: Moment) -> Result<bool, StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut tx = self.begin().await?;
         let replayed = sqlx::query!(
             "/* replay_delivery: refused by the WHERE when a task exists or the body is gone */
             UPDATE deliveries SET state = 'received', reason = NULL, duplicate_of = NULL, tries = 0, due_at = $2,
@@ -340,16 +340,16 @@ impl Store {
             id.0,
             now
         )
-        .execute(transaction.connection())
+        .execute(tx.connection())
         .await?
         .rows_affected()
             == 1;
         if replayed {
             sqlx::query!("/* replay_delivery */ DELETE FROM decisions WHERE delivery_id = $1", id.0)
-                .execute(transaction.connection())
+                .execute(tx.connection())
                 .await?;
         }
-        transaction.commit().await?;
+        tx.commit().await?;
         Ok(replayed)
     }
 

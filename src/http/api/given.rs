@@ -33,13 +33,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 
 /// The body, as JSON.
 #[derive(Debug)]
-pub struct Said<T>(pub T);
+pub struct Body<T>(pub T);
 
 /// The body, as JSON, if there is one.
 #[derive(Debug)]
-pub struct MaybeSaid<T>(pub Option<T>);
+pub struct MaybeBody<T>(pub Option<T>);
 
-impl<S, T> FromRequest<S> for MaybeSaid<T>
+impl<S, T> FromRequest<S> for MaybeBody<T>
 where
     S: Send + Sync,
     Arc<Intake>: FromRef<S>,
@@ -72,7 +72,7 @@ where
     }
 }
 
-impl<S, T> FromRequest<S> for Said<T>
+impl<S, T> FromRequest<S> for Body<T>
 where
     S: Send + Sync,
     Arc<Intake>: FromRef<S>,
@@ -81,7 +81,7 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let MaybeSaid(said) = MaybeSaid::from_request(request, state).await?;
+        let MaybeBody(said) = MaybeBody::from_request(request, state).await?;
         said.map(Self).ok_or_else(|| bad_body("There is no body; send a JSON object."))
     }
 }
