@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::CliError;
 use super::live::live_of;
 use super::stop::{Hangup, Stop};
-use crate::clock::Ground;
+use crate::clock::{Ground, SharedClock};
 use crate::config::{Config, Loaded, OnUncertain, Reader};
+use crate::domain::hourly::Hourly;
 use crate::github::{AppSettings, Github, Settings as GithubSettings};
 use crate::pipeline::{Bridge, Settings};
 use crate::secret::Secret;
@@ -306,6 +307,8 @@ pub fn settings_of(config: &Config) -> Settings {
         lease: config.tasks.lease.into(),
         call_timeout: config.github.timeout.into(),
         write_spacing: config.github.write_spacing.into(),
+        hourly_writes: Hourly::of(config.github.writes_per_hour),
+        shared_clock: SharedClock::default(),
         uncertain_grace: config.tasks.uncertain_grace.into(),
         restart_uncertain: config.tasks.on_uncertain == OnUncertain::Restart,
         sweep_min: config.sweep.interval_min.into(),

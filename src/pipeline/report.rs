@@ -70,10 +70,11 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
         Err(Mute::Call(error)) => return failed(bridge, lease, &report, &error).await,
     };
     let now = bridge.ground.now();
-    if !bridge.store.take_turn(&speaker.writer, lease, now).await? {
-        let free = bridge.store.turn_free_at(&speaker.writer).await?.unwrap_or(now);
-        let again =
-            free.max(now + TimeDelta::from_std(bridge.ground.jitter(Duration::from_millis(500))).unwrap_or_default());
+    let (hourly, clock) = (bridge.settings.hourly_writes, &bridge.settings.shared_clock);
+    if !bridge.store.take_turn(&speaker.writer, lease, hourly, clock.shown()).await? {
+        let free = bridge.store.turn_comes_in(&speaker.writer, clock.shown()).await?;
+        let wait = free.max(bridge.ground.jitter(Duration::from_millis(500)));
+        let again = now + TimeDelta::from_std(wait).unwrap_or_default();
         bridge.store.postpone_report(report.id, lease, Some(again), false, "waits for its turn to write").await?;
         return Ok(());
     }
@@ -81,19 +82,19 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
     let outcome = send(bridge, &speaker.session, &path, &report, send_by).await;
     reach(Point::ReportSent);
     let now = bridge.ground.now();
-    let spacing = TimeDelta::from_std(bridge.settings.write_spacing).unwrap_or_default();
+    let spacing = bridge.settings.write_spacing;
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
-            bridge.store.end_turn(&speaker.writer, lease, now + spacing).await?;
+            bridge.store.end_turn(&speaker.writer, lease, spacing, clock.shown()).await?;
             return Err(error);
         }
     };
-    let free_at = match &outcome {
-        Err(CallError::Limited { until, .. }) => *until,
-        _ => now + spacing,
+    let pause = match &outcome {
+        Err(CallError::Limited { until, .. }) => until.signed_duration_since(now).to_std().unwrap_or_default(),
+        _ => spacing,
     };
-    bridge.store.end_turn(&speaker.writer, lease, free_at).await?;
+    bridge.store.end_turn(&speaker.writer, lease, pause, clock.shown()).await?;
     match outcome {
         Ok(told) => {
             let content = told.content.as_deref();

@@ -82,6 +82,7 @@ mod story_storm;
 mod story_sweep;
 mod story_timeline;
 mod story_tokens;
+mod story_turns;
 mod story_uncertain;
 mod story_untrusted;
 mod story_wishes;
