@@ -52,6 +52,11 @@ pub(super) fn load(path: &Path) -> Result<Loaded, CliError> {
     load_with(path, &Reader::system())
 }
 
+/// The same for a command that takes in no webhook, and so needs no secret of hooks.
+pub(super) fn load_without_hook_secrets(path: &Path) -> Result<Loaded, CliError> {
+    load_with(path, &Reader::system().without_hook_secrets())
+}
+
 fn load_with(path: &Path, reader: &Reader) -> Result<Loaded, CliError> {
     let loaded = crate::config::load(path, reader)?;
     for warning in &loaded.warnings {
@@ -76,7 +81,7 @@ pub(super) async fn beside<T>(
     work: impl AsyncFnOnce(&Loaded, &Bridge) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     let stop = Stop::listen(Hangup::Stops)?;
-    let loaded = load_with(config, &Reader::system().without_hook_secrets())?;
+    let loaded = load_without_hook_secrets(config)?;
     let folder = &loaded.config.data_dir;
     if needs == Needs::ADatabaseWithContent && is_private(&loaded.config) && !EmbeddedPostgres::exists(folder) {
         return Err(CliError::Said(format!(

@@ -16,7 +16,7 @@ use super::app::App;
 use super::error::{CallError, SetupError};
 use super::limits::{Limits, Pause, RateView, TokenOwner};
 use super::paths;
-use super::reach::{PATIENCE, Reach};
+use super::reach::{PATIENCE, Reach, Write};
 use super::settings::{Settings, address, http_client};
 use crate::clock::Ground;
 use crate::domain::circuit::Outage;
@@ -88,6 +88,18 @@ impl Github {
     /// whoever takes up work asks here first, so that what waits is left as it is.
     pub async fn answers(&self) -> bool {
         self.0.core.pass().await.is_ok()
+    }
+
+    /// How many of `wanted` such writes may be taken up now: fewer while GitHub answers and yet fails at them.
+    #[must_use]
+    pub fn room(&self, write: Write, wanted: i64) -> i64 {
+        self.0.core.reach.room(write, wanted, self.0.core.ground.now())
+    }
+
+    /// Since when such writes are held back although GitHub answers, if they are.
+    #[must_use]
+    pub fn held(&self, write: Write) -> Option<Outage> {
+        self.0.core.reach.held(write)
     }
 
     /// The outage that goes on, if one does.
@@ -234,6 +246,10 @@ impl Core {
         // The question whether GitHub answers at all is part of the call's time: callers have leases that outlast the call.
         let begun = tokio::time::Instant::now();
         self.pass().await?;
+        let write = Write::of(&ask.method, &ask.url);
+        if let Some(write) = write {
+            self.reach.pass_write(write, &self.ground)?;
+        }
         let left = self.timeout.saturating_sub(begun.elapsed());
         if left < self.timeout / 2 {
             return Err(CallError::NotSent { why: "asking whether GitHub answers took too long".to_owned() });
@@ -242,7 +258,7 @@ impl Core {
         let outcome = tokio::time::timeout(left, exchange).await.unwrap_or_else(|_| {
             Err(CallError::Unknown { status: None, why: format!("no answer within {:?}", self.timeout) })
         });
-        self.reach.learn(&outcome, self.ground.now());
+        self.reach.learn(&outcome, write, self.ground.now());
         outcome
     }
 

@@ -33,6 +33,7 @@ pub use limits::{MAX_PAUSE, MIN_PAUSE, RateView, SECONDARY_PAUSE, TokenOwner};
 pub use paths::{BadRepoPath, RepoPath};
 pub use permissions::{Me, PermissionAnswer};
 pub use pulls::PullInfo;
+pub use reach::Write;
 pub use reactions::{ReactTo, Reaction};
 pub use remote_task::{Artifact, RemoteSession, RemoteTask, Usage};
 pub use repos::RepoInfo;

@@ -12,7 +12,7 @@ use super::send_report::send;
 use super::{Bridge, StepError};
 use crate::domain::backoff::Backoff;
 use crate::fail_point::{Point, reach};
-use crate::github::{CallError, Next, RepoPath, Session};
+use crate::github::{CallError, Next, RepoPath, Session, Write};
 use crate::ids::PersonId;
 use crate::store::Lease;
 use crate::store::reports::Report;
@@ -29,7 +29,10 @@ pub async fn report_batch(bridge: &Bridge) -> Result<usize, StepError> {
         return Ok(0);
     }
     let lease = Lease::new(&bridge.ground, bridge.settings.lease);
-    let limit = i64::try_from(bridge.settings.at_once).unwrap_or(1).max(1);
+    let limit = bridge.github.room(Write::Telling, i64::try_from(bridge.settings.at_once).unwrap_or(1).max(1));
+    if limit == 0 {
+        return Ok(0);
+    }
     // Read before the lease is taken, so that this side never believes in more time than there is.
     let send_by = Instant::now() + bridge.settings.lease.saturating_sub(bridge.settings.call_timeout);
     let reports = bridge.store.claim_reports(lease, bridge.ground.now(), limit).await?;

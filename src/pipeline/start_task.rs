@@ -15,7 +15,7 @@ use crate::domain::event::{Account, AccountKind};
 use crate::domain::task::{State, Step};
 use crate::domain::trust::{Marker, with_marker};
 use crate::fail_point::{Point, reach, retries_blindly};
-use crate::github::{CallError, NewTask, Next, RemoteTask, RepoPath};
+use crate::github::{CallError, NewTask, Next, RemoteTask, RepoPath, Write};
 use crate::ids::AttemptId;
 use crate::store::tasks::{Hold, Task};
 use crate::store::{Lease, Moment};
@@ -35,6 +35,10 @@ pub async fn start_batch(bridge: &Bridge) -> Result<usize, StepError> {
     release_forgotten(bridge).await?;
     take_turns(bridge, now).await?;
     if !bridge.github.answers().await {
+        return Ok(0);
+    }
+    let limit = bridge.github.room(Write::Start, limit);
+    if limit == 0 {
         return Ok(0);
     }
     let shown = bridge.settings.shared_clock.shown();

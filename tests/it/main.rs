@@ -69,6 +69,7 @@ mod story_limits;
 mod story_lost_commits;
 mod story_match;
 mod story_model;
+mod story_no_writes;
 mod story_outage;
 mod story_own_doings;
 mod story_paused;
