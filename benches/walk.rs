@@ -36,6 +36,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use taskbridge::clock::Ground;
+use taskbridge::domain::hourly::Hourly;
 use taskbridge::domain::rule::Limits;
 use taskbridge::pipeline::record::recorder;
 use taskbridge::pipeline::{Bridge, people};
@@ -172,6 +173,7 @@ async fn world(database_url: &str) -> (Sandbox, Bridge) {
     }
     let unbounded = |settings: &mut taskbridge::pipeline::Settings| {
         settings.write_spacing = Duration::ZERO;
+        settings.hourly_writes = Hourly::of(u32::MAX);
         // All of it happens in one repository, which usually may start thirty tasks an hour.
         settings.limits = Limits::default();
     };

@@ -135,7 +135,8 @@ impl Stage {
             "data_dir: data\n\
              sources:\n  github: {{ type: github, secrets: \"${{HOOK_SECRET}}\" }}\n\
              database: {{ connect_wait: 30s, intake_connections: 2, worker_connections: 8 }}\n\
-             github: {{ api_url: \"{url}\", web_url: \"{url}\", timeout: 1500ms, write_spacing: 20ms }}\n\
+             github: {{ api_url: \"{url}\", web_url: \"{url}\", timeout: 1500ms, write_spacing: 20ms, \
+             writes_per_hour: 1000000 }}\n\
              tasks: {{ lease: {}s, uncertain_grace: 6s }}\n\
              sweep: {{ interval_min: 1s, interval_max: 3s }}\n\
              limits: {{ per_repo: {{ live: 1000000 }} }}\n\

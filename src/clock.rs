@@ -63,6 +63,31 @@ impl std::fmt::Debug for Ground {
     }
 }
 
+/// The clock of what all replicas must agree on, such as pauses between writes: the database's, unless a story moves the
+/// time. That one cannot be moved, so all replicas of a story take another for it.
+#[derive(Clone, Default)]
+pub struct SharedClock(Option<Arc<dyn Clock>>);
+
+impl SharedClock {
+    /// For a story: `clock` is taken for the database's.
+    #[must_use]
+    pub fn moved(clock: Arc<dyn Clock>) -> Self {
+        Self(Some(clock))
+    }
+
+    /// What it shows, if it is not the database's.
+    #[must_use]
+    pub fn shown(&self) -> Option<DateTime<Utc>> {
+        self.0.as_ref().map(|clock| clock.now())
+    }
+}
+
+impl std::fmt::Debug for SharedClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "moved" } else { "the database's" })
+    }
+}
+
 /// The machine's wall clock.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock;

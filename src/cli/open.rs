@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::CliError;
 use super::live::live_of;
 use super::stop::{Hangup, Stop};
-use crate::clock::Ground;
+use crate::clock::{Ground, SharedClock};
 use crate::config::{Config, Loaded, OnUncertain, Reader};
+use crate::domain::hourly::Hourly;
 use crate::github::{AppSettings, Github, Settings as GithubSettings};
 use crate::pipeline::{Bridge, Settings};
 use crate::secret::Secret;
@@ -51,6 +52,11 @@ pub(super) fn load(path: &Path) -> Result<Loaded, CliError> {
     load_with(path, &Reader::system())
 }
 
+/// The same for a command that takes in no webhook, and so needs no secret of hooks.
+pub(super) fn load_without_hook_secrets(path: &Path) -> Result<Loaded, CliError> {
+    load_with(path, &Reader::system().without_hook_secrets())
+}
+
 fn load_with(path: &Path, reader: &Reader) -> Result<Loaded, CliError> {
     let loaded = crate::config::load(path, reader)?;
     for warning in &loaded.warnings {
@@ -75,7 +81,7 @@ pub(super) async fn beside<T>(
     work: impl AsyncFnOnce(&Loaded, &Bridge) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     let stop = Stop::listen(Hangup::Stops)?;
-    let loaded = load_with(config, &Reader::system().without_hook_secrets())?;
+    let loaded = load_without_hook_secrets(config)?;
     let folder = &loaded.config.data_dir;
     if needs == Needs::ADatabaseWithContent && is_private(&loaded.config) && !EmbeddedPostgres::exists(folder) {
         return Err(CliError::Said(format!(
@@ -306,6 +312,8 @@ pub fn settings_of(config: &Config) -> Settings {
         lease: config.tasks.lease.into(),
         call_timeout: config.github.timeout.into(),
         write_spacing: config.github.write_spacing.into(),
+        hourly_writes: Hourly::of(config.github.writes_per_hour),
+        shared_clock: SharedClock::default(),
         uncertain_grace: config.tasks.uncertain_grace.into(),
         restart_uncertain: config.tasks.on_uncertain == OnUncertain::Restart,
         sweep_min: config.sweep.interval_min.into(),

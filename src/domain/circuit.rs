@@ -36,6 +36,13 @@ struct Open {
     confirmed: bool,
 }
 
+impl Open {
+    fn waits(&self, now: DateTime<Utc>) -> bool {
+        let left = self.due_at.signed_duration_since(now);
+        left > TimeDelta::zero() && left <= LONGEST
+    }
+}
+
 /// What a caller may do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admit {
@@ -61,14 +68,31 @@ impl Circuit {
     /// the next one is put when its wait is over.
     pub fn admit(&mut self, now: DateTime<Utc>, jitter: impl FnOnce(Duration) -> Duration) -> Admit {
         let Some(open) = &mut self.open else { return Admit::Pass };
-        let left = open.due_at.signed_duration_since(now);
-        if left > TimeDelta::zero() && left <= LONGEST {
+        if open.waits(now) {
             return Admit::Wait(open.due_at);
         }
         open.probes = open.probes.saturating_add(1);
         let wait = TimeDelta::from_std(jitter(WAITS.after(open.probes).unwrap_or(WAITS.cap))).unwrap_or(LONGEST);
         open.due_at = now + wait.min(LONGEST);
         Admit::Probe
+    }
+
+    /// What [`Circuit::admit`] would answer, for somebody who wants to know it before taking up work.
+    #[must_use]
+    pub fn would_admit(&self, now: DateTime<Utc>) -> Admit {
+        match &self.open {
+            None => Admit::Pass,
+            Some(open) if open.waits(now) => Admit::Wait(open.due_at),
+            Some(_) => Admit::Probe,
+        }
+    }
+
+    /// Where no small question shows anything, since only some calls fail: what is let through is the question. Answers
+    /// whether this failure begins an outage.
+    pub fn failed_as_question(&mut self, now: DateTime<Utc>) -> bool {
+        let suspected = self.open.is_some();
+        self.failed(now);
+        suspected && self.probe_failed()
     }
 
     /// A call was not answered, or with a server's fault.
@@ -174,6 +198,19 @@ mod tests {
         assert_eq!(circuit.admit(at(11), as_it_is), Admit::Wait(at(12)));
         assert_eq!(circuit.admit(at(12), |_| Duration::MAX), Admit::Probe);
         assert_eq!(circuit.admit(at(13), as_it_is), Admit::Wait(at(12) + LONGEST));
+    }
+
+    #[test]
+    fn where_the_calls_are_the_questions_the_sixth_failure_begins_an_outage() {
+        let mut circuit = Circuit::default();
+        assert!((0..IN_A_ROW).all(|_| !circuit.failed_as_question(at(0))), "a suspicion");
+        assert_eq!((circuit.would_admit(at(0)), circuit.outage()), (Admit::Probe, None));
+        assert_eq!(circuit.admit(at(0), as_it_is), Admit::Probe);
+        assert_eq!(circuit.would_admit(at(0)), Admit::Wait(at(10)));
+        assert!(circuit.failed_as_question(at(1)) && !circuit.failed_as_question(at(1)), "it begins once");
+        assert_eq!(circuit.outage().unwrap().next_probe_at, at(10));
+        assert_eq!(circuit.answered(at(10)), Some(TimeDelta::seconds(10)));
+        assert_eq!(circuit.would_admit(at(10)), Admit::Pass);
     }
 
     #[test]

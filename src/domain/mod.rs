@@ -10,6 +10,8 @@ pub mod command;
 pub mod condition;
 /// The common reading of a delivery.
 pub mod event;
+/// How many writes an hour are made with one token.
+pub mod hourly;
 /// What makes two deliveries one wish.
 pub mod intent;
 /// `prompt` and other templates of a rule: strict, with fuel and size limits.

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::app::App;
 use super::error::SetupError;
+use super::presence::Write;
 use super::session::{Core, Session, Token};
 use super::settings::Settings;
 use crate::clock::Ground;
@@ -61,6 +62,18 @@ impl Github {
     /// whoever takes up work asks here first, so that what waits is left as it is.
     pub async fn answers(&self) -> bool {
         self.0.core.pass().await.is_ok()
+    }
+
+    /// How many of `wanted` such writes may be taken up now: fewer while GitHub answers and yet fails at them.
+    #[must_use]
+    pub fn room(&self, write: Write, wanted: i64) -> i64 {
+        self.0.core.presence.room(write, wanted, self.0.core.ground.now())
+    }
+
+    /// Since when such writes are held back although GitHub answers, if they are.
+    #[must_use]
+    pub fn held(&self, write: Write) -> Option<Outage> {
+        self.0.core.presence.held(write)
     }
 
     /// The outage that goes on, if one does.

@@ -33,6 +33,7 @@ pub use issues::IssueInfo;
 pub use limits::{MAX_PAUSE, MIN_PAUSE, RateView, SECONDARY_PAUSE, TokenOwner};
 pub use paths::{BadRepoPath, RepoPath};
 pub use permissions::{Me, PermissionAnswer};
+pub use presence::Write;
 pub use pulls::PullInfo;
 pub use reactions::ReactTo;
 pub use remote_task::{Artifact, RemoteSession, RemoteTask, Usage};

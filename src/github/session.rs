@@ -15,7 +15,7 @@ use super::answer::{self, Answer, Refusal};
 use super::error::{CallError, SetupError};
 use super::limits::{Limits, Pause, RateView, TokenOwner};
 use super::paths;
-use super::presence::{PATIENCE, Presence};
+use super::presence::{PATIENCE, Presence, Write};
 use super::settings::{Settings, address, http_client};
 use crate::clock::Ground;
 use crate::secret::Secret;
@@ -170,6 +170,10 @@ impl Core {
         // The question whether GitHub answers at all is part of the call's time: callers have leases that outlast the call.
         let begun = tokio::time::Instant::now();
         self.pass().await?;
+        let write = Write::of(&ask.method, &ask.url);
+        if let Some(write) = write {
+            self.presence.pass_write(write, &self.ground)?;
+        }
         let left = self.timeout.saturating_sub(begun.elapsed());
         if left < self.timeout / 2 {
             return Err(CallError::NotSent { why: "asking whether GitHub answers took too long".to_owned() });
@@ -178,7 +182,7 @@ impl Core {
         let outcome = tokio::time::timeout(left, exchange).await.unwrap_or_else(|_| {
             Err(CallError::Unknown { status: None, why: format!("no answer within {:?}", self.timeout) })
         });
-        self.presence.learn(&outcome, self.ground.now());
+        self.presence.learn(&outcome, write, self.ground.now());
         outcome
     }
 

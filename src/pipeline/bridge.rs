@@ -10,8 +10,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::in_hand::InHand;
-use crate::clock::Ground;
+use crate::clock::{Ground, SharedClock};
 use crate::domain::command::Grammar;
+use crate::domain::hourly::Hourly;
 use crate::domain::rule::Limits;
 use crate::domain::rule_set::RuleSet;
 use crate::github::Github;
@@ -51,6 +52,10 @@ pub struct Settings {
     pub call_timeout: Duration,
     /// The pause between two writes with one token.
     pub write_spacing: Duration,
+    /// How many writes an hour are made with one token.
+    pub hourly_writes: Hourly,
+    /// What the pauses between writes are measured with.
+    pub shared_clock: SharedClock,
     /// How long an uncertain task is looked for before absence counts.
     pub uncertain_grace: Duration,
     /// Whether an uncertain task that is shown absent is started once more by itself.

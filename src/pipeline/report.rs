@@ -12,7 +12,7 @@ use super::send_report::send;
 use super::{Bridge, StepError};
 use crate::domain::backoff::Backoff;
 use crate::fail_point::{Point, reach};
-use crate::github::{CallError, Next, RepoPath, Session};
+use crate::github::{CallError, Next, RepoPath, Session, Write};
 use crate::ids::PersonId;
 use crate::store::Lease;
 use crate::store::reports::Report;
@@ -29,7 +29,10 @@ pub async fn report_batch(bridge: &Bridge) -> Result<usize, StepError> {
         return Ok(0);
     }
     let lease = Lease::new(&bridge.ground, bridge.settings.lease);
-    let limit = i64::try_from(bridge.settings.at_once).unwrap_or(1).max(1);
+    let limit = bridge.github.room(Write::Telling, i64::try_from(bridge.settings.at_once).unwrap_or(1).max(1));
+    if limit == 0 {
+        return Ok(0);
+    }
     // Read before the lease is taken, so that this side never believes in more time than there is.
     let send_by = Instant::now() + bridge.settings.lease.saturating_sub(bridge.settings.call_timeout);
     let reports = bridge.store.claim_reports(lease, bridge.ground.now(), limit).await?;
@@ -70,10 +73,11 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
         Err(Mute::Call(error)) => return failed(bridge, lease, &report, &error).await,
     };
     let now = bridge.ground.now();
-    if !bridge.store.take_turn(&speaker.writer, lease, now).await? {
-        let free = bridge.store.turn_free_at(&speaker.writer).await?.unwrap_or(now);
-        let again =
-            free.max(now + TimeDelta::from_std(bridge.ground.jitter(Duration::from_millis(500))).unwrap_or_default());
+    let (hourly, clock) = (bridge.settings.hourly_writes, &bridge.settings.shared_clock);
+    if !bridge.store.take_turn(&speaker.writer, lease, hourly, clock.shown()).await? {
+        let free = bridge.store.turn_comes_in(&speaker.writer, clock.shown()).await?;
+        let wait = free.max(bridge.ground.jitter(Duration::from_millis(500)));
+        let again = now + TimeDelta::from_std(wait).unwrap_or_default();
         bridge.store.postpone_report(report.id, lease, Some(again), false, "waits for its turn to write").await?;
         return Ok(());
     }
@@ -81,19 +85,19 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
     let outcome = send(bridge, &speaker.session, &path, &report, send_by).await;
     reach(Point::ReportSent);
     let now = bridge.ground.now();
-    let spacing = TimeDelta::from_std(bridge.settings.write_spacing).unwrap_or_default();
+    let spacing = bridge.settings.write_spacing;
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
-            bridge.store.end_turn(&speaker.writer, lease, now + spacing).await?;
+            bridge.store.end_turn(&speaker.writer, lease, spacing, clock.shown()).await?;
             return Err(error);
         }
     };
-    let free_at = match &outcome {
-        Err(CallError::Limited { until, .. }) => *until,
-        _ => now + spacing,
+    let pause = match &outcome {
+        Err(CallError::Limited { until, .. }) => until.signed_duration_since(now).to_std().unwrap_or_default(),
+        _ => spacing,
     };
-    bridge.store.end_turn(&speaker.writer, lease, free_at).await?;
+    bridge.store.end_turn(&speaker.writer, lease, pause, clock.shown()).await?;
     match outcome {
         Ok(told) => {
             let content = told.content.as_deref();

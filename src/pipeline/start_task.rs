@@ -15,7 +15,7 @@ use crate::domain::event::{Account, AccountKind};
 use crate::domain::task::{State, Step};
 use crate::domain::trust::{Marker, with_marker};
 use crate::fail_point::{Point, reach, retries_blindly};
-use crate::github::{CallError, NewTask, Next, RemoteTask, RepoPath};
+use crate::github::{CallError, NewTask, Next, RemoteTask, RepoPath, Write};
 use crate::ids::AttemptId;
 use crate::store::tasks::{Hold, Task};
 use crate::store::{Lease, Moment};
@@ -37,7 +37,12 @@ pub async fn start_batch(bridge: &Bridge) -> Result<usize, StepError> {
     if !bridge.github.answers().await {
         return Ok(0);
     }
-    let tasks = bridge.store.claim_startable(lease, now, limit).await?;
+    let limit = bridge.github.room(Write::Start, limit);
+    if limit == 0 {
+        return Ok(0);
+    }
+    let shown = bridge.settings.shared_clock.shown();
+    let tasks = bridge.store.claim_startable(lease, now, shown, limit).await?;
     let taken = tasks.len();
     if taken > 0 {
         reach(Point::StartClaimed);
@@ -90,15 +95,15 @@ async fn start_one(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), Step
     let writer = format!("person:{}", task.person_id);
     // Read before turn and lease are taken, so that this side never believes in more time than there is.
     let leased_at = Instant::now();
-    if !bridge.store.take_turn(&writer, lease, bridge.ground.now()).await? {
+    let (hourly, clock) = (bridge.settings.hourly_writes, &bridge.settings.shared_clock);
+    if !bridge.store.take_turn(&writer, lease, hourly, clock.shown()).await? {
         return put_off(bridge, lease, &task, bridge.ground.now() + TimeDelta::seconds(1), "").await;
     }
     let outcome = begin_and_send(bridge, lease, &task, &acting, leased_at).await;
-    let spacing = TimeDelta::from_std(bridge.settings.write_spacing).unwrap_or_default();
-    let free_at = bridge.ground.now() + spacing;
     // A pause that GitHub asked for holds for the other replicas too.
-    let free_at = acting.session.paused_until().map_or(free_at, |until| free_at.max(until));
-    bridge.store.end_turn(&writer, lease, free_at).await?;
+    let paused = acting.session.paused_until().map(|until| until.signed_duration_since(bridge.ground.now()));
+    let paused = paused.and_then(|paused| paused.to_std().ok()).unwrap_or_default();
+    bridge.store.end_turn(&writer, lease, paused.max(bridge.settings.write_spacing), clock.shown()).await?;
     outcome
 }
 

@@ -213,7 +213,7 @@ async fn queries_that_run_in_loops_do_not_scan_what_grows() {
     let (lease, ms, limit, floor) = ("gen_random_uuid()", "60000", "8", "id_of(10080)");
     let cases = [
         ("claim_deliveries", vec![now, limit, lease, ms, "16777216", "true"]),
-        ("claim_startable", vec![now, limit, lease, ms]),
+        ("claim_startable", vec![now, limit, lease, ms, "NULL"]),
         ("claim_abandoned_starts", vec![limit, lease, ms]),
         ("claim_uncertain", vec![now, limit, lease, ms]),
         ("claim_looks", vec![now, now, limit]),

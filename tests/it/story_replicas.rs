@@ -69,12 +69,13 @@ async fn a_clock_that_is_an_hour_wrong_neither_takes_a_lease_nor_prolongs_it() {
     const PAST: Duration = Duration::from_millis(1100);
     for skew in [TimeDelta::hours(1), TimeDelta::hours(-1)] {
         let world = World::new(LABEL_RULE).await;
-        let due = world.clock.now();
+        let (due, hourly) = (world.clock.now(), world.bridge.settings.hourly_writes);
         world.wish(MONA, 1).await;
         world.hook("issues", "d-1", &labelled("copilot-fix", MONA, due)).await;
         let (mine, long) = (&world.bridge.store, || Lease::new(&world.bridge.ground, Duration::from_secs(60)));
         let short = || Lease::new(&world.bridge.ground, Duration::from_millis(1000));
-        assert!(mine.take_turn("person:1001", Lease::new(&world.bridge.ground, Duration::ZERO), due).await.unwrap());
+        let none = Lease::new(&world.bridge.ground, Duration::ZERO);
+        assert!(mine.take_turn("person:1001", none, hourly, Some(due)).await.unwrap());
         // From now on all of it is due for both, whatever their clocks say.
         world.advance(2 * 3600);
         let now = world.clock.now();
@@ -92,15 +93,15 @@ async fn a_clock_that_is_an_hour_wrong_neither_takes_a_lease_nor_prolongs_it() {
         );
         assert_eq!(mine.claim_deliveries(long(), now, 9, true).await.unwrap().len(), 0, "{skew}");
 
-        assert_eq!(mine.claim_startable(short(), now, 9).await.unwrap().len(), 1);
-        assert!(mine.take_turn("person:1001", short(), now).await.unwrap());
-        assert_eq!(theirs.claim_startable(long(), their_now, 9).await.unwrap().len(), 0, "{skew}");
-        assert!(!theirs.take_turn("person:1001", long(), their_now).await.unwrap(), "{skew}");
+        assert_eq!(mine.claim_startable(short(), now, Some(now), 9).await.unwrap().len(), 1);
+        assert!(mine.take_turn("person:1001", short(), hourly, Some(now)).await.unwrap());
+        assert_eq!(theirs.claim_startable(long(), their_now, Some(now), 9).await.unwrap().len(), 0, "{skew}");
+        assert!(!theirs.take_turn("person:1001", long(), hourly, Some(now)).await.unwrap(), "{skew}");
         tokio::time::sleep(PAST).await;
-        assert_eq!(theirs.claim_startable(long(), their_now, 9).await.unwrap().len(), 1, "{skew}");
-        assert!(theirs.take_turn("person:1001", long(), their_now).await.unwrap(), "{skew}");
-        assert_eq!(mine.claim_startable(long(), now, 9).await.unwrap().len(), 0, "{skew}");
-        assert!(!mine.take_turn("person:1001", long(), now).await.unwrap(), "{skew}");
+        assert_eq!(theirs.claim_startable(long(), their_now, Some(now), 9).await.unwrap().len(), 1, "{skew}");
+        assert!(theirs.take_turn("person:1001", long(), hourly, Some(now)).await.unwrap(), "{skew}");
+        assert_eq!(mine.claim_startable(long(), now, Some(now), 9).await.unwrap().len(), 0, "{skew}");
+        assert!(!mine.take_turn("person:1001", long(), hourly, Some(now)).await.unwrap(), "{skew}");
     }
 }
 

@@ -33,6 +33,9 @@ pub struct GithubConfig {
     pub timeout: Duration,
     /// The least time between two writes with the same token; GitHub asks for one second.
     pub write_spacing: Duration,
+    /// The most writes in any hour with the same token, two fifths of them at once; GitHub allows about 500.
+    #[schemars(range(min = 10, max = 1_000_000))]
+    pub writes_per_hour: u32,
     /// The GitHub App that looks rights up, comments, labels and reacts where it is installed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<AppConfig>,
@@ -59,6 +62,7 @@ impl Default for GithubConfig {
             extra_ca_file: None,
             timeout: Duration::secs(20),
             write_spacing: Duration::secs(1),
+            writes_per_hour: 500,
             app: None,
         }
     }

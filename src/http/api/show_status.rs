@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::caller::{Caller, Read};
 use super::faults::Usual;
 use super::query::{Nothing, Query};
+use crate::github::Write;
 use crate::http::problem::Problem;
 use crate::pipeline::Bridge;
 
@@ -38,6 +39,8 @@ pub(super) struct Status {
 pub(super) struct GithubStatus {
     /// False while calls are held back because GitHub does not answer at all. Webhooks are taken in all the same.
     answers: bool,
+    /// False while it answers and yet fails at writes: starts, or comments, labels and reactions. Those are held back.
+    takes_writes: bool,
     /// Since when it has not answered.
     away_since: Option<DateTime<Utc>>,
     /// When it is asked again.
@@ -89,6 +92,7 @@ pub(super) async fn show_status(
         paused: !bridge.store.pauses().await?.is_empty(),
         github: GithubStatus {
             answers: outage.is_none(),
+            takes_writes: [Write::Start, Write::Telling].into_iter().all(|write| bridge.github.held(write).is_none()),
             away_since: outage.map(|outage| outage.since),
             asked_again_at: outage.map(|outage| outage.next_probe_at),
         },

@@ -263,12 +263,19 @@ async fn postpone(bridge: &Bridge, lease: Lease, delivery: &ClaimedDelivery, lat
     let (why, now) = (&later.why, bridge.ground.now());
     let waited = now.signed_duration_since(delivery.received_at).to_std().unwrap_or_default();
     let wait = bridge.ground.jitter(waited.clamp(ASK_AGAIN.0, ASK_AGAIN.1));
-    // When GitHub names a time, it is kept; the jitter then comes on top, so that not all go on together.
-    let due_at = match later.until {
+    // When GitHub names a time, or is asked again at one, it is kept; the jitter then comes on top, so that not all go on
+    // together. Before that time nobody is asked in vain.
+    let until = later.until.or_else(|| bridge.github.outage().map(|outage| outage.next_probe_at));
+    let due_at = match until {
         Some(until) => until.max(now) + bridge.ground.jitter(ASK_AGAIN.0),
         None => now + wait,
     };
-    tracing::warn!(delivery = %delivery.id, why, %due_at, "a delivery waits: GitHub could not be asked");
+    if bridge.github.outage().is_some() {
+        // Said once for all of them, when it began.
+        tracing::debug!(delivery = %delivery.id, why, %due_at, "a delivery waits: GitHub does not answer");
+    } else {
+        tracing::warn!(delivery = %delivery.id, why, %due_at, "a delivery waits: GitHub could not be asked");
+    }
     bridge.store.give_back_deliveries(&[delivery.id], lease, Some(due_at), Some(why)).await?;
     Ok(())
 }

@@ -8,11 +8,17 @@ use crate::store::{Lease, Moment, Store, StoreError, Tx};
 
 impl Store {
     /// Takes pending tasks that are due, at most one a person (a person writes one thing at a time),
-    /// leaving out what is paused and people who are just writing.
+    /// leaving out what is paused and people whose turn to write it is not; `shown` as in [`Store::take_turn`].
     ///
     /// # Errors
     /// [`StoreError`]: retry.
-    pub async fn claim_startable(&self, lease: Lease, now: Moment, limit: i64) -> Result<Vec<Task>, StoreError> {
+    pub async fn claim_startable(
+        &self,
+        lease: Lease,
+        now: Moment,
+        shown: Option<Moment>,
+        limit: i64,
+    ) -> Result<Vec<Task>, StoreError> {
         Ok(sqlx::query_as!(
             Task,
             "/* claim_startable: picks first, then locks, skipping what another worker is taking */
@@ -28,7 +34,7 @@ impl Store {
                   AND NOT EXISTS (
                       SELECT FROM writers w
                       WHERE w.owner = 'person:' || t.person_id
-                        AND (w.free_at > $1 OR w.lease_until > clock_timestamp()))
+                        AND (w.free_at > coalesce($5, clock_timestamp()) OR w.lease_until > clock_timestamp()))
                 ORDER BY person_id, due_at, id
             ), due AS MATERIALIZED (
                 SELECT t.id FROM tasks t JOIN next USING (id)
@@ -43,6 +49,7 @@ impl Store {
             limit,
             lease.token,
             lease.millis as f64,
+            shown,
         )
         .fetch_all(&self.work)
         .await?)

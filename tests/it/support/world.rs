@@ -14,8 +14,9 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use sha2::Sha256;
 use taskbridge::cli::{live_of, settings_of};
-use taskbridge::clock::{Ground, ManualClock, SystemChance};
+use taskbridge::clock::{Ground, ManualClock, SharedClock, SystemChance};
 use taskbridge::config::{Loaded, Reader, load};
+use taskbridge::domain::hourly::Hourly;
 use taskbridge::github::{AppSettings, Github, Settings as GithubSettings};
 use taskbridge::http::state::Intake;
 use taskbridge::http::{AppState, router};
@@ -147,7 +148,8 @@ impl World {
         }
         let loaded = configuration(&setup.rules);
         let mut settings = settings_of(&loaded.config);
-        settings.write_spacing = Duration::ZERO;
+        (settings.write_spacing, settings.hourly_writes) = (Duration::ZERO, Hourly::of(u32::MAX));
+        settings.shared_clock = SharedClock::moved(clock.clone());
         (setup.adjust)(&mut settings);
         let api_url = setup.wire.as_ref().map_or_else(|| sandbox.url().to_owned(), |wire| wire.http(sandbox.url()));
         let mut github = GithubSettings {
