@@ -32,8 +32,6 @@ pub async fn start_batch(bridge: &Bridge) -> Result<usize, StepError> {
     let lease = Lease::new(&bridge.ground, bridge.settings.lease);
     let now = bridge.ground.now();
     let limit = i64::try_from(bridge.settings.at_once.div_ceil(LANES)).unwrap_or(1).max(1);
-    release_forgotten(bridge).await?;
-    take_turns(bridge, now).await?;
     if !bridge.github.answers().await {
         return Ok(0);
     }
@@ -55,18 +53,30 @@ pub async fn start_batch(bridge: &Bridge) -> Result<usize, StepError> {
     Ok(taken)
 }
 
-/// Lets tasks go on whose turn has come (`once_per: wait`).
-async fn take_turns(bridge: &Bridge, now: Moment) -> Result<(), StepError> {
-    for id in bridge.store.tasks_whose_turn_it_is(now).await? {
+/// Lets held tasks go on for which what they wait for is there: a token that somebody gave and could not see through, or
+/// their turn (`once_per: wait`). Answers how many turns were taken.
+///
+/// # Errors
+/// [`StepError`]: retry.
+pub async fn resume_batch(bridge: &Bridge) -> Result<usize, StepError> {
+    release_forgotten(bridge).await?;
+    let now = bridge.ground.now();
+    let turns = bridge.store.tasks_whose_turn_it_is(now).await?;
+    let mut taken = 0;
+    for id in turns {
         let mut tx = bridge.store.begin().await?;
         let Some(mut task) = tx.lock_task(id).await? else { continue };
         if task.state == State::Held && task.hold == Some(Hold::Turn) {
             task.due_at = now;
             take_step(&mut tx, &bridge.ground, &mut task, Step::Resume, "its turn has come").await?;
             tx.commit().await?;
+            taken += 1;
         }
     }
-    Ok(())
+    if taken > 0 {
+        bridge.wake.tasks.notify_one();
+    }
+    Ok(taken)
 }
 
 async fn start_one(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepError> {

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use super::StoreError;
 use super::disk::Disk;
 use super::in_time::{Bounds, STATEMENT, WorkPool};
-use super::lent::ANSWER;
+use super::lent::{ANSWER, FRESH};
 use crate::fail_point::{Point, reach};
 use crate::secret::Secret;
 
@@ -28,8 +28,6 @@ pub struct StoreSettings {
     pub connect_wait: Duration,
 }
 
-/// How long a connection counts as alive after it was used.
-const FRESH: Duration = Duration::from_millis(500);
 
 /// The database.
 #[derive(Debug, Clone)]
@@ -112,7 +110,7 @@ impl Store {
     /// not wait so long.
     #[must_use]
     pub fn patient_for(mut self, longest: Duration) -> Self {
-        self.work = WorkPool::new(self.work.pool().clone(), Bounds { longest, disk: self.disk.clone() });
+        self.work = self.work.with(Bounds { longest, disk: self.disk.clone() });
         self
     }
 
@@ -194,6 +192,6 @@ impl Store {
     /// Closes all connections.
     pub async fn close(&self) {
         self.intake.close().await;
-        self.work.pool().close().await;
+        self.work.close().await;
     }
 }

@@ -20,7 +20,7 @@ impl Chore {
         // Said aloud, because the server takes its time to notice a closed connection. If either fails, the connection
         // is broken, which ends the chore as well.
         let _ = sqlx::query!(r#"/* end_chore */ SELECT pg_advisory_unlock_all() AS "free: ()""#)
-            .fetch_one(On::new(&mut self.connection, &self.bounds))
+            .fetch_one(On::new((&mut self.connection, &mut true), &self.bounds))
             .await;
         let _ = self.bounds.one(self.connection.close()).await;
     }
@@ -149,7 +149,7 @@ impl Store {
             r#"/* chore */ SELECT pg_try_advisory_lock(hashtextextended($1, 7422)) AS "mine!""#,
             name
         )
-        .fetch_one(On::new(&mut connection, self.work.bounds()))
+        .fetch_one(On::new((&mut connection, &mut true), self.work.bounds()))
         .await?;
         let chore = Chore { connection, bounds: self.work.bounds().clone() };
         if mine {

@@ -4,19 +4,19 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_core::Stream;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnection, PgPool, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Describe, Either, Error, Execute, Executor, Postgres, SqlStr};
 use tokio::time::timeout;
 
 use super::disk::Disk;
-use super::lent::Lent;
+use super::lent::{Lender, Lent};
 
 /// As long as it may take to get a connection, and then the server lets a statement run, and a little more; shorter
 /// than a request of the admin API.
@@ -25,7 +25,7 @@ pub(super) const STATEMENT: Duration = Duration::from_secs(18);
 /// A pool whose statements end in time. What did not is answered as unavailable.
 #[derive(Debug, Clone)]
 pub(crate) struct WorkPool {
-    pool: PgPool,
+    lender: Arc<Lender>,
     bounds: Bounds,
 }
 
@@ -40,38 +40,51 @@ pub(super) struct Bounds {
 #[derive(Debug)]
 pub(super) struct On<'c> {
     connection: &'c mut PgConnection,
+    /// Whether the last statement was answered to its end.
+    answered: &'c mut bool,
     bounds: Bounds,
 }
 
 impl WorkPool {
     pub(super) fn new(pool: PgPool, bounds: Bounds) -> Self {
-        Self { pool, bounds }
+        Self { lender: Lender::new(pool), bounds }
+    }
+
+    /// The same connections with other bounds.
+    pub(super) fn with(&self, bounds: Bounds) -> Self {
+        Self { lender: Arc::clone(&self.lender), bounds }
     }
 
     /// The pool itself, for what is no statement.
     pub(super) fn pool(&self) -> &PgPool {
-        &self.pool
+        self.lender.pool()
     }
 
     pub(super) fn bounds(&self) -> &Bounds {
         &self.bounds
     }
 
-    /// A connection, after `acquire_timeout` at the latest.
+    /// A connection, after a bounded time.
+    ///
+    /// # Errors
+    /// None came free in time, or none can be made: retry.
     pub(super) async fn acquire(&self) -> Result<Lent, Error> {
-        let acquired = self.pool.acquire().await;
-        acquired.map(Lent::new).inspect_err(|error| self.bounds.disk.note(error))
+        self.lender.lend().await.inspect_err(|error| self.bounds.disk.note(error))
     }
 
     /// A connection of its own, which does not go back.
     pub(super) async fn detached(&self) -> Result<PgConnection, Error> {
-        self.pool.acquire().await.map(PoolConnection::detach)
+        self.acquire().await?.detach()
+    }
+
+    pub(super) async fn close(&self) {
+        self.lender.close().await;
     }
 }
 
 impl<'c> On<'c> {
-    pub(super) fn new(connection: &'c mut PgConnection, bounds: &Bounds) -> Self {
-        Self { connection, bounds: bounds.clone() }
+    pub(super) fn new((connection, answered): (&'c mut PgConnection, &'c mut bool), bounds: &Bounds) -> Self {
+        Self { connection, answered, bounds: bounds.clone() }
     }
 }
 
@@ -139,8 +152,8 @@ impl<'p> Executor<'p> for &'_ WorkPool {
     {
         let pool = self.clone();
         Box::pin(Rows::Awaited(Box::pin(async move {
-            let mut connection = pool.acquire().await?;
-            pool.bounds.many(connection.fetch_many(query)).await
+            let mut lent = pool.acquire().await?;
+            On::new(lent.halves(), &pool.bounds).all(query).await
         })))
     }
 
@@ -151,8 +164,8 @@ impl<'p> Executor<'p> for &'_ WorkPool {
     {
         let pool = self.clone();
         Box::pin(async move {
-            let mut connection = pool.acquire().await?;
-            pool.bounds.one(connection.fetch_optional(query)).await
+            let mut lent = pool.acquire().await?;
+            On::new(lent.halves(), &pool.bounds).fetch_optional(query).await
         })
     }
 
@@ -162,9 +175,9 @@ impl<'p> Executor<'p> for &'_ WorkPool {
     {
         let pool = self.clone();
         Box::pin(async move {
-            let mut connection = pool.acquire().await?;
+            let mut lent = pool.acquire().await?;
             // Known by the connection it was made on; the others make it when they first meet it.
-            pool.bounds.one(connection.prepare_with(sql, types)).await
+            On::new(lent.halves(), &pool.bounds).prepare_with(sql, types).await
         })
     }
 
@@ -172,7 +185,20 @@ impl<'p> Executor<'p> for &'_ WorkPool {
     where
         'p: 'e,
     {
-        self.pool.describe(sql)
+        self.lender.pool().describe(sql)
+    }
+}
+
+impl<'c> On<'c> {
+    /// All that a statement answers.
+    async fn all<'q, E>(self, query: E) -> Result<Vec<Either<PgQueryResult, PgRow>>, Error>
+    where
+        E: 'q + Execute<'q, Postgres>,
+    {
+        *self.answered = false;
+        let rows = self.bounds.many(self.connection.fetch_many(query)).await?;
+        *self.answered = true;
+        Ok(rows)
     }
 }
 
@@ -184,8 +210,7 @@ impl<'c> Executor<'c> for On<'c> {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let (bounds, rows) = (self.bounds, self.connection.fetch_many(query));
-        Box::pin(Rows::Awaited(Box::pin(async move { bounds.many(rows).await })))
+        Box::pin(Rows::Awaited(Box::pin(self.all(query))))
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
@@ -193,14 +218,24 @@ impl<'c> Executor<'c> for On<'c> {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        Box::pin(async move { self.bounds.one(self.connection.fetch_optional(query)).await })
+        Box::pin(async move {
+            *self.answered = false;
+            let row = self.bounds.one(self.connection.fetch_optional(query)).await?;
+            *self.answered = true;
+            Ok(row)
+        })
     }
 
     fn prepare_with<'e>(self, sql: SqlStr, types: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, Error>>
     where
         'c: 'e,
     {
-        Box::pin(async move { self.bounds.one(self.connection.prepare_with(sql, types)).await })
+        Box::pin(async move {
+            *self.answered = false;
+            let made = self.bounds.one(self.connection.prepare_with(sql, types)).await?;
+            *self.answered = true;
+            Ok(made)
+        })
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>

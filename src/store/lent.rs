@@ -1,25 +1,47 @@
 //! Connections lent by a pool, and how they go back. A caller may run out of time in the middle of a statement or of a
 //! BEGIN: the pool itself would then wait for the answer for ever, keeping the connection's place taken, or lend a
 //! connection on which a transaction was begun that nobody knows of.
+//!
+//! The pool also asks each connection that comes back whether it still lives, which under load would be a round trip more
+//! for each statement. So one whose last statement was answered is kept here for the next caller.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnection, Postgres};
+use sqlx::postgres::{PgConnection, PgPool, Postgres};
 use sqlx::{Error, Executor};
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
 
 /// How long a connection may take to answer when it comes back, is about to be used or is made.
 pub(super) const ANSWER: Duration = Duration::from_millis(2500);
+/// How long a connection counts as alive after it was used.
+pub(super) const FRESH: Duration = Duration::from_millis(500);
 
-/// A connection of a pool. It is asked for an answer when it goes back, and closed when none comes in time.
+/// A pool, and those of its connections that were used a moment ago.
+#[derive(Debug)]
+pub(super) struct Lender {
+    pool: PgPool,
+    /// As many as the pool has connections: who holds one finds a connection kept here, or room for one in the pool.
+    places: Arc<Semaphore>,
+    kept: Mutex<Vec<(PoolConnection<Postgres>, Instant)>>,
+}
+
+/// A connection of a pool. One that was given up in the middle of something is asked for an answer when it goes back, and
+/// closed when none comes in time.
 #[derive(Debug)]
 pub(super) struct Lent {
     /// There until the drop.
     connection: Option<PoolConnection<Postgres>>,
     transaction: Transaction,
+    /// Whether the last statement was answered to its end, and well.
+    pub(super) answered: bool,
+    lender: Arc<Lender>,
+    /// Given back after the connection.
+    _place: OwnedSemaphorePermit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +52,68 @@ enum Transaction {
     Open,
 }
 
-impl Lent {
-    pub(super) fn new(connection: PoolConnection<Postgres>) -> Self {
-        Self { connection: Some(connection), transaction: Transaction::None }
+impl Lender {
+    pub(super) fn new(pool: PgPool) -> Arc<Self> {
+        let places = usize::try_from(pool.options().get_max_connections()).unwrap_or(Semaphore::MAX_PERMITS);
+        Arc::new(Self { pool, places: Arc::new(Semaphore::new(places)), kept: Mutex::default() })
     }
 
+    /// The pool itself, for what is no statement.
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<(PoolConnection<Postgres>, Instant)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lends a connection, after a bounded time.
+    ///
+    /// # Errors
+    /// None came free in time, or none can be made: retry.
+    pub(super) async fn lend(self: &Arc<Self>) -> Result<Lent, Error> {
+        let place = timeout(ANSWER, Arc::clone(&self.places).acquire_owned()).await;
+        let place = place.map_err(|_| Error::PoolTimedOut)?.map_err(|_| Error::PoolClosed)?;
+        // The one used last is at the end; if that has lain too long, all have, and the pool asks them.
+        let newest = self.kept().pop();
+        let connection = match newest {
+            Some((connection, used)) if used.elapsed() < FRESH => connection,
+            Some(stale) => {
+                let all = std::mem::take(&mut *self.kept());
+                for (connection, _) in all.into_iter().chain([stale]) {
+                    give_back(connection);
+                }
+                self.pool.acquire().await?
+            }
+            None => self.pool.acquire().await?,
+        };
+        Ok(Lent {
+            connection: Some(connection),
+            transaction: Transaction::None,
+            answered: true,
+            lender: Arc::clone(self),
+            _place: place,
+        })
+    }
+
+    /// Closes all connections; waits for those that are lent.
+    pub(super) async fn close(&self) {
+        let closing = self.pool.close();
+        drop(std::mem::take(&mut *self.kept()));
+        closing.await;
+    }
+}
+
+impl Drop for Lender {
+    fn drop(&mut self) {
+        // Dropped as they are they would go back, which nobody may be there to see through.
+        for (connection, _) in self.kept().drain(..) {
+            drop(connection.detach());
+        }
+    }
+}
+
+impl Lent {
     /// Begins a transaction. Given up on the way, the connection is not used again: the answer may still come.
     pub(super) async fn begin(&mut self) -> Result<(), Error> {
         self.transaction = Transaction::Beginning;
@@ -45,9 +124,23 @@ impl Lent {
 
     /// Ends the transaction, for good if there is no error.
     pub(super) async fn commit(&mut self) -> Result<(), Error> {
+        self.answered = false;
         self.execute("COMMIT").await?;
-        self.transaction = Transaction::None;
+        (self.transaction, self.answered) = (Transaction::None, true);
         Ok(())
+    }
+
+    /// Takes the connection out of the pool, which makes another in its place.
+    ///
+    /// # Errors
+    /// Never met: a lent connection is there until it goes back.
+    pub(super) fn detach(mut self) -> Result<PgConnection, Error> {
+        self.connection.take().map(PoolConnection::detach).ok_or(Error::PoolClosed)
+    }
+
+    /// Its two halves: what statements are sent on, and whether the last one was answered.
+    pub(super) fn halves(&mut self) -> (&mut PgConnection, &mut bool) {
+        (self.connection.as_deref_mut().expect("it is there until the drop"), &mut self.answered)
     }
 }
 
@@ -68,18 +161,28 @@ impl DerefMut for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let (Some(mut connection), Ok(runtime)) = (self.connection.take(), Handle::try_current()) else { return };
-        if self.transaction == Transaction::Beginning {
-            connection.close_on_drop();
-            return;
-        }
-        let undo = self.transaction == Transaction::Open;
-        runtime.spawn(async move {
-            if undo && !matches!(timeout(ANSWER, connection.execute("ROLLBACK")).await, Ok(Ok(_))) {
-                connection.close_on_drop();
-                return;
+        match self.transaction {
+            Transaction::Beginning => connection.close_on_drop(),
+            Transaction::None if self.answered && !self.lender.pool.is_closed() => {
+                self.lender.kept().push((connection, Instant::now()));
             }
-            // The pool itself would ask as well, but without an end.
-            let _ = timeout(ANSWER, connection.return_to_pool()).await;
-        });
+            Transaction::None => give_back(connection),
+            Transaction::Open => {
+                runtime.spawn(async move {
+                    if matches!(timeout(ANSWER, connection.execute("ROLLBACK")).await, Ok(Ok(_))) {
+                        give_back(connection);
+                    } else {
+                        connection.close_on_drop();
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// Gives a connection back to the pool, which asks it for an answer: for ever, were it not ended here.
+fn give_back(mut connection: PoolConnection<Postgres>) {
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(timeout(ANSWER, connection.return_to_pool()));
     }
 }

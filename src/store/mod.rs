@@ -4,6 +4,11 @@
 //! Transactions are short and none is held open across a call to the outside. Leases are taken with
 //! `FOR UPDATE SKIP LOCKED` on the database's clock and fenced by a token: a write that arrives after
 //! its lease was taken by another changes no row.
+//!
+//! Statements that only take or give back a lease turn `synchronous_commit` off for themselves: they need not wait for the
+//! disk. If the database crashes and forgets one, the work is taken up again, as after any lease that ran out, and who
+//! held it meets the fence. A later commit that matters takes all earlier ones to the disk with it. The claim of a report
+//! is no such statement: its count of tries says whether to look for what may have been written already.
 
 /// Keys of the admin API.
 pub mod api_keys;

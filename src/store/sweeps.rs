@@ -167,6 +167,7 @@ impl Store {
             )
             UPDATE sweeps s SET lease = $4, lease_until = clock_timestamp() + $5 * interval '1 millisecond'
             FROM due WHERE s.person_id = due.person_id
+              AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
             RETURNING s.*",
             now,
             settled_since,

@@ -37,7 +37,7 @@ impl Store {
 
 impl Tx {
     pub(super) fn connection(&mut self) -> On<'_> {
-        On::new(&mut self.open, &self.bounds)
+        On::new(self.open.halves(), &self.bounds)
     }
 
     /// Makes all of it durable.

@@ -26,8 +26,9 @@ impl Store {
             "/* take_turn: one row an owner; the lock of the row decides a race. What is booked too far ahead makes the
                 next turn come later; excluded.free_at is the present */
             INSERT INTO writers (owner, lease, lease_until, free_at, booked_until)
-            VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond', coalesce($4, clock_timestamp()),
-                    coalesce($4, clock_timestamp()) + $5 * interval '1 microsecond')
+            SELECT $1, $2, clock_timestamp() + $3 * interval '1 millisecond', coalesce($4, clock_timestamp()),
+                   coalesce($4, clock_timestamp()) + $5 * interval '1 microsecond'
+            WHERE (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
             ON CONFLICT (owner) DO UPDATE SET
                 lease = excluded.lease, lease_until = excluded.lease_until,
                 booked_until = greatest(writers.booked_until, excluded.free_at) + $5 * interval '1 microsecond',
@@ -63,7 +64,7 @@ impl Store {
             "/* end_turn: fenced by the lease */
             UPDATE writers SET lease = NULL, lease_until = NULL,
                    free_at = greatest(free_at, coalesce($4, clock_timestamp()) + $3 * interval '1 microsecond')
-            WHERE owner = $1 AND lease = $2",
+            WHERE owner = $1 AND lease = $2 AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL",
             owner,
             lease.token,
             pause.as_micros() as f64,

@@ -47,6 +47,10 @@ impl Workers {
             });
         }
         workers.add(bridge, |b, stop| async move {
+            let step = || resume_batch(b.clone());
+            run(pace("resume", 1000), b.ground.clone(), stop, None, step).await;
+        });
+        workers.add(bridge, |b, stop| async move {
             let step = || settle_batch(b.clone());
             run(long("settle_uncertain", 1000), b.ground.clone(), stop, None, step).await;
         });
@@ -101,6 +105,10 @@ async fn match_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError
 
 async fn start_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
     start_task::start_batch(&bridge).await
+}
+
+async fn resume_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
+    start_task::resume_batch(&bridge).await
 }
 
 async fn settle_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {

@@ -25,6 +25,7 @@ const MOST_CALLS: u64 = 100;
 async fn work(bridge: &Bridge) {
     for rounds in 0.. {
         let mut taken = match_rules::match_batch(bridge, 64).await.unwrap();
+        taken += start_task::resume_batch(bridge).await.unwrap();
         taken += start_task::start_batch(bridge).await.unwrap();
         taken += settle_uncertain::settle_batch(bridge).await.unwrap();
         taken += sweep_tasks::sweep_batch(bridge).await.unwrap();

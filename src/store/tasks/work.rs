@@ -43,7 +43,7 @@ impl Store {
                 FOR NO KEY UPDATE OF t SKIP LOCKED
             )
             UPDATE tasks t SET lease = $3, lease_until = clock_timestamp() + $4 * interval '1 millisecond'
-            FROM due WHERE t.id = due.id
+            FROM due WHERE t.id = due.id AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
             RETURNING t.*",
             now,
             limit,
@@ -69,7 +69,7 @@ impl Store {
                 LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
             )
             UPDATE tasks t SET lease = $2, lease_until = clock_timestamp() + $3 * interval '1 millisecond'
-            FROM due WHERE t.id = due.id
+            FROM due WHERE t.id = due.id AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
             RETURNING t.*",
             limit,
             lease.token,
@@ -94,7 +94,7 @@ impl Store {
                 ORDER BY due_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED
             )
             UPDATE tasks t SET lease = $3, lease_until = clock_timestamp() + $4 * interval '1 millisecond'
-            FROM due WHERE t.id = due.id
+            FROM due WHERE t.id = due.id AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
             RETURNING t.*",
             now,
             limit,

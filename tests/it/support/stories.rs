@@ -54,6 +54,7 @@ impl World {
     pub(crate) async fn try_round(&self) {
         let b = &self.bridge;
         let _ = match_rules::match_batch(b, 64).await;
+        let _ = start_task::resume_batch(b).await;
         let _ = start_task::start_batch(b).await;
         let _ = settle_uncertain::settle_batch(b).await;
         let _ = sweep_tasks::sweep_batch(b).await;
@@ -61,6 +62,7 @@ impl World {
     }
 
     pub(crate) async fn start(&self) -> usize {
+        start_task::resume_batch(&self.bridge).await.unwrap();
         start_task::start_batch(&self.bridge).await.unwrap()
     }
 

@@ -230,6 +230,7 @@ impl World {
     pub(crate) async fn round(&self) -> usize {
         let b = &self.bridge;
         let mut taken = match_rules::match_batch(b, 64).await.unwrap();
+        taken += start_task::resume_batch(b).await.unwrap();
         taken += start_task::start_batch(b).await.unwrap();
         taken += settle_uncertain::settle_batch(b).await.unwrap();
         taken += sweep_tasks::sweep_batch(b).await.unwrap();
