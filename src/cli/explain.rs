@@ -5,22 +5,23 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use super::open::{Needs, beside, github, load};
+use super::open::{Needs, beside, github, load_without_hook_secrets};
 use super::{CliError, live_of, settings_of};
 use crate::clock::Ground;
 use crate::ids::DeliveryId;
-use crate::pipeline::explain::{Explanation, of_delivery, of_payload};
+use crate::pipeline::Bridge;
+use crate::pipeline::explain::{Explanation, of_delivery, of_payload, of_sender_id};
 
 /// Largest payload read, in bytes: what GitHub sends at most.
 const PAYLOAD_BYTES: u64 = 26_214_400;
 
 /// Tell why a delivery became what it became, rule by rule, or try a payload against the rules.
 ///
-/// With the id of a delivery it tells what was decided. With a file it is a dry run: nothing is recorded,
+/// With the id of a delivery, ours or GitHub's, it tells what was decided. With a file it is a dry run: nothing is recorded,
 /// started or asked of GitHub.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// The id of a recorded delivery, or a file with a payload.
+    /// The id of a recorded delivery (also that in `X-GitHub-Delivery`), or a file with a payload.
     #[arg(value_name = "DELIVERY|FILE")]
     what: String,
     /// For a file: the kind of event, as in the header `X-GitHub-Event`. Guessed from the payload when absent.
@@ -39,18 +40,25 @@ impl Explain {
         let told = match self.what.parse::<DeliveryId>() {
             Ok(id) => {
                 let found = beside(config, Needs::ADatabaseWithContent, async |_, bridge| {
-                    of_delivery(bridge, id).await.map_err(CliError::said)
+                    recorded(bridge, id, &self.what).await
                 });
-                found.await?.ok_or_else(|| {
-                    CliError::Said(format!("there is no delivery {id}; it may have been forgotten after its time"))
-                })?
+                let told = found.await?;
+                if told.is_empty() {
+                    return Err(CliError::Said(format!(
+                        "there is no delivery {id}, neither by our id nor by its sender's. It never came in, or was \
+                         forgotten after its time: look on the hook's page under Recent Deliveries what was answered"
+                    )));
+                }
+                told
             }
-            Err(_) => self.dry_run(config)?,
+            Err(_) => vec![self.dry_run(config)?],
         };
-        if self.json {
-            println!("{:#}", serde_json::to_value(&told).map_err(CliError::said)?);
-        } else {
-            print!("{}", told.text());
+        for (nth, told) in told.iter().enumerate() {
+            if self.json {
+                println!("{:#}", serde_json::to_value(told).map_err(CliError::said)?);
+            } else {
+                print!("{}{}", if nth == 0 { "" } else { "\n" }, told.text());
+            }
         }
         Ok(())
     }
@@ -58,7 +66,11 @@ impl Explain {
     fn dry_run(&self, config: &Path) -> Result<Explanation, CliError> {
         let path = PathBuf::from(&self.what);
         let unreadable = |why: &dyn std::fmt::Display| {
-            CliError::Said(format!("`{}` is no id of a delivery, and no file that can be read: {why}", self.what))
+            CliError::Said(format!(
+                "`{}` is no id of a delivery, and no file that can be read: {why}. Give the id that the answer to the \
+                 webhook named (or the one in its header X-GitHub-Delivery), or the path of a file with a payload",
+                self.what
+            ))
         };
         let size = std::fs::metadata(&path).map_err(|error| unreadable(&error))?.len();
         if size > PAYLOAD_BYTES {
@@ -73,7 +85,7 @@ impl Explain {
                 CliError::Said("the kind of event cannot be told from the payload: say it with `--event issues`".into())
             })?,
         };
-        let loaded = load(config)?;
+        let loaded = load_without_hook_secrets(config)?;
         if !loaded.config.sources.contains_key(&self.source) {
             let known: Vec<String> = loaded.config.sources.keys().map(|name| format!("`{name}`")).collect();
             return Err(CliError::Said(format!(
@@ -85,6 +97,14 @@ impl Explain {
         let github = github(&loaded.config, &Ground::system())?;
         let live = live_of(&loaded, github.host());
         Ok(of_payload(&live, &settings_of(&loaded.config), &self.source, &event, content_type, &body))
+    }
+}
+
+/// By our own id, else by the sender's: both have the same form.
+async fn recorded(bridge: &Bridge, id: DeliveryId, written: &str) -> Result<Vec<Explanation>, CliError> {
+    match of_delivery(bridge, id).await.map_err(CliError::said)? {
+        Some(told) => Ok(vec![told]),
+        None => of_sender_id(bridge, written).await.map_err(CliError::said),
     }
 }
 

@@ -12,7 +12,7 @@ use super::fault::{Fault, Faults};
 use super::findings::Findings;
 use super::node::{Document, Kind, Node};
 use super::place::{Path, Step};
-use super::reader::Reader;
+use super::reader::{NO_FILE, Reader};
 use super::secret_text::{SecretFrom, SecretText};
 use super::sections::{Config, GithubSource, OncePerFull, OncePerSpec, RuleSpec, SourceConfig, default_idle_for};
 use super::{check, include, schema, together, yaml};
@@ -44,7 +44,7 @@ pub fn load(path: &FilePath, reader: &Reader) -> Result<Loaded, Faults> {
     let mut found = Findings::default();
     let main = match document(path, reader) {
         Ok(main) => main,
-        Err(faults) => return Err(sorted(faults)),
+        Err(faults) => return Err(sorted(faults.into_iter().map(with_advice).collect())),
     };
     let schema = schema::schema();
     check::check(&schema, &schema, &main, &main.root, &Path::default(), &mut found);
@@ -81,6 +81,14 @@ pub fn load(path: &FilePath, reader: &Reader) -> Result<Loaded, Faults> {
         }
         _ => Err(sorted(found.faults)),
     }
+}
+
+/// What to do when the very first file is not there.
+fn with_advice(mut fault: Fault) -> Fault {
+    if fault.message == NO_FILE {
+        fault.message.push_str(": say where it is with `--config FILE`; examples/taskbridge.yaml is one to begin with");
+    }
+    fault
 }
 
 fn sorted(mut faults: Vec<Fault>) -> Faults {

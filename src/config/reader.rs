@@ -14,6 +14,9 @@ pub struct FileText {
     pub mode: Option<u32>,
 }
 
+/// What is said of a file that is not there.
+pub(super) const NO_FILE: &str = "there is no such file";
+
 type ReadEnv = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 type ReadFile = Box<dyn Fn(&Path, usize) -> io::Result<FileText> + Send + Sync>;
 type ListFolder = Box<dyn Fn(&Path) -> io::Result<Vec<PathBuf>> + Send + Sync>;
@@ -84,7 +87,7 @@ impl Reader {
     /// All bytes of a file of at most `limit` bytes.
     pub(super) fn bytes(&self, path: &Path, limit: usize) -> Result<FileText, String> {
         let read = (self.file)(path, limit).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            io::ErrorKind::NotFound => NO_FILE.to_owned(),
             io::ErrorKind::PermissionDenied => "this process may not read the file".to_owned(),
             _ => format!("the file cannot be read: {error}"),
         })?;

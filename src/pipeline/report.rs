@@ -106,7 +106,8 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
             report.revision -= i32::from(told.more);
             bridge.store.report_sent(&report, lease, told.id, told.url.as_deref(), content, now).await?;
             reach(Point::ReportRecorded);
-            tracing::info!(report = %report.id, kind = ?report.kind, repo = %path, number = report.subject_number, "a report was told");
+            let task = report.task_id.map(tracing::field::display);
+            tracing::info!(report = %report.id, task, kind = ?report.kind, repo = %path, number = report.subject_number, "a report was told");
             Ok(())
         }
         Err(error) => {
@@ -193,14 +194,16 @@ async fn failed(bridge: &Bridge, lease: Lease, report: &Report, error: &CallErro
         Next::GiveUp => None,
         Next::Retry | Next::Look | Next::AskPerson => TRIES.after(tries),
     };
-    tracing::warn!(report = %report.id, %error, tries, gives_up = wait.is_none(), "a report could not be told");
+    let task = report.task_id.map(tracing::field::display);
+    tracing::warn!(report = %report.id, task, %error, tries, gives_up = wait.is_none(), "a report could not be told");
     let due_at = wait.map(|wait| now + TimeDelta::from_std(bridge.ground.jitter(wait)).unwrap_or_default());
     bridge.store.postpone_report(report.id, lease, due_at, true, &error.for_person()).await?;
     Ok(())
 }
 
 async fn give_up(bridge: &Bridge, lease: Lease, report: &Report, why: &str) -> Result<(), StepError> {
-    tracing::warn!(report = %report.id, why, "a report cannot be told by anybody");
+    let task = report.task_id.map(tracing::field::display);
+    tracing::warn!(report = %report.id, task, why, "a report cannot be told by anybody");
     bridge.store.postpone_report(report.id, lease, None, true, why).await?;
     Ok(())
 }

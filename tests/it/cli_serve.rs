@@ -70,10 +70,12 @@ fn an_installation_from_its_first_start_to_its_end() {
     short_commands(&folder);
 
     let body = labelled("copilot-fix", (1001, "mona"), now());
-    let id = send(&address, "d-1", &body.to_string());
+    let guid = "5e0c1a70-c3a1-11f0-8a3b-0242ac120002";
+    let id = send(&address, guid, &body.to_string());
     serve.says("a task was made");
     folder.run(&["explain", &id], &ENV).is(0, &[&id, "1. fix: matched", "as @mona", "@mona has write on acme/widgets"]);
     let unknown = "01a3185c-5000-7456-8b43-5fd8d00f8942";
+    folder.run(&["explain", guid], &[]).is(0, &[&id, "1. fix: matched"]);
     folder.run(&["explain", unknown], &ENV).is(1, &["there is no delivery"]);
 
     // A good file is put in force, a bad one changes nothing.

@@ -1,18 +1,18 @@
 //! GitHub answers every question and fails at writes: those are held back, all of them or those of the kind that fails,
-//! and what people asked for is not used up on it.
+//! and what people asked for is not used up on it. And an outage is not said again and again in the log.
 
 use std::time::Duration;
 
 use taskbridge::domain::rule::Limits;
 use taskbridge::domain::task::State;
 use taskbridge::github::Write;
-use taskbridge::pipeline::Settings;
+use taskbridge::pipeline::{Settings, match_rules};
 use taskbridge::sandbox::{Fault, FaultKind};
 use taskbridge::store::api_keys::Scope;
 
 use crate::api_kit::Caller;
 use crate::support::stories::{CREATE, MONA, OTTO};
-use crate::support::world::{LABEL_RULE, World};
+use crate::support::world::{LABEL_RULE, World, labelled};
 
 /// Tasks of each of two people.
 const TASKS: usize = 15;
@@ -83,4 +83,45 @@ async fn while_only_starts_fail_they_are_held_back_and_people_are_told_all_the_s
     assert!(!world.comments().is_empty(), "what is told is told");
     world.control().remove_fault(fault);
     assert_all_is_done(&world).await;
+}
+
+/// What was logged as a warning on this thread.
+#[derive(Clone, Default)]
+struct Heard(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Heard {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_said_once_however_many_deliveries_wait_for_its_end() {
+    const WAITING: usize = 30;
+    let world = World::new(LABEL_RULE).await;
+    let away = world.control().inject(Fault::new(FaultKind::StatusBefore { status: 503 }));
+    let heard = Heard::default();
+    let ear = heard.clone();
+    let warnings = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_ansi(false);
+    let listening = tracing::subscriber::set_default(warnings.with_writer(move || ear.clone()).finish());
+    for nth in 0..WAITING {
+        let at = world.bridge.ground.now() - chrono::TimeDelta::seconds(i64::try_from(nth).unwrap());
+        world.hook("issues", &format!("waits-{nth}"), &labelled("copilot-fix", MONA, at)).await;
+    }
+    for _ in 0..40 {
+        world.advance(30);
+        match_rules::match_batch(&world.bridge, 64).await.unwrap();
+    }
+    drop(listening);
+    let text = String::from_utf8(heard.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.matches("GitHub does not answer; calls are held back").count(), 1, "{text}");
+    let lines = text.matches("a delivery waits").count();
+    assert!(lines < WAITING / 2, "those that failed before it was known, and no more: {lines}\n{text}");
+    world.control().remove_fault(away);
+    world.live_in_steps(10, 30).await;
+    assert_eq!(world.tasks().await.len(), WAITING);
 }

@@ -167,6 +167,19 @@ pub async fn of_delivery(bridge: &Bridge, id: DeliveryId) -> Result<Option<Expla
     Ok(Some(told))
 }
 
+/// The same for the id that GitHub gave it (`X-GitHub-Delivery`), or another sender its own: one explanation for each
+/// source and hook that told of it.
+///
+/// # Errors
+/// [`StepError`]: retry.
+pub async fn of_sender_id(bridge: &Bridge, sender_id: &str) -> Result<Vec<Explanation>, StepError> {
+    let mut told = Vec::new();
+    for id in bridge.store.deliveries_called(sender_id).await? {
+        told.extend(of_delivery(bridge, id).await?);
+    }
+    Ok(told)
+}
+
 /// The event of a delivery, while its body is kept and its source is configured.
 async fn read_again(bridge: &Bridge, id: DeliveryId) -> Result<Option<Event>, StepError> {
     let Some(kept) = bridge.store.delivery_with_body(id).await? else { return Ok(None) };

@@ -1,9 +1,25 @@
 //! Looking at deliveries: a page of them, whatever narrows the list, in about the same time.
 
 use super::{Delivery, DeliveryFilter, DeliveryState};
+use crate::ids::DeliveryId;
 use crate::store::{Page, Store, StoreError, first_id_since};
 
 impl Store {
+    /// The deliveries that their sender calls so, oldest first: one, unless several sources or hooks told of it. At most
+    /// ten.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn deliveries_called(&self, sender_id: &str) -> Result<Vec<DeliveryId>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* deliveries_called */
+            SELECT id AS "id: DeliveryId" FROM deliveries WHERE sender_id = $1 ORDER BY id LIMIT 10"#,
+            sender_id
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
     /// A page of deliveries, newest first.
     ///
     /// # Errors
