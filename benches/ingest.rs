@@ -113,6 +113,11 @@ fn lines_1_to_3(rounds: &Rounds, report: &mut Report) {
         serde_json::Value::Object(all.into_iter().collect())
     };
     report.put("ceiling_rows_per_s", rounds.ceiling());
+    report.put("ceiling_ended_rows_per_s", rounds.ended());
+    report.say(&format!(
+        "at 64 connections {:.2} of the rows that have their end already, as the product's have here",
+        at(64).per_s() / rounds.ended()
+    ));
     report.put("http_ceiling_per_s", rounds.of(Kind::VerifyOnly, 64).per_s().round());
     report.put("durable_per_s", by_connections(&|many| many.per_s().round()));
     report.put("ratio", by_connections(&|many| (rounds.ratio(many) * 1000.0).round() / 1000.0));

@@ -49,7 +49,7 @@ use tokio::task::JoinSet;
 
 use args::Args;
 use bridge::bridge;
-use ceiling::Rows;
+use ceiling::{Row, Rows};
 use clear::clear;
 use database::Database;
 use hook_secret::HOOK_SECRET;
@@ -90,7 +90,8 @@ fn main() {
     let ceiling = || {
         server.block_on(async {
             clear(&database.url).await;
-            let per_s = ceiling::rows_per_s(&database.url, &rows, (lasting / 5).max(Duration::from_millis(500))).await;
+            let lasting = (lasting / 5).max(Duration::from_millis(500));
+            let per_s = ceiling::rows_per_s(&database.url, &rows, lasting, Row::Waits).await;
             clear(&database.url).await;
             per_s
         })

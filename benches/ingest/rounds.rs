@@ -8,7 +8,7 @@ use taskbridge::pipeline::Bridge;
 use taskbridge::pipeline::record::{recorder, recorder_of};
 use tokio::runtime::Runtime;
 
-use crate::ceiling::{self, Rows};
+use crate::ceiling::{self, Row, Rows};
 use crate::clear::clear;
 use crate::doors;
 use crate::load::{Load, Outcome};
@@ -39,6 +39,7 @@ struct Slot {
 /// All of them.
 pub(crate) struct Rounds {
     ceilings: Vec<f64>,
+    ended: Vec<f64>,
     slots: Vec<Slot>,
 }
 
@@ -64,10 +65,10 @@ impl Rounds {
         rounds: usize,
         report: &Report,
     ) -> Self {
-        let mut all = Self { ceilings: Vec::new(), slots: Vec::new() };
+        let mut all = Self { ceilings: Vec::new(), ended: Vec::new(), slots: Vec::new() };
         let rows = Arc::new(Rows::new(&load.requests));
         for round in 1..=rounds {
-            let before = ceiling_once(server, url, &rows, load.lasting, report);
+            let before = ceiling_once(server, url, &rows, load.lasting, Row::Waits, report);
             for (kind, connections) in ORDER {
                 let watch = Watch::start();
                 let outcome = one(server, url, bridge, &Load { connections, ..load.clone() }, kind);
@@ -81,7 +82,8 @@ impl Rounds {
                 ));
                 all.slots.push(Slot { kind, connections, outcome });
             }
-            let after = ceiling_once(server, url, &rows, load.lasting, report);
+            all.ended.push(ceiling_once(server, url, &rows, load.lasting, Row::Ended, report));
+            let after = ceiling_once(server, url, &rows, load.lasting, Row::Waits, report);
             all.ceilings.push(f64::midpoint(before, after));
         }
         all
@@ -95,6 +97,11 @@ impl Rounds {
     /// Rows a second.
     pub(crate) fn ceiling(&self) -> f64 {
         median(self.ceilings.clone()).round()
+    }
+
+    /// Rows a second that have their end already.
+    pub(crate) fn ended(&self) -> f64 {
+        median(self.ended.clone()).round()
     }
 
     /// To the ceiling of the same round.
@@ -125,11 +132,11 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn ceiling_once(server: &Runtime, url: &str, rows: &Arc<Rows>, lasting: Duration, report: &Report) -> f64 {
+fn ceiling_once(server: &Runtime, url: &str, rows: &Arc<Rows>, lasting: Duration, row: Row, report: &Report) -> f64 {
     server.block_on(clear(url));
     let watch = Watch::start();
-    let per_s = server.block_on(ceiling::rows_per_s(url, rows, lasting));
-    report.say(&format!("ceiling: {per_s:.0} rows/s, foreign {:.0} %", watch.share().foreign * 100.0));
+    let per_s = server.block_on(ceiling::rows_per_s(url, rows, lasting, row));
+    report.say(&format!("ceiling ({row:?}): {per_s:.0} rows/s, foreign {:.0} %", watch.share().foreign * 100.0));
     per_s
 }
 

@@ -28,7 +28,6 @@ pub struct StoreSettings {
     pub connect_wait: Duration,
 }
 
-
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
