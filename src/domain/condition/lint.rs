@@ -17,6 +17,8 @@ const BRACKET_DEPTH: usize = 16;
 const LINKS: usize = 500;
 const NODES: usize = 600;
 const DEPTH: usize = 64;
+/// How deep the parser may call itself, which costs it more stack than anything else: for brackets and for `a ? b : c`.
+const PARSER_DEPTH: u16 = 24;
 const PATTERN_LIMIT: usize = 500;
 const PATTERNS: usize = 16;
 /// Bytes of a compiled pattern.
@@ -38,9 +40,8 @@ pub(super) fn check(text: &str, env: &Env) -> Result<Checked, ConditionFault> {
         return Err(start(format!("a condition has at most {SOURCE_LIMIT} bytes")));
     }
     brackets(text)?;
-    let depth = u16::try_from(DEPTH).unwrap_or(u16::MAX);
-    let (mut expression, info) =
-        env.parser().max_recursion_depth(depth).parse_with_source_info(text).map_err(|errors| syntax(&errors))?;
+    let parser = env.parser().max_recursion_depth(PARSER_DEPTH);
+    let (mut expression, info) = parser.parse_with_source_info(text).map_err(|errors| syntax(&errors))?;
     let mut walk = Walk { info: &info, nodes: 0, names: BTreeSet::new(), patterns: Vec::new(), fault: None };
     walk.visit(&expression, 0, &mut Vec::new());
     if let Some(fault) = walk.fault {
@@ -53,7 +54,8 @@ pub(super) fn check(text: &str, env: &Env) -> Result<Checked, ConditionFault> {
 }
 
 /// Nesting and long chains are refused before the parser sees them: each link costs it stack, and at some
-/// 1,500 links (`a.a.a…`, `1<1<1…`) a thread's stack is gone. Texts in quotes count too, to be on the safe side.
+/// 1,500 links (`a.a.a…`, `1<1<1…`) a thread's stack is gone. Texts in quotes count too, to be on the safe side. What
+/// closes need not fit what is open: the parser skips it, and is held by its own bound then.
 fn brackets(text: &str) -> Result<(), ConditionFault> {
     let (mut depth, mut links, mut line, mut column) = (0_usize, 0_usize, 1, 0);
     for c in text.chars() {

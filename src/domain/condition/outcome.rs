@@ -137,6 +137,10 @@ fn in_words(error: &ExecutionError) -> String {
         ExecutionError::UnsupportedTargetType { target } => format!("not possible on {}", a(target)),
         ExecutionError::UnsupportedKeyType(key) => format!("{} cannot be a key", a(key)),
         ExecutionError::DuplicateKey(key) => format!("the key {} stands twice", a(key)),
+        // Either the name of a type or, with brackets, the value itself.
+        ExecutionError::UnexpectedType { got, want } if got.contains(['(', '{', '[']) => {
+            format!("a {want} is needed, and this is something else")
+        }
         other => other.to_string(),
     }
 }

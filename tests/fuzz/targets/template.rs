@@ -114,7 +114,8 @@ fn check(data: &[u8]) {
     match template.render(&view()) {
         Ok(prompt) => {
             assert!(prompt.text.chars().count() <= PROMPT_LIMIT);
-            assert_eq!(prompt.cut, prompt.text.ends_with("[… cut: the prompt was longer than 60000 characters]"));
+            // A template may say so itself, too.
+            assert!(!prompt.cut || prompt.text.ends_with("[… cut: the prompt was longer than 60000 characters]"));
             assert_eq!(find_marker(&prompt.text), None);
             assert_eq!(template.render(&view()), Ok(prompt.clone()), "the same each time");
             assert!(text.contains("hidden") || !prompt.text.contains("hidden"), "{:?}", prompt.text);
