@@ -1,5 +1,7 @@
 //! From a verified request to a committed row. All who wait at a moment are written with one statement
-//! and one commit; two batches are in flight, so that one is built while the other is being synced.
+//! and one commit; two batches are in flight, so that one is built while the other is being synced. While only few wait,
+//! the second one waits for the first, and more come to share its statement: what a statement costs however many rows it
+//! has is most of what few rows cost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,9 @@ const BATCH: usize = 128;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Batches being written at once.
 const IN_FLIGHT: usize = 2;
+/// A batch of fewer waits while another is being written, but only for so long.
+const WORTH_IT: usize = 12;
+const GATHER: Duration = Duration::from_millis(4);
 /// How long a sender is kept waiting: it gives up by itself after about ten seconds, and learns less from that.
 const PATIENCE: Duration = Duration::from_secs(9);
 /// Waits after the database broke a race: short, because a sender waits, and few, because it comes again.
@@ -117,27 +122,48 @@ impl Writer {
         loop {
             // A free slot first: while none is, the batch goes on growing in the queue.
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
-            let Some(batch) = self.next_batch().await else { break };
+            let Some(batch) = self.next_batch(&mut writes).await else { break };
             let (store, ground) = (self.store.clone(), self.ground.clone());
             writes.spawn(async move {
                 write(&store, &ground, batch).await;
                 drop(slot);
             });
-            while writes.try_join_next().is_some() {}
         }
         while writes.join_next().await.is_some() {}
     }
 
-    async fn next_batch(&mut self) -> Option<Vec<Waiting>> {
-        let first = self.queue.recv().await?;
-        let mut bytes = first.delivery.body.len();
-        let mut batch = vec![first];
+    async fn next_batch(&mut self, writes: &mut JoinSet<()>) -> Option<Vec<Waiting>> {
+        let mut batch = Vec::new();
+        self.fill(&mut batch);
+        if batch.is_empty() {
+            batch.push(self.queue.recv().await?);
+            self.fill(&mut batch);
+        }
+        while writes.try_join_next().is_some() {}
+        let gathered = tokio::time::sleep(GATHER);
+        tokio::pin!(gathered);
+        while batch.len() < WORTH_IT.min(self.batch) && !writes.is_empty() {
+            tokio::select! {
+                next = self.queue.recv() => match next {
+                    Some(next) => batch.push(next),
+                    None => break,
+                },
+                _ = writes.join_next() => {}
+                () = &mut gathered => break,
+            }
+            self.fill(&mut batch);
+        }
+        Some(batch)
+    }
+
+    /// Adds those who wait already.
+    fn fill(&mut self, batch: &mut Vec<Waiting>) {
+        let mut bytes: usize = batch.iter().map(|waiting| waiting.delivery.body.len()).sum();
         while batch.len() < self.batch && bytes < BATCH_BYTES {
             let Ok(next) = self.queue.try_recv() else { break };
             bytes += next.delivery.body.len();
             batch.push(next);
         }
-        Some(batch)
     }
 }
 
