@@ -20,6 +20,20 @@ const CONNECTIONS: usize = 2;
 /// Bodies made beforehand: making them would cost the processors that PostgreSQL needs.
 const BODIES: usize = 512;
 
+const WAITS: &str = "INSERT INTO deliveries
+        (id, source, hook_id, sender_id, event_name, content_type, body, body_hash, received_at, due_at)
+     SELECT d.*, d.received_at FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[],
+        $6::text[], $7::bytea[], $8::bytea[], $9::timestamptz[])
+        AS d (id, source, hook_id, sender_id, event_name, content_type, body, body_hash, received_at)";
+const ENDED: &str = "INSERT INTO deliveries
+        (id, source, hook_id, sender_id, event_name, content_type, body, body_hash, received_at,
+         reason, action, actor_login, repo_name, subject_url, rule_version, due_at, processed_at, state)
+     SELECT d.*, d.received_at, d.received_at, 'ignored' FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[],
+        $5::text[], $6::text[], $7::bytea[], $8::bytea[], $9::timestamptz[], $10::text[], $11::text[], $12::text[],
+        $13::text[], $14::text[], $15::text[])
+        AS d (id, source, hook_id, sender_id, event_name, content_type, body, body_hash, received_at,
+              reason, action, actor_login, repo_name, subject_url, rule_version)";
+
 /// Numbers of rows, never used twice.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -62,18 +76,10 @@ impl Rows {
         let hashes: Vec<Vec<u8>> = numbers.iter().map(|n| spread(*n).to_be_bytes().repeat(4)).collect();
         let same = |text: &'static str| vec![text; BATCH];
         let times: Vec<DateTime<Utc>> = vec![now; BATCH];
-        let end = |text: &'static str| vec![(row == Row::Ended).then_some(text); BATCH];
-        let state = if row == Row::Ended { "ignored" } else { "received" };
-        sqlx::query(
-            "INSERT INTO deliveries
-                (id, source, hook_id, sender_id, event_name, content_type, body, body_hash, received_at, due_at,
-                 state, reason, action, actor_login, repo_name, subject_url, rule_version, processed_at)
-             SELECT UNNEST($1::uuid[]), UNNEST($2::text[]), UNNEST($3::text[]), UNNEST($4::text[]), UNNEST($5::text[]),
-                UNNEST($6::text[]), UNNEST($7::bytea[]), UNNEST($8::bytea[]), UNNEST($9::timestamptz[]),
-                UNNEST($9::timestamptz[]), UNNEST($10::text[]), UNNEST($11::text[]), UNNEST($12::text[]),
-                UNNEST($13::text[]), UNNEST($14::text[]), UNNEST($15::text[]), UNNEST($16::text[]),
-                UNNEST($17::timestamptz[])",
-        )
+        let mut query = sqlx::query(match row {
+            Row::Waits => WAITS,
+            Row::Ended => ENDED,
+        })
         .bind(ids)
         .bind(same("github"))
         .bind(same("412345678"))
@@ -82,18 +88,17 @@ impl Rows {
         .bind(same("application/json"))
         .bind(bodies)
         .bind(hashes)
-        .bind(&times)
-        .bind(vec![state; BATCH])
-        .bind(end("no rule listens to this event with this label"))
-        .bind(end("labeled"))
-        .bind(end("mona"))
-        .bind(end("acme/widgets"))
-        .bind(end("https://github.com/acme/widgets/issues/1347"))
-        .bind(end("5f9c1d0ab7e34c21"))
-        .bind(vec![(row == Row::Ended).then_some(now); BATCH])
-        .execute(connection)
-        .await
-        .expect("the rows fit the table");
+        .bind(times);
+        if row == Row::Ended {
+            query = query
+                .bind(same("no rule listens to this event with this label"))
+                .bind(same("labeled"))
+                .bind(same("mona"))
+                .bind(same("acme/widgets"))
+                .bind(same("https://github.com/acme/widgets/issues/1347"))
+                .bind(same("5f9c1d0ab7e34c21"));
+        }
+        query.execute(connection).await.expect("the rows fit the table");
     }
 }
 
