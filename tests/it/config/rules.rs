@@ -9,7 +9,10 @@ fn the_shortest_rule_has_safe_defaults() {
     let text = "rules:\n  - name: a\n    on: { label: Fix }\n    prompt: do it\n";
     let rule = load_text(text).expect("good").rules.rules.remove(0);
     assert_eq!(rule.on, Trigger::Label(vec!["Fix".to_owned()]));
-    assert_eq!(rule.allow, Allow { permission: Some(Permission::Write), teams: vec![], people: vec![] });
+    assert_eq!(
+        rule.allow,
+        Allow { permission: Some(Permission::Write), teams: vec![], people: vec![], sources: vec![] }
+    );
     assert_eq!((rule.run_as, rule.untrusted, rule.proceed), (RunAs::Actor, Untrusted::Fence, false));
     assert_eq!(rule.report, Report::default());
     assert!(rule.task.create_pull_request && rule.sources.is_empty() && rule.once_per.is_none());
