@@ -147,6 +147,15 @@ impl Source {
         }
     }
 
+    /// The kind of event that a body is about, where no header is needed to tell it. For trying a payload out.
+    #[must_use]
+    pub fn event_of(&self, body: &[u8]) -> Option<String> {
+        match self {
+            Self::Github(_) => None,
+            Self::Sender(sender) => sender.event_of(body),
+        }
+    }
+
     /// Whether its events name who did it. If not, rules say who answers for what they start.
     #[must_use]
     pub fn names_actors(&self) -> bool {

@@ -16,6 +16,8 @@ use crate::domain::event::{Event, Subject, SubjectKind};
 
 /// The event of a sender that gives it no name.
 const UNNAMED: &str = "webhook";
+/// How the id of a delivery begins to which its sender gives none.
+const BY_BODY: &str = "body ";
 /// Longest action, in bytes.
 const ACTION_LIMIT: usize = 100;
 
@@ -167,16 +169,29 @@ impl Sender {
             Ok(None)
         };
         Ok(Envelope {
-            sender_id: find(&self.dialect.id)?.unwrap_or_else(|| format!("body {}", hex::encode(Sha256::digest(body)))),
+            sender_id: find(&self.dialect.id)?
+                .unwrap_or_else(|| format!("{BY_BODY}{}", hex::encode(Sha256::digest(body)))),
             hook_id: self.dialect.hook.map_or_else(|| Ok(String::new()), optional)?,
             event_name: find(&self.dialect.event)?.unwrap_or_else(|| UNNAMED.to_owned()),
             content_type,
         })
     }
 
+    /// The name of the event, if the body says it or it is always the same.
+    pub(super) fn event_of(&self, body: &[u8]) -> Option<String> {
+        let json = std::str::from_utf8(body).ok()?;
+        let mut names = self.dialect.event.iter().filter_map(|place| match place {
+            Place::Header(_) => None,
+            Place::Body(pointer) => pluck(json, pointer),
+            Place::Always(name) => Some(name.clone().into_owned()),
+        });
+        let unnamed = || self.dialect.event.is_empty().then(|| UNNAMED.to_owned());
+        names.find(|name| is_plain(name)).or_else(unnamed)
+    }
+
     /// What makes a delivery the same as another under a new id, or another one under the same.
     pub(super) fn fingerprint(&self, envelope: &Envelope, body: &[u8]) -> [u8; 32] {
-        if self.dialect.id_is_signed {
+        if self.dialect.id_is_signed && !envelope.sender_id.starts_with(BY_BODY) {
             return Sha256::new().chain_update(b"id ").chain_update(&envelope.sender_id).finalize().into();
         }
         Sha256::digest(body).into()

@@ -134,8 +134,6 @@ fn clock_of(vector: &Value) -> DateTime<Utc> {
 }
 
 /// Each by the scheme of its sender, through the door.
-///
-/// Cases 16, 21, 23.
 #[tokio::test]
 async fn every_signature_vector_gets_its_verdict() {
     let Some(folder) = folder("signature vectors") else { return };
@@ -156,7 +154,8 @@ async fn every_signature_vector_gets_its_verdict() {
             beside += 1;
             continue;
         }
-        let name = if scheme.starts_with("github-") { "github" } else { "vector" };
+        // A source of its own for each scheme, as ids belong to a source.
+        let name = if scheme.starts_with("github-") { "github" } else { scheme };
         let mut live = taskbridge::cli::live_of(&crate::support::world::configuration(LABEL_RULE), "github.com");
         let mut source = live.sources.remove("github").unwrap();
         source.source = receiver(vector);

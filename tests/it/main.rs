@@ -48,6 +48,7 @@ mod sandbox_shapes;
 mod sandbox_tasks;
 mod sandbox_threads;
 mod sandbox_world;
+mod senders_read;
 mod story_alerts;
 mod story_clocks;
 mod story_commands;

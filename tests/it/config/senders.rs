@@ -87,10 +87,7 @@ fn what_proves_nothing_is_refused_in_its_place() {
             "type: hmac, secrets: '${PLAIN}', header: X, reads: { title: title }",
             "reads.title: a place in the body is a JSON pointer",
         ),
-        (
-            "type: standard-webhooks, secrets: '${PLAIN}'",
-            "sources.s.secrets[0]: a key of Standard Webhooks begins with",
-        ),
+        ("type: standard-webhooks, secrets: '${PLAIN}'", "sources.s.secrets: a key of Standard Webhooks begins with"),
         (
             "type: standard-webhooks, secrets: ['${SHARED}', '${WEAK}']",
             "sources.s.secrets[1]: this public key is a weak one",
