@@ -101,6 +101,13 @@ mod tests {
         for (pointer, wanted) in cases {
             assert_eq!(pluck(json, pointer).as_deref(), wanted, "{pointer}");
         }
+        let whole: serde_json::Value = serde_json::from_str(json).expect("JSON");
+        for (pointer, _) in cases {
+            let same =
+                whole.pointer(pointer).filter(|value| !(value.is_null() || value.is_object() || value.is_array()));
+            let same = same.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            assert_eq!(pluck(json, pointer), same, "{pointer}");
+        }
         assert_eq!(pluck("{\"a\":", "/a"), None);
         assert_eq!(pluck(&format!("{}1{}", "[".repeat(100), "]".repeat(100)), "/0/0"), None);
     }

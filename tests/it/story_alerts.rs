@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use taskbridge::cli::{live_of, settings_of};
+use taskbridge::pipeline::explain::{Answer, of_payload};
 use taskbridge::store::decisions::Verdict;
 use taskbridge::store::deliveries::DeliveryState;
 
 use crate::support::cut::{Cut, Line};
 use crate::support::senders::sentry;
-use crate::support::world::{Setup, World};
+use crate::support::world::{Setup, World, configuration};
 
 const RULES: &str = "
 sources:
@@ -97,6 +99,23 @@ async fn the_story_of_a_task_has_an_end_however_long_the_storm() {
     let again: Vec<&String> = story.iter().filter(|entry| entry.starts_with("note: again: ")).collect();
     assert_eq!(again.len(), 200, "{}", story.len());
     assert!(again[199].ends_with("later ones are only among the deliveries"), "{}", again[199]);
+}
+
+/// Tried out before it goes live: which rule would have it, and why another would not.
+#[test]
+fn a_payload_can_be_tried_out_and_each_rule_says_why() {
+    let rules = format!(
+        "{RULES}  - name: resolved-ones\n    on: {{ alert: resolved, source: sentry }}\n    run_as: person:mona\n    \
+         allow: {{ sources: sentry }}\n    task: {{ repo: acme/widgets, prompt: Look }}\n"
+    );
+    let loaded = configuration(&rules);
+    let (live, settings) = (live_of(&loaded, "github.com"), settings_of(&loaded.config));
+    let body = alert("created", "77", 1).to_string();
+    let told = of_payload(&live, &settings, "sentry", "issue", "application/json", body.as_bytes());
+    assert_eq!(told.rules[0].answer, Answer::Selected, "{}", told.text());
+    assert!(told.rules[0].why.starts_with("it would run with the token of @mona"), "{}", told.rules[0].why);
+    assert_eq!(told.rules[1].answer, Answer::NotListening);
+    assert_eq!(told.rules[1].why, "listens to alerts that are `resolved`, and this one is `firing`");
 }
 
 /// Sentry gives up after a second, and does not say it again by itself.
