@@ -130,7 +130,7 @@ async fn a_sender_that_waits_a_second_is_answered_within_it_also_when_the_databa
         (answer.status, begun.elapsed())
     };
     assert_eq!(timed("a-0", 0).await.0, StatusCode::ACCEPTED);
-    line.set(Line::Slow(Duration::from_millis(100)));
+    line.set(Line::Slow(Duration::from_millis(50)));
     let (status, took) = timed("a-1", 1).await;
     assert_eq!(status, StatusCode::ACCEPTED, "slow, and still in time: {took:?}");
     assert!(took < Duration::from_secs(1), "{took:?}");

@@ -166,3 +166,29 @@ async fn what_is_signed_and_cannot_be_read_is_kept_and_says_so() {
     world.settle().await;
     assert_eq!(world.delivery("d-9").await.state, DeliveryState::Ignored);
 }
+
+#[tokio::test]
+async fn where_only_a_source_is_allowed_no_actor_of_github_is() {
+    let rules = "
+sources:
+  github: { type: github, secrets: \"${HOOK_SECRET}\" }
+  sentry: { type: sentry, secrets: \"${HOOK_SECRET}\" }
+rules:
+  - name: both
+    on: { event: [issues.labeled, issue.created] }
+    sources: [github, sentry]
+    run_as: person:mona
+    allow: { sources: sentry }
+    task: { repo: acme/widgets, prompt: Look at it }
+";
+    let world = World::new(rules).await;
+    world.mona_consents(&["both"]).await;
+    world.label("copilot-fix", "d-1").await;
+    let refused = world.decision("d-1").await;
+    assert_eq!(refused.verdict, Verdict::Refused);
+    assert_eq!(refused.cause, "allow: @mona needs another rule: this one is for the sources under allow.sources alone");
+    let body = br#"{"action":"created","data":{"issue":{"id":"1","title":"x"}}}"#;
+    assert_eq!(world.send(crate::support::senders::sentry("s-1", "issue", body)).await.status, StatusCode::ACCEPTED);
+    world.settle().await;
+    world.task().await;
+}
