@@ -140,7 +140,9 @@ impl Hook {
 }
 
 fn verified(live: &Live, hook: &Hook) -> Verified {
-    verify(live, "github", &hook.headers, hook.body.clone()).expect("it is signed")
+    // GitHub signs no time stamp.
+    let now = chrono::DateTime::UNIX_EPOCH;
+    verify(live, "github", &hook.headers, hook.body.clone(), now).expect("it is signed")
 }
 
 fn read(live: &Live, verified: &Verified) -> Event {

@@ -111,6 +111,11 @@ impl ManualClock {
         Arc::new(Self(Mutex::new(start)))
     }
 
+    /// Sets the clock, also back.
+    pub fn set(&self, to: DateTime<Utc>) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = to;
+    }
+
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         let mut now = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -27,7 +27,7 @@ async fn only_verify(
     headers: HeaderMap,
     body: Bytes,
 ) -> StatusCode {
-    status_of(verify(&bridge.live(), &name, &headers, body).is_ok())
+    status_of(verify(&bridge.live(), &name, &headers, body, bridge.ground.now()).is_ok())
 }
 
 pub(crate) async fn insert_each(bridge: &Bridge, url: &str) -> Router {
@@ -48,7 +48,8 @@ async fn verify_and_insert(
     body: Bytes,
 ) -> StatusCode {
     let live = bridge.live();
-    let Ok(verified) = verify(&live, &name, &headers, body) else { return status_of(false) };
+    let now = bridge.ground.now();
+    let Ok(verified) = verify(&live, &name, &headers, body, now) else { return status_of(false) };
     let row = NewDelivery { end: sort::at_once(&bridge, &live, &verified), ..row(&bridge, &verified) };
     status_of(store.record_deliveries(&[row]).await.is_ok())
 }

@@ -24,7 +24,7 @@ pub(super) struct Explain {
     /// The id of a recorded delivery (also that in `X-GitHub-Delivery`), or a file with a payload.
     #[arg(value_name = "DELIVERY|FILE")]
     what: String,
-    /// For a file: the kind of event, as in the header `X-GitHub-Event`. Guessed from the payload when absent.
+    /// For a file: the kind of event, as the sender's header says it (`X-GitHub-Event`). Guessed from the payload when absent.
     #[arg(long)]
     event: Option<String>,
     /// For a file: the source that it would come from.
@@ -79,12 +79,6 @@ impl Explain {
         let body = std::fs::read(&path).map_err(|error| unreadable(&error))?;
         let form = body.starts_with(b"payload=");
         let content_type = if form { "application/x-www-form-urlencoded" } else { "application/json" };
-        let event = match &self.event {
-            Some(event) => event.clone(),
-            None => guess(&body).ok_or_else(|| {
-                CliError::Said("the kind of event cannot be told from the payload: say it with `--event issues`".into())
-            })?,
-        };
         let loaded = load_without_hook_secrets(config)?;
         if !loaded.config.sources.contains_key(&self.source) {
             let known: Vec<String> = loaded.config.sources.keys().map(|name| format!("`{name}`")).collect();
@@ -96,6 +90,13 @@ impl Explain {
         }
         let github = github(&loaded.config, &Ground::system())?;
         let live = live_of(&loaded, github.host());
+        let told = live.sources.get(&self.source).and_then(|source| match source.source.names_actors() {
+            true => guess(&body),
+            false => source.source.event_of(&body),
+        });
+        let event = self.event.clone().or(told).ok_or_else(|| {
+            CliError::Said("the kind of event cannot be told from the payload: say it with `--event issues`".into())
+        })?;
         Ok(of_payload(&live, &settings_of(&loaded.config), &self.source, &event, content_type, &body))
     }
 }

@@ -8,8 +8,12 @@ use crate::pipeline::Live;
 use crate::pipeline::bridge::LiveSource;
 use crate::sources::Source;
 use crate::sources::github::GithubSource;
+use crate::sources::sender::Sender;
+use crate::sources::senders::{
+    azure_devops, bitbucket, described, gitea, gitlab, grafana, jira, linear, pagerduty, sentry, stripe,
+};
 
-/// Rules and sources of a loaded configuration; ids in the payloads belong to `host`.
+/// Rules and sources of a loaded configuration; ids in GitHub's payloads belong to `host`.
 #[must_use]
 pub fn live_of(loaded: &Loaded, host: &str) -> Live {
     let free_text = !loaded.rules.candidates("", "", "", None, Some("")).is_empty()
@@ -17,11 +21,52 @@ pub fn live_of(loaded: &Loaded, host: &str) -> Live {
     let names = loaded.rules.command_names();
     let mut sources = BTreeMap::new();
     for (name, config) in &loaded.config.sources {
-        let SourceConfig::Github(github) = config;
-        let secrets = github.secrets.0.iter().map(|secret| secret.value().clone()).collect();
-        let grammar = Grammar { prefix: github.command_prefix.clone(), names: names.clone(), free_text };
-        let source = Source::Github(GithubSource::new(secrets, host.to_owned()));
-        sources.insert(name.clone(), LiveSource { source, grammar });
+        let prefix = match config {
+            SourceConfig::Github(github) => github.command_prefix.clone(),
+            // It sends no comments.
+            _ => String::new(),
+        };
+        let grammar = Grammar { prefix, names: names.clone(), free_text };
+        sources.insert(name.clone(), LiveSource { source: source_of(config, host), grammar });
     }
     Live { rules: loaded.rules.clone(), sources }
+}
+
+/// One configured sender.
+fn source_of(config: &SourceConfig, host: &str) -> Source {
+    let keys = || described::keys(config.secrets());
+    let (scheme, dialect) = match config {
+        SourceConfig::Github(github) => {
+            return Source::Github(GithubSource::new(described::secrets(&github.secrets), host.to_owned()));
+        }
+        SourceConfig::Hmac(source) => described::hmac(source),
+        SourceConfig::StandardWebhooks(source) => described::standard_webhooks(source),
+        SourceConfig::Token(source) => described::token(source),
+        SourceConfig::Basic(source) => described::basic(source),
+        SourceConfig::Gitlab(source) if source.is_signed() => {
+            (gitlab::signing_scheme(described::signing_keys(&source.secrets)), gitlab::dialect(true))
+        }
+        SourceConfig::Gitlab(source) => {
+            (gitlab::token_scheme(described::secrets(&source.secrets)), gitlab::dialect(false))
+        }
+        SourceConfig::Gitea(_) => (gitea::scheme(keys()), gitea::dialect()),
+        SourceConfig::Forgejo(_) => (gitea::forgejo_scheme(keys()), gitea::forgejo_dialect()),
+        SourceConfig::Bitbucket(_) => (bitbucket::scheme(keys()), bitbucket::dialect()),
+        SourceConfig::Jira(_) => (jira::scheme(keys()), jira::dialect()),
+        SourceConfig::Linear(source) => {
+            (linear::scheme(keys(), described::window(source.window).past), linear::dialect())
+        }
+        SourceConfig::Sentry(_) => (sentry::scheme(keys()), sentry::dialect()),
+        SourceConfig::Pagerduty(_) => (pagerduty::scheme(keys()), pagerduty::dialect()),
+        SourceConfig::Grafana(source) => {
+            let stamp = source.timestamp_header.as_ref().map(|name| name.to_ascii_lowercase());
+            (grafana::scheme(keys(), source.header.to_ascii_lowercase(), stamp), grafana::dialect())
+        }
+        SourceConfig::Stripe(_) => (stripe::scheme(keys()), stripe::dialect()),
+        SourceConfig::AzureDevops(source) => {
+            let passwords = described::secrets(&source.secrets);
+            (azure_devops::scheme(source.username.clone(), passwords), azure_devops::dialect())
+        }
+    };
+    Source::Sender(Box::new(Sender::new(host.to_owned(), scheme, dialect)))
 }

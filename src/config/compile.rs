@@ -76,16 +76,24 @@ struct Compile<'a> {
 impl Compile<'_> {
     fn trigger(&mut self, on: &OnSpec) -> Option<Trigger> {
         let texts = |list: &[super::form::LabelName]| list.iter().map(|text| text.to_string()).collect();
-        match (on.label.is_empty(), on.command.is_empty(), on.event.is_empty()) {
-            (false, true, true) => Some(Trigger::Label(texts(&on.label))),
-            (true, false, true) => Some(Trigger::Command(on.command.iter().map(|text| text.to_string()).collect())),
-            (true, true, false) => Some(Trigger::Event(on.event.iter().map(|text| text.to_string()).collect())),
-            (true, true, true) => {
-                self.fault("on", "says nothing: give it one of `label`, `command` and `event`");
+        let event = || on.event.iter().map(|text| text.to_string()).collect();
+        let command = || on.command.iter().map(|text| text.to_string()).collect();
+        let alert = || on.alert.iter().map(|text| text.to_string()).collect();
+        match [on.label.is_empty(), on.command.is_empty(), on.event.is_empty(), on.alert.is_empty()] {
+            [false, true, true, true] => Some(Trigger::Label(texts(&on.label))),
+            [true, false, true, true] => Some(Trigger::Command(command())),
+            [true, true, false, true] => Some(Trigger::Event(event())),
+            [true, true, true, false] => Some(Trigger::Alert(alert())),
+            [true, true, true, true] => {
+                self.fault("on", "says nothing: give it one of `label`, `command`, `event` and `alert`");
                 None
             }
             _ => {
-                self.fault_with("on", "takes only one of `label`, `command` and `event`", "write a rule for each");
+                self.fault_with(
+                    "on",
+                    "takes only one of `label`, `command`, `event` and `alert`",
+                    "write a rule for each",
+                );
                 None
             }
         }
@@ -117,8 +125,8 @@ impl Compile<'_> {
 
     fn allow(&mut self, spec: Option<&AllowSpec>) -> Allow {
         let Some(spec) = spec else { return Allow::default() };
-        if spec.permission.is_none() && spec.teams.is_empty() && spec.people.is_empty() {
-            self.fault("allow", "lets nobody in: give it `permission`, `teams` or `people`, or remove it");
+        if spec.permission.is_none() && spec.teams.is_empty() && spec.people.is_empty() && spec.sources.is_empty() {
+            self.fault("allow", "lets nobody in: give it `permission`, `teams`, `people` or `sources`, or remove it");
         }
         if spec.permission == Some(Permission::None) {
             let message = "everyone who can see the repository may start this, on a public one the whole world";
@@ -128,6 +136,7 @@ impl Compile<'_> {
             permission: spec.permission,
             teams: spec.teams.iter().map(|team| team.to_string()).collect(),
             people: spec.people.iter().map(|person| NamedPerson::clone(person)).collect(),
+            sources: spec.sources.to_vec(),
         }
     }
 
@@ -190,19 +199,31 @@ impl Compile<'_> {
 
     fn once_per(&mut self, spec: &OncePerSpec) -> Option<OncePer> {
         let path = self.path.key("once_per");
-        let (path, key, then, idle_for) = match spec {
-            OncePerSpec::Key(key) => (path, key, OnceThen::Skip, default_idle_for()),
-            OncePerSpec::Full(OncePerFull { key, then, idle_for }) => {
+        let (path, key, then, idle_for, window) = match spec {
+            OncePerSpec::Key(key) => (path, key, OnceThen::Skip, default_idle_for(), None),
+            OncePerSpec::Full(OncePerFull { key, then, idle_for, window }) => {
                 if idle_for.std().is_zero() {
                     self.found.fault(self.document, &path.key("idle_for"), "must be longer than zero");
                 }
-                (path.key("key"), key, *then, *idle_for)
+                if window.is_some_and(|window| window.std().is_zero()) {
+                    self.found.fault(self.document, &path.key("window"), "must be longer than zero");
+                }
+                if window.is_some() && *then != OnceThen::Skip {
+                    let message = "within the window a further wish is written into the task's timeline: it cannot wait or replace too";
+                    self.found.fault_with(self.document, &path.key("window"), message, "say `then: skip`");
+                }
+                (path.key("key"), key, *then, *idle_for, *window)
             }
         };
         if key.trim().is_empty() {
             self.found.fault(self.document, &path, "the key is empty: all wishes of this rule would share it");
         }
-        Some(OncePer { key: self.template(&path, key)?, then, idle_for: idle_for.std() })
+        Some(OncePer {
+            key: self.template(&path, key)?,
+            then,
+            idle_for: idle_for.std(),
+            window: window.map(|window| window.std()),
+        })
     }
 
     fn report(&mut self, spec: &ReportSpec) -> Reporting {

@@ -19,6 +19,9 @@ pub(super) fn reader(format: &str) -> Option<Judge> {
         "command" => |text| CommandName::read(text).map(drop),
         "label" => |text| LabelName::read(text).map(drop),
         "event" => |text| EventName::read(text).map(drop),
+        "alert" => |text| AlertState::read(text).map(drop),
+        "header" => |text| HeaderText::read(text).map(drop),
+        "pointer" => |text| PointerText::read(text).map(drop),
         "run-as" => |text| RunAsText::read(text).map(drop),
         "web-url" => |text| WebUrl::read(text).map(drop),
         "listen" => |text| Listen::read(text).map(drop),
@@ -148,18 +151,42 @@ form!(
     }
 );
 form!(
-    /// An event: `issues.opened`, or `push` for every action of it.
-    EventName(String), "event", "^[a-z0-9_]+(\\.[a-z0-9_]+)?$",
+    /// An event by the sender's own name: `issues.opened`, or `push` for every action of it.
+    EventName(String), "event", "^\\S(.{0,98}\\S)?$",
     |text| {
-        let word = |word: &str| {
-            !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        };
-        let (name, action) = text.split_once('.').unwrap_or((text, "any"));
-        if text.len() <= 100 && word(name) && word(action) {
+        let length = text.chars().count();
+        if (1..=100).contains(&length) && text.trim() == text && !text.chars().any(char::is_control) {
             Ok(text.to_owned())
         } else {
-            Err("an event is written `name.action`, or `name` for every action: `issues.opened`, `push`".to_owned())
+            Err("an event is the sender's name for it, 1 to 100 characters without blanks at its ends".to_owned())
         }
+    }
+);
+form!(
+    /// The state of an alert: `firing`, `acknowledged`, `resolved`, a state of GitHub's own alerts, or `*` for any.
+    AlertState(String), "alert", "^(\\*|[a-z_]{1,32})$",
+    |text| if text == "*" || ((1..=32).contains(&text.len()) && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')) {
+        Ok(text.to_owned())
+    } else {
+        Err("the state of an alert is one word in lower case, such as `firing`, or `*`".to_owned())
+    }
+);
+form!(
+    /// The name of an HTTP header.
+    HeaderText(String), "header", "^[A-Za-z0-9_-]{1,64}$",
+    |text| if (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
+        Ok(text.to_owned())
+    } else {
+        Err("the name of a header is 1 to 64 letters, digits and hyphens".to_owned())
+    }
+);
+form!(
+    /// A place in a JSON document (RFC 6901): `/data/title`.
+    PointerText(String), "pointer", "^(/[^/]*){1,16}$",
+    |text| if text.starts_with('/') && text.len() <= 200 && text.matches('/').count() <= 16 {
+        Ok(text.to_owned())
+    } else {
+        Err("a place in the body is a JSON pointer: `/data/title`".to_owned())
     }
 );
 form!(
@@ -205,6 +232,17 @@ impl WebUrl {
             || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
         url.scheme() == "http" && !loopback
     }
+}
+
+/// Whether an event is written as GitHub names it, for rules that listen to GitHub only.
+pub(super) fn as_github_names(event: &str) -> Result<(), String> {
+    let word =
+        |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let (name, action) = event.split_once('.').unwrap_or((event, "any"));
+    if word(name) && word(action) {
+        return Ok(());
+    }
+    Err("an event is written `name.action`, or `name` for every action: `issues.opened`, `push`".to_owned())
 }
 
 /// Letters, digits and inner hyphens, up to 39 (GitHub's rule for accounts); `_` is for managed users.

@@ -14,7 +14,9 @@ use super::node::{Document, Kind, Node};
 use super::place::{Path, Step};
 use super::reader::{NO_FILE, Reader};
 use super::secret_text::{SecretFrom, SecretText};
-use super::sections::{Config, GithubSource, OncePerFull, OncePerSpec, RuleSpec, SourceConfig, default_idle_for};
+use super::sections::{
+    Config, GithubSource, OncePerFull, OncePerSpec, OneOrMany, RuleSpec, SourceConfig, default_idle_for,
+};
 use super::{check, include, schema, together, yaml};
 use crate::domain::rule::{OnceThen, Rule};
 use crate::domain::rule_set::RuleSet;
@@ -66,6 +68,9 @@ pub fn load(path: &FilePath, reader: &Reader) -> Result<Loaded, Faults> {
     let sources: Option<Vec<(String, &'static str)>> = config
         .as_ref()
         .map(|config| config.sources.iter().map(|(name, source)| (name.clone(), source.kind())).collect());
+    for rule in &mut written {
+        listens_to(rule, sources.as_deref().unwrap_or_default(), &mut found);
+    }
     together::check(&written, sources.as_deref(), &mut found);
     let rules: Vec<Rule> = written.iter().filter_map(|rule| compile::rule(rule, &mut found)).collect();
 
@@ -203,14 +208,36 @@ fn finish(config: &mut Config, main: &Document, path: &FilePath, reader: &Reader
     config.check(main, found);
 }
 
+/// Says which sources a rule listens to, where the file leaves it open: senders that name no actor must be named.
+fn listens_to(rule: &mut Written<'_>, sources: &[(String, &'static str)], found: &mut Findings) {
+    let said = std::mem::take(&mut rule.spec.on.source);
+    if !said.is_empty() && !rule.spec.sources.is_empty() {
+        let path = rule.path.key("on").key("source");
+        found.fault(rule.document, &path, "the rule has `sources` already: keep one of them");
+    } else if !said.is_empty() {
+        rule.spec.sources = said;
+    } else if rule.spec.sources.is_empty() && sources.iter().any(|(_, kind)| *kind != "github") {
+        let github = sources.iter().filter(|(_, kind)| *kind == "github").map(|(name, _)| name.clone()).collect();
+        rule.spec.sources = OneOrMany(github);
+        if rule.spec.sources.is_empty() {
+            let hint = format!("add `sources: {}`", sources[0].0);
+            found.fault_with(rule.document, &rule.path, "the rule does not say which sources it listens to", &hint);
+        }
+    }
+}
+
 /// The long form of what has a short one, so that both have the same version.
 fn normal(mut spec: RuleSpec) -> RuleSpec {
     if let Some(prompt) = spec.prompt.take() {
         spec.task.prompt = Some(prompt);
     }
     if let Some(OncePerSpec::Key(key)) = spec.once_per {
-        spec.once_per =
-            Some(OncePerSpec::Full(OncePerFull { key, then: OnceThen::Skip, idle_for: default_idle_for() }));
+        spec.once_per = Some(OncePerSpec::Full(OncePerFull {
+            key,
+            then: OnceThen::Skip,
+            idle_for: default_idle_for(),
+            window: None,
+        }));
     }
     spec
 }

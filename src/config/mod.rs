@@ -29,7 +29,10 @@ mod yaml;
 pub use duration::Duration;
 pub use fault::{Fault, Faults};
 pub use fingerprint::fingerprint;
-pub use form::{CommandName, EventName, LabelName, Listen, Login, Name, RepoName, RunAsText, TeamName, WebUrl};
+pub use form::{
+    AlertState, CommandName, EventName, HeaderText, LabelName, Listen, Login, Name, PointerText, RepoName, RunAsText,
+    TeamName, WebUrl,
+};
 pub use load::{Loaded, load};
 pub use reader::{FileText, Reader};
 pub use reference::reference;

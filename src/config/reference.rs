@@ -54,7 +54,7 @@ impl Table<'_> {
         self.out.push_str("| key | type | default | meaning |\n| --- | --- | --- | --- |\n");
     }
 
-    /// The rows of what stands below a mapping; required keys first.
+    /// The rows of what stands below a mapping; the word that tells it from its alternatives first, then required keys.
     fn below(&mut self, prefix: &str, schema: &Value) {
         let schema = resolve(self.root, schema);
         for choice in choices(schema).into_iter().flatten() {
@@ -67,7 +67,7 @@ impl Table<'_> {
         let required: Vec<&str> =
             schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let mut keys: Vec<(&String, &Value)> = properties.iter().collect();
-        keys.sort_by_key(|(key, _)| (!required.contains(&key.as_str()), *key));
+        keys.sort_by_key(|(key, property)| (property.get("const").is_none(), !required.contains(&key.as_str()), *key));
         for (key, property) in keys {
             let needed = required.contains(&key.as_str());
             let key = format!("{prefix}{key}");
@@ -89,6 +89,7 @@ impl Table<'_> {
         let resolved = resolve(self.root, property);
         let default = match property.get("default") {
             _ if required => "*required*".to_owned(),
+            Some(Value::String(text)) if text.is_empty() => String::new(),
             Some(Value::String(text)) => format!("`{text}`"),
             Some(value @ (Value::Bool(_) | Value::Number(_))) => format!("`{value}`"),
             Some(Value::Object(map)) if !is_told_below(map, resolved) => format!("`{}`", flow(map)),

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::compile::Written;
 use super::findings::Findings;
+use super::form::as_github_names;
 use super::{github_events, suggest};
 
 /// Checks all rules against each other; `sources` are the configured names with their kinds, `None` when that section
@@ -15,6 +16,7 @@ pub(super) fn check(rules: &[Written<'_>], sources: Option<&[(String, &'static s
     if let Some(sources) = sources {
         known_sources(rules, sources, found);
         known_events(rules, sources, found);
+        machine_senders(rules, sources, found);
     }
 }
 
@@ -81,14 +83,96 @@ fn known_events(rules: &[Written<'_>], sources: &[(String, &'static str)], found
         }
         for (nth, event) in rule.spec.on.event.iter().enumerate() {
             let name = event.split('.').next().unwrap_or_default();
+            let path = rule.path.key("on").key("event").index(nth);
+            if let Err(message) = as_github_names(event) {
+                found.fault(rule.document, &path, message);
+                continue;
+            }
             if github_events::NAMES.contains(&name) {
                 continue;
             }
-            let path = rule.path.key("on").key("event").index(nth);
             let mut warning = rule.document.fault(&path, format!("GitHub is not known to send `{name}`"));
             warning.hint = suggest::nearest(name, github_events::NAMES.iter().copied())
                 .map(|near| format!("did you mean `{near}`?"));
             found.warnings.push(warning);
+        }
+    }
+}
+
+/// The kinds of source whose deliveries are alerts with a state.
+const ALERTING: [&str; 3] = ["sentry", "pagerduty", "grafana"];
+/// The states that these give to an alert.
+const STATES: [&str; 4] = ["firing", "acknowledged", "resolved", "*"];
+
+/// Senders other than GitHub name nobody whose right could be looked up and whose token could be used: who answers for
+/// what they start must stand in the file.
+fn machine_senders(rules: &[Written<'_>], sources: &[(String, &'static str)], found: &mut Findings) {
+    for rule in rules {
+        let heard: Vec<&(String, &str)> =
+            sources.iter().filter(|(name, _)| rule.spec.sources.iter().any(|said| said == name)).collect();
+        let machines: Vec<&(String, &str)> = heard.iter().copied().filter(|(_, kind)| *kind != "github").collect();
+        machine_triggers(rule, &machines, heard.len(), found);
+        let Some((first, _)) = machines.first() else {
+            allowed_sources(rule, sources, found);
+            continue;
+        };
+        if *rule.spec.run_as == "actor" {
+            let message = format!("the source `{first}` names nobody whose token the task could run with");
+            let hint = format!(
+                "add `run_as: person:<login>`, `task: {{ repo: owner/name }}` and `allow: {{ sources: {first} }}`"
+            );
+            found.fault_with(rule.document, &rule.path.key("run_as"), message, &hint);
+        }
+        let allowed = rule.spec.allow.iter().flat_map(|allow| allow.sources.iter());
+        let allowed: BTreeSet<&str> = allowed.map(String::as_str).collect();
+        for (name, _) in machines.iter().filter(|(name, _)| !allowed.contains(name.as_str())) {
+            let message = format!("the source `{name}` names nobody whose right could be looked up");
+            let hint = format!("add `sources: {name}` to `allow`: then whatever `{name}` signs may start this");
+            found.fault_with(rule.document, &rule.path.key("allow"), message, &hint);
+        }
+        allowed_sources(rule, sources, found);
+    }
+}
+
+/// `allow.sources` must name what the rule listens to, and no source of GitHub.
+fn allowed_sources(rule: &Written<'_>, sources: &[(String, &'static str)], found: &mut Findings) {
+    let Some(allow) = &rule.spec.allow else { return };
+    for (nth, name) in allow.sources.iter().enumerate() {
+        let path = rule.path.key("allow").key("sources").index(nth);
+        let shown = suggest::short(name);
+        match sources.iter().find(|(known, _)| known == name) {
+            None => found.fault(rule.document, &path, format!("there is no source `{shown}`")),
+            Some((_, "github")) => {
+                let message = format!("the source `{shown}` names who did it, whose right is looked up");
+                found.fault_with(rule.document, &path, message, "give `permission`, `teams` or `people`");
+            }
+            Some(_) if !rule.spec.sources.contains(name) => {
+                found.fault(rule.document, &path, format!("the rule does not listen to the source `{shown}`"));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// What a rule listens to must be something that its senders send.
+fn machine_triggers(rule: &Written<'_>, machines: &[&(String, &str)], heard: usize, found: &mut Findings) {
+    let Some((first, _)) = machines.first() else { return };
+    let on = &rule.spec.on;
+    for (key, said) in [("label", !on.label.is_empty()), ("command", !on.command.is_empty())] {
+        if said {
+            let message = format!("the source `{first}` sends no {key}s");
+            found.fault_with(rule.document, &rule.path.key("on").key(key), message, "listen to an `event` instead");
+        }
+    }
+    let all_machines = heard == machines.len();
+    for (nth, state) in on.alert.iter().enumerate().filter(|_| all_machines) {
+        let path = rule.path.key("on").key("alert").index(nth);
+        if let Some((name, kind)) = machines.iter().find(|(_, kind)| !ALERTING.contains(kind)) {
+            let message = format!("the source `{name}` ({kind}) sends no alerts that have a state");
+            found.fault_with(rule.document, &path, message, "listen to an `event` instead");
+        } else if !STATES.contains(&state.as_str()) {
+            let message = format!("`{}` is not one of {}", suggest::short(state), suggest::list(&STATES));
+            found.fault(rule.document, &path, message);
         }
     }
 }

@@ -20,6 +20,8 @@ pub mod prompt;
 pub mod rule;
 /// All rules together, with an index.
 pub mod rule_set;
+/// Keys that webhooks are signed with.
+pub mod signing_key;
 /// The states of a task and the steps between them.
 pub mod task;
 /// The words that people read on GitHub.

@@ -47,6 +47,8 @@ pub enum Trigger {
     Command(Vec<String>),
     /// One of these events came: `issues.opened`, or `push` for any action of it.
     Event(Vec<String>),
+    /// An alert came in one of these states; `*` stands for any.
+    Alert(Vec<String>),
 }
 
 /// In words, for the operator: "the label `copilot-fix`".
@@ -56,6 +58,7 @@ impl std::fmt::Display for Trigger {
             Self::Label(names) => ("the label", "the labels", names),
             Self::Command(names) => ("the command", "the commands", names),
             Self::Event(names) => ("the event", "the events", names),
+            Self::Alert(names) => ("alerts that are", "alerts that are", names),
         };
         let shown: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         match shown.split_last() {
@@ -75,6 +78,9 @@ pub struct Allow {
     pub teams: Vec<String>,
     /// People by login, pinned to an account or not.
     pub people: Vec<NamedPerson>,
+    /// Sources that name no actor, and whose signature is enough.
+    #[serde(default)]
+    pub sources: Vec<String>,
 }
 
 /// Somebody whom a rule names. A login can change hands, an account's number cannot.
@@ -95,7 +101,7 @@ impl std::fmt::Display for NamedPerson {
 
 impl Default for Allow {
     fn default() -> Self {
-        Self { permission: Some(Permission::Write), teams: Vec::new(), people: Vec::new() }
+        Self { permission: Some(Permission::Write), teams: Vec::new(), people: Vec::new(), sources: Vec::new() }
     }
 }
 
@@ -155,6 +161,8 @@ pub struct OncePer {
     pub then: OnceThen,
     /// After this long `idle`, a task no longer holds the key.
     pub idle_for: Duration,
+    /// For so long after a task was made, a further wish only becomes part of its story.
+    pub window: Option<Duration>,
 }
 
 /// What a second wish with the key of a live task does.

@@ -23,13 +23,14 @@ pub struct RuleSet {
     by_source: HashMap<String, Index>,
 }
 
-/// Which rules each label, command and event leads to.
+/// Which rules each label, command, event and alert leads to.
 #[derive(Debug, Clone, Default)]
 struct Index {
     labels: HashMap<String, Vec<usize>>,
     commands: HashMap<String, Vec<usize>>,
     free_text: Vec<usize>,
     events: HashMap<String, Vec<usize>>,
+    alerts: HashMap<String, Vec<usize>>,
 }
 
 impl RuleSet {
@@ -87,6 +88,21 @@ impl RuleSet {
         hits
     }
 
+    /// The positions of the rules that listen to an alert of this source in this state, in order, each once.
+    #[must_use]
+    pub fn alerted(&self, source: &str, state: &str) -> Vec<usize> {
+        let indexes = std::iter::once(&self.every_source).chain(self.by_source.get(source));
+        let mut hits: Vec<usize> = indexes
+            .flat_map(|index| [state, "*"].map(|state| index.alerts.get(state)))
+            .flatten()
+            .flatten()
+            .copied()
+            .collect();
+        hits.sort_unstable();
+        hits.dedup();
+        hits
+    }
+
     /// The words that commands of any rule begin with, sorted, without `*`.
     #[must_use]
     pub fn command_names(&self) -> Vec<String> {
@@ -124,6 +140,11 @@ impl Index {
             Trigger::Event(events) => {
                 for event in events {
                     self.events.entry(event.clone()).or_default().push(position);
+                }
+            }
+            Trigger::Alert(states) => {
+                for state in states {
+                    self.alerts.entry(state.clone()).or_default().push(position);
                 }
             }
         }

@@ -71,11 +71,13 @@ async fn receive(
             return Err(problem);
         }
     };
-    let verified = verify(&live, &name, &headers, body).map_err(refuse)?;
+    // The body may have taken its time to arrive.
+    let verified = verify(&live, &name, &headers, body, bridge.ground.now()).map_err(refuse)?;
     let is_ping = verified.envelope().event_name == "ping";
     let end = sort::at_once(&bridge, &live, &verified);
     let waits = end.is_none();
-    let recorded = recorder.record(verified, end).await.map_err(|error| match error {
+    let patience = configured.source.patience();
+    let recorded = recorder.record(verified, end, patience).await.map_err(|error| match error {
         NotRecorded::Unavailable => Problem::unavailable("The delivery could not be recorded. Send it again.", 5),
         NotRecorded::Overloaded => Problem::unavailable("Too many deliveries wait to be recorded. Send it again.", 2),
         NotRecorded::Fault => Problem::internal(),
@@ -120,6 +122,8 @@ fn turned_away(refusal: Refusal) -> Problem {
         Refusal::SignatureMissing
         | Refusal::SignatureDoubled
         | Refusal::SignatureMalformed
+        | Refusal::StampUnusable
+        | Refusal::StampStale
         | Refusal::SignatureWrong => {
             Problem::new(StatusCode::UNAUTHORIZED, "not-signed", "Not signed", "The signature is not right.")
         }

@@ -11,7 +11,7 @@ use super::{Bridge, StepError};
 use crate::domain::rule::{Bound, Limits, OnceThen};
 use crate::domain::task::{State, Step};
 use crate::fail_point::{Point, reach};
-use crate::ids::ReportId;
+use crate::ids::{ReportId, TaskId};
 use crate::store::decisions::{Finished, NewDecision, Verdict};
 use crate::store::reports::{NewReport, ReportKind};
 use crate::store::tasks::Hold;
@@ -20,6 +20,8 @@ use crate::store::tasks::make::NewTask;
 use crate::store::unlabels::Labelling;
 use crate::store::{Lease, Moment, StoreError, Tx};
 
+/// Most notes in the story of a task before further wishes with its key are no longer written there.
+const STORY_LIMIT: i64 = 200;
 /// Why a wish by a label becomes nothing. Nobody is told: who took the label off knows.
 const TAKEN_OFF: &str = "the label was taken off before the task was made";
 
@@ -34,6 +36,10 @@ pub struct Plan {
     pub intents: Vec<[u8; 32]>,
     /// What a second wish with its `once_per` key does.
     pub once_then: Option<OnceThen>,
+    /// For how long after a task with its key was made it only becomes part of that one's story.
+    pub once_window: Option<std::time::Duration>,
+    /// What would be written there.
+    pub told: String,
     /// The limits of the rule.
     pub limits: Limits,
     /// Why it was allowed, for the decision.
@@ -150,6 +156,9 @@ async fn make(bridge: &Bridge, tx: &mut Tx, plan: &Plan) -> Result<NewDecision, 
     {
         return Ok(decision(Verdict::Refused, TAKEN_OFF.to_owned(), &plan.saw, None));
     }
+    if let Some((first, cause)) = folded(bridge, tx, plan, now).await? {
+        return Ok(decision(Verdict::Matched, cause, &plan.saw, Some(first)));
+    }
     let mut new = plan.task.clone();
     if let Some(refused) = once_per(bridge, tx, plan, &mut new, now).await? {
         return Ok(decision(Verdict::Refused, refused.0, &refused.1, None));
@@ -171,6 +180,35 @@ async fn make(bridge: &Bridge, tx: &mut Tx, plan: &Plan) -> Result<NewDecision, 
     tell(tx, &bridge.ground, &task).await?;
     tracing::info!(task = %task.id, rule = task.rule, person = task.person_login, state = %task.state, "a task was made");
     Ok(decision(Verdict::Matched, plan.allowed.clone(), &plan.saw, Some(task.id)))
+}
+
+/// `once_per.window`: the task that a further wish with its key belongs to, and why; the wish is written into its story.
+async fn folded(bridge: &Bridge, tx: &mut Tx, plan: &Plan, now: Moment) -> Result<Option<(TaskId, String)>, StepError> {
+    let (Some(key), Some(window)) = (&plan.task.once_key, plan.once_window) else { return Ok(None) };
+    let within = TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX);
+    let since = now.checked_sub_signed(within).unwrap_or(Moment::UNIX_EPOCH);
+    let Some(first) = tx.newest_with_key(&plan.task.rule, key, since, now).await? else { return Ok(None) };
+    let Some(first) = tx.lock_task(first).await? else { return Ok(None) };
+    let why = if first.created_at > since {
+        let until = first.created_at.checked_add_signed(within).unwrap_or(now);
+        format!(
+            "was made for the same key, and until {} a further wish starts nothing",
+            until.format("%Y-%m-%d %H:%M UTC")
+        )
+    } else {
+        "is live for the same key".to_owned()
+    };
+    let cause = format!("once_per: task {} {why}; this one is written into its timeline", first.id);
+    let added = tx.notes_of(first.id, STORY_LIMIT).await?;
+    match STORY_LIMIT - added {
+        left if left > 1 => note(tx, &bridge.ground, &first, "note", &format!("again: {}", plan.told)).await?,
+        1 => {
+            let text = format!("again: {}; later ones are only among the deliveries", plan.told);
+            note(tx, &bridge.ground, &first, "note", &text).await?;
+        }
+        _ => {}
+    }
+    Ok(Some((first.id, cause)))
 }
 
 /// `once_per`: why the wish is refused, if it is; else the new task may have become one that waits.

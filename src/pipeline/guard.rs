@@ -121,7 +121,8 @@ async fn ask(
     let mut insider = false;
     // Everything below is looked up by login: it must still be the actor's.
     let mut same_account = None;
-    if allow.permission.is_some() || (allow.teams.is_empty() && allow.people.is_empty()) {
+    let says_nothing = allow.teams.is_empty() && allow.people.is_empty() && allow.sources.is_empty();
+    if allow.permission.is_some() || says_nothing {
         let needed = allow.permission.unwrap_or(Permission::Write);
         let answer = session.permission(repo, &actor.login).await?;
         same_account = answer.user_id.map(|id| id == actor.id);
@@ -166,7 +167,11 @@ fn needs(allow: &Allow) -> String {
     if !allow.people.is_empty() {
         ways.push("being named in allow.people".to_owned());
     }
-    if ways.is_empty() { "write on the repository".to_owned() } else { ways.join(", or ") }
+    match ways.as_slice() {
+        [] if allow.sources.is_empty() => "write on the repository".to_owned(),
+        [] => "another rule: this one is for the sources under allow.sources alone".to_owned(),
+        _ => ways.join(", or "),
+    }
 }
 
 fn word(permission: Permission) -> &'static str {

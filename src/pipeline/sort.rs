@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use super::verify::Verified;
 use super::{Bridge, Live};
 use crate::domain::command::{self, Command, Parsed};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, SubjectKind};
 use crate::sources::{Envelope, Reading};
 use crate::store::Moment;
 use crate::store::deliveries::{DeliveryState, End};
@@ -100,7 +100,7 @@ pub(super) fn sort(keep_bodies: Duration, live: &Live, unsorted: &Unsorted<'_>) 
         Said::Command(command) => Some(command.name.as_str()),
         _ => None,
     };
-    let candidates = live.rules.candidates(unsorted.source, &event.full_name(), &event.name, label, name);
+    let candidates = listeners(live, &event, label, name);
     let touches_tasks = is_thread_event(&event, "unlabeled") || event.name.starts_with("pull_request");
     if candidates.is_empty() && matches!(said, Said::Nothing) && !touches_tasks {
         let mut end = describe(live, &event, DeliveryState::Ignored);
@@ -108,6 +108,28 @@ pub(super) fn sort(keep_bodies: Duration, live: &Live, unsorted: &Unsorted<'_>) 
         return Sorted::Ended(Box::new(end));
     }
     Sorted::Concerns(Box::new(Heard { event, candidates, said }))
+}
+
+/// The rules that an event could concern, in order.
+pub(in crate::pipeline) fn listeners(
+    live: &Live,
+    event: &Event,
+    label: Option<&str>,
+    command: Option<&str>,
+) -> Vec<usize> {
+    let mut heard = live.rules.candidates(&event.source, &event.full_name(), &event.name, label, command);
+    if let Some(state) = alert_state(event) {
+        heard.extend(live.rules.alerted(&event.source, state));
+        heard.sort_unstable();
+        heard.dedup();
+    }
+    heard
+}
+
+/// The state of the alert that an event tells of.
+pub(in crate::pipeline) fn alert_state(event: &Event) -> Option<&str> {
+    let subject = event.subject.as_ref().filter(|subject| subject.kind == SubjectKind::Alert)?;
+    Some(subject.state.as_str()).filter(|state| !state.is_empty())
 }
 
 /// The words for an event that no rule listens to.

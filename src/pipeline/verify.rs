@@ -1,8 +1,8 @@
 //! From a request to a proof that its sender signed it. Nothing is parsed or stored before.
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use http::HeaderMap;
-use sha2::{Digest, Sha256};
 
 use super::bridge::Live;
 use crate::sources::{Envelope, Refusal};
@@ -35,20 +35,26 @@ impl Verified {
         &self.body
     }
 
-    /// SHA-256 of the raw body.
+    /// What tells it from another delivery: SHA-256 of the raw body, or of an id that is signed.
     #[must_use]
     pub fn body_hash(&self) -> [u8; 32] {
         self.body_hash
     }
 }
 
-/// Checks a request posted to the source `name`.
+/// Checks a request posted to the source `name`, at this moment.
 ///
 /// # Errors
 /// [`Refusal`]: give up; the sender is told no detail.
-pub fn verify(live: &Live, name: &str, headers: &HeaderMap, body: Bytes) -> Result<Verified, Refusal> {
+pub fn verify(
+    live: &Live,
+    name: &str,
+    headers: &HeaderMap,
+    body: Bytes,
+    now: DateTime<Utc>,
+) -> Result<Verified, Refusal> {
     let source = live.sources.get(name).ok_or(Refusal::UnknownSource)?;
-    let envelope = source.source.verify(headers, &body)?;
-    let body_hash = Sha256::digest(&body).into();
+    let envelope = source.source.verify(headers, &body, now)?;
+    let body_hash = source.source.fingerprint(&envelope, &body);
     Ok(Verified { source: name.to_owned(), envelope, body, body_hash })
 }

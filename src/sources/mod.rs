@@ -3,8 +3,21 @@
 
 /// Webhooks of GitHub.
 pub mod github;
+mod pluck;
+mod scan;
+/// How a request proves who sent it.
+pub mod scheme;
+/// A sender that is not GitHub.
+pub mod sender;
+/// The senders that are known.
+pub mod senders;
 
+use std::borrow::Cow;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use http::HeaderMap;
+use sha2::{Digest as _, Sha256};
 
 use crate::domain::event::Event;
 
@@ -13,7 +26,12 @@ use crate::domain::event::Event;
 pub enum Source {
     /// GitHub.
     Github(github::GithubSource),
+    /// Any other.
+    Sender(Box<sender::Sender>),
 }
+
+/// Longest header value that is kept, in bytes; those of senders are far shorter.
+const HEADER_LIMIT: usize = 128;
 
 /// The few facts of a delivery's headers that are kept. None of them is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +64,12 @@ pub enum Refusal {
     /// A signature that no secret makes.
     #[error("signature wrong")]
     SignatureWrong,
+    /// A signed time stamp that is none.
+    #[error("time stamp unusable")]
+    StampUnusable,
+    /// A signed time stamp that is too far away from the present.
+    #[error("time stamp stale")]
+    StampStale,
     /// A header that names the delivery or the event is missing, doubled or too long.
     #[error("header unusable")]
     HeaderUnusable,
@@ -61,6 +85,8 @@ impl Refusal {
             Self::SignatureDoubled => "signature_doubled",
             Self::SignatureMalformed => "signature_malformed",
             Self::SignatureWrong => "signature_wrong",
+            Self::StampUnusable => "stamp_unusable",
+            Self::StampStale => "stamp_stale",
             Self::HeaderUnusable => "header_unusable",
         }
     }
@@ -88,17 +114,52 @@ impl Source {
     pub fn looks_signed(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         match self {
             Self::Github(_) => github::looks_signed(headers),
+            Self::Sender(sender) => sender.looks_signed(headers),
         }
     }
 
-    /// Checks the signature over the raw bytes. Nothing is parsed before.
+    /// Checks the signature over the raw bytes, and a signed time stamp against `now`. Nothing is parsed before.
     ///
     /// # Errors
     /// [`Refusal`]: give up, the request is turned away.
-    pub fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Refusal> {
+    pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Result<Envelope, Refusal> {
         match self {
             Self::Github(github) => github.verify(headers, body),
+            Self::Sender(sender) => sender.verify(headers, body, now),
         }
+    }
+
+    /// What tells one delivery from another whatever id it comes under: a hash of its body, or of an id that is signed.
+    #[must_use]
+    pub fn fingerprint(&self, envelope: &Envelope, body: &[u8]) -> [u8; 32] {
+        match self {
+            Self::Github(_) => Sha256::digest(body).into(),
+            Self::Sender(sender) => sender.fingerprint(envelope, body),
+        }
+    }
+
+    /// How long the sender waits for an answer, if it is known to be impatient.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Github(_) => None,
+            Self::Sender(sender) => sender.patience(),
+        }
+    }
+
+    /// The kind of event that a body is about, where no header is needed to tell it. For trying a payload out.
+    #[must_use]
+    pub fn event_of(&self, body: &[u8]) -> Option<String> {
+        match self {
+            Self::Github(_) => None,
+            Self::Sender(sender) => sender.event_of(body),
+        }
+    }
+
+    /// Whether its events name who did it. If not, rules say who answers for what they start.
+    #[must_use]
+    pub fn names_actors(&self) -> bool {
+        matches!(self, Self::Github(_))
     }
 
     /// Reads a delivery that was verified when it came.
@@ -108,6 +169,7 @@ impl Source {
     pub fn read(&self, name: &str, envelope: &Envelope, body: &[u8]) -> Result<Reading, Unreadable> {
         match self {
             Self::Github(github) => github.read(name, envelope, body),
+            Self::Sender(sender) => sender.read(name, envelope, body),
         }
     }
 
@@ -119,6 +181,10 @@ impl Source {
     pub fn identify(&self, event: &mut Event, envelope: &Envelope, body: &[u8]) -> Result<(), Unreadable> {
         match self {
             Self::Github(_) => github::identify(event, envelope, body),
+            Self::Sender(sender) => {
+                sender.identify(event, envelope, body);
+                Ok(())
+            }
         }
     }
 
@@ -129,6 +195,7 @@ impl Source {
     pub fn payload(&self, envelope: &Envelope, body: &[u8]) -> Result<serde_json::Value, Unreadable> {
         match self {
             Self::Github(_) => github::payload_value(envelope, body),
+            Self::Sender(sender) => sender.payload(envelope, body),
         }
     }
 }
@@ -141,4 +208,23 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ()> {
         return Err(());
     }
     first.map(|value| value.to_str().map_err(|_| ())).transpose()
+}
+
+/// Whether a name can be kept: printable ASCII, and short.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.len() <= HEADER_LIMIT && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+}
+
+/// The JSON in a body: the body itself, or the form field `payload`.
+fn json_bytes<'a>(content_type: &str, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Unreadable> {
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Ok(Cow::Borrowed(body));
+    }
+    let mut fields = form_urlencoded::parse(body).filter(|(name, _)| name == "payload");
+    match (fields.next(), fields.next()) {
+        (Some((_, value)), None) => Ok(Cow::Owned(value.into_owned().into_bytes())),
+        (None, _) => Err(Unreadable("the form has no field `payload`".to_owned())),
+        (Some(_), Some(_)) => Err(Unreadable("the form has the field `payload` twice".to_owned())),
+    }
 }

@@ -18,6 +18,12 @@ fn a_signature_is_accepted_exactly_when_a_live_secret_made_it() {
     engine::run(&targets::SIGNATURE);
 }
 
+/// Cases 17, 18, 21.
+#[test]
+fn a_sender_is_believed_exactly_when_its_key_made_the_proof() {
+    engine::run(&targets::SENDER);
+}
+
 /// Cases 9, 11.
 #[test]
 fn a_payload_reads_the_same_in_json_and_in_a_form_and_says_what_it_holds() {

@@ -275,5 +275,8 @@ async fn the_status_says_how_it_stands() {
     assert_eq!(status["waiting_deliveries"], 1);
     assert_eq!(status["refused_24h"], json!([{ "source": "github", "reason": "signature_wrong", "count": 5 }]));
     assert_eq!(status["paused"], false);
-    assert_eq!(status["github"], json!({ "answers": true, "away_since": null, "takes_writes": true, "asked_again_at": null }));
+    assert_eq!(
+        status["github"],
+        json!({ "answers": true, "away_since": null, "takes_writes": true, "asked_again_at": null })
+    );
 }

@@ -9,10 +9,22 @@ use axum::http::{HeaderName, HeaderValue, Request, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
+use taskbridge::domain::signing_key::{PublicKey, SharedKey, SigningKey};
 use taskbridge::secret::Secret;
 use taskbridge::sources::Source;
 use taskbridge::sources::github::GithubSource;
+use taskbridge::sources::scheme::Scheme;
+use taskbridge::sources::scheme::ed25519::is_made_by;
+use taskbridge::sources::scheme::shown::Shown;
+use taskbridge::sources::scheme::stamp::Window;
+use taskbridge::sources::scheme::standard_webhooks::StandardWebhooks;
+use taskbridge::sources::sender::{Dialect, Reads, Sender};
+use taskbridge::sources::senders::{
+    azure_devops, bitbucket, discord, gitea, gitlab, grafana, jira, linear, mattermost, pagerduty, sentry, slack,
+    stripe, teams,
+};
 use taskbridge::store::deliveries::DeliveryState;
 
 use crate::support::world::{LABEL_RULE, Setup, World, signed};
@@ -36,58 +48,135 @@ fn json(path: PathBuf) -> Value {
     serde_json::from_slice(&text).unwrap()
 }
 
-/// The request of a vector; none if HTTP cannot carry its headers.
-fn request(vector: &Value, number: usize) -> Option<Request<Body>> {
+/// The request of a vector to a source; none if HTTP cannot carry its headers.
+fn request(vector: &Value, source: &str, number: usize) -> Option<Request<Body>> {
     let body = STANDARD.decode(vector["body_b64"].as_str().unwrap()).unwrap();
-    let mut request = Request::post("/hooks/github").body(Body::from(Bytes::from(body))).unwrap();
+    let mut request = Request::post(format!("/hooks/{source}")).body(Body::from(Bytes::from(body))).unwrap();
     let headers = request.headers_mut();
     for header in vector["headers"].as_array().unwrap() {
         let name = HeaderName::from_bytes(header[0].as_str().unwrap().as_bytes()).ok()?;
         headers.append(name, HeaderValue::from_bytes(header[1].as_str().unwrap().as_bytes()).ok()?);
     }
-    headers.entry("x-github-event").or_insert(HeaderValue::from_static("issues"));
-    headers.insert("x-github-delivery", HeaderValue::from_str(&format!("vector-{number}")).unwrap());
+    if source == "github" {
+        headers.entry("x-github-event").or_insert(HeaderValue::from_static("issues"));
+        headers.insert("x-github-delivery", HeaderValue::from_str(&format!("vector-{number}")).unwrap());
+    }
     Some(request)
 }
 
+/// The receiver of a vector.
+fn receiver(vector: &Value) -> Source {
+    let text = |key: &str| Secret::new(vector[key].as_str().unwrap());
+    let more =
+        vector["additional_secrets"].as_array().into_iter().flatten().map(|more| Secret::new(more.as_str().unwrap()));
+    let secrets = || vector["secret"].as_str().map(Secret::new).into_iter().chain(more.clone()).collect::<Vec<_>>();
+    let keys = || secrets().iter().map(SharedKey::of_text).collect::<Vec<_>>();
+    let signing = |key: &str| vec![SigningKey::parse(&text(key)).unwrap()];
+    let standard = |keys, prefix| Scheme::StandardWebhooks(StandardWebhooks::new(keys, prefix, Window::both(300)));
+    let token = |header: &'static str, prefix: &'static str| Scheme::Shown(Shown::token(secrets(), header, prefix));
+    let plain = || Dialect {
+        id: Vec::new(),
+        id_is_signed: false,
+        hook: None,
+        event: Vec::new(),
+        reads: Reads::Pointers([None, None, None]),
+        form: false,
+        patience: None,
+    };
+    let (scheme, dialect) = match vector["scheme"].as_str().unwrap() {
+        "github-sha256" | "github-sha1" => {
+            return Source::Github(GithubSource::new(secrets(), "github.com".to_owned()));
+        }
+        "slack-v0" => (slack::scheme(keys()), plain()),
+        "standard-webhooks-v1" => (standard(signing("secret"), "webhook"), plain()),
+        "standard-webhooks-v1-svix-names" => (standard(signing("secret"), "svix"), plain()),
+        "standard-webhooks-v1a" => (standard(signing("public_key"), "webhook"), plain()),
+        "discord-ed25519" => {
+            (discord::scheme(vec![PublicKey::of_hex(vector["public_key"].as_str().unwrap()).unwrap()]), plain())
+        }
+        "stripe-v1" => (stripe::scheme(keys()), stripe::dialect()),
+        "linear" => (linear::scheme(keys(), 60), linear::dialect()),
+        "bitbucket-sha256" => (bitbucket::scheme(keys()), bitbucket::dialect()),
+        "jira-sha256" => (jira::scheme(keys()), jira::dialect()),
+        "gitea-sha256" => (gitea::scheme(keys()), gitea::dialect()),
+        "forgejo-sha256" => (gitea::forgejo_scheme(keys()), gitea::forgejo_dialect()),
+        "gitlab-token" => (gitlab::token_scheme(secrets()), gitlab::dialect(false)),
+        "gitlab-signing-token" => (gitlab::signing_scheme(signing("secret")), gitlab::dialect(true)),
+        "sentry" => (sentry::scheme(keys()), sentry::dialect()),
+        "pagerduty-v1" => (pagerduty::scheme(keys()), pagerduty::dialect()),
+        "grafana-hmac" => {
+            let stamp = vector["timestamp_header"].as_str().map(str::to_ascii_lowercase);
+            (grafana::scheme(keys(), "x-grafana-alerting-signature".to_owned(), stamp), grafana::dialect())
+        }
+        "teams-hmac" => (teams::scheme(vec![SharedKey::of_base64(&text("secret")).unwrap()]), plain()),
+        "telegram-secret-token" => (token("x-telegram-bot-api-secret-token", ""), plain()),
+        "mattermost-token" => (mattermost::scheme(secrets()), plain()),
+        "azure-devops-basic" => {
+            (azure_devops::scheme(vector["username"].as_str().unwrap().to_owned(), secrets()), azure_devops::dialect())
+        }
+        "bearer" => (token("authorization", "Bearer "), plain()),
+        other => panic!("a scheme that nothing here verifies: {other}"),
+    };
+    Source::Sender(Box::new(Sender::new("github.com".to_owned(), scheme, dialect)))
+}
+
+/// Where the receiver's clock stands: as the vector says, else at the time stamp that the request carries.
+fn clock_of(vector: &Value) -> DateTime<Utc> {
+    let stamp = vector["headers"].as_array().unwrap().iter().find_map(|header| {
+        header[0]
+            .as_str()
+            .unwrap()
+            .to_ascii_lowercase()
+            .ends_with("timestamp")
+            .then(|| header[1].as_str()?.parse().ok())?
+    });
+    DateTime::from_timestamp(vector["now"].as_i64().or(stamp).unwrap_or(1_800_000_000), 0).unwrap()
+}
+
+/// Each by the scheme of its sender, through the door.
 #[tokio::test]
-async fn every_signature_vector_of_github_gets_its_verdict() {
+async fn every_signature_vector_gets_its_verdict() {
     let Some(folder) = folder("signature vectors") else { return };
     let all = json(folder.join("signature-vectors.json"));
-    let vectors: Vec<&Value> = all["vectors"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|v| v["scheme"].as_str().unwrap().starts_with("github-"))
-        .collect();
-    assert!(vectors.len() > 30, "{} vectors", vectors.len());
+    let vectors: Vec<&Value> = all["vectors"].as_array().unwrap().iter().collect();
+    assert!(vectors.len() > 180, "{} vectors", vectors.len());
     let world = World::of(Setup::new(LABEL_RULE)).await;
-    let (mut accepted, mut refused) = (0, 0);
+    let (mut accepted, mut refused, mut beside) = (0, 0, 0);
     for (number, vector) in vectors.iter().enumerate() {
-        let id = vector["id"].as_str().unwrap();
+        let (id, scheme) = (vector["id"].as_str().unwrap(), vector["scheme"].as_str().unwrap());
         // The older SHA-1 signature counts for nothing here, however right it is.
-        let valid = vector["expect"] == "valid" && vector["scheme"] == "github-sha256";
-        let more = vector["additional_secrets"].as_array().into_iter().flatten();
-        let secrets =
-            std::iter::once(&vector["secret"]).chain(more).map(|secret| Secret::new(secret.as_str().unwrap()));
-        let source = GithubSource::new(secrets.collect(), "github.com".to_owned());
+        let valid = vector["expect"] == "valid" && scheme != "github-sha1";
+        if scheme == "ed25519-raw" {
+            let key = PublicKey::of_hex(vector["public_key"].as_str().unwrap()).unwrap();
+            let body = STANDARD.decode(vector["body_b64"].as_str().unwrap()).unwrap();
+            let signature = hex::decode(vector["headers"][0][1].as_str().unwrap()).unwrap().try_into().unwrap();
+            assert_eq!(is_made_by(&key, &body, &signature), valid, "{id}");
+            beside += 1;
+            continue;
+        }
+        // A source of its own for each scheme, as ids belong to a source.
+        let name = if scheme.starts_with("github-") { "github" } else { scheme };
         let mut live = taskbridge::cli::live_of(&crate::support::world::configuration(LABEL_RULE), "github.com");
-        live.sources.get_mut("github").unwrap().source = Source::Github(source);
+        let mut source = live.sources.remove("github").unwrap();
+        source.source = receiver(vector);
+        live.sources.insert(name.to_owned(), source);
         world.bridge.swap(live);
-        let Some(request) = request(vector, number) else {
+        world.clock.set(clock_of(vector));
+        let Some(request) = request(vector, name, number) else {
             assert!(!valid, "{id}: HTTP cannot carry it");
+            beside += 1;
             continue;
         };
         let answer = world.send(request).await;
         let expected = if valid { StatusCode::ACCEPTED } else { StatusCode::UNAUTHORIZED };
-        assert_eq!(answer.status, expected, "{id}: {}", vector["reason"]);
+        assert_eq!(answer.status, expected, "{id}: {} {}", vector["reason"], answer.body);
         *if valid { &mut accepted } else { &mut refused } += 1;
     }
-    say(&format!("{} signature vectors: {accepted} accepted, {refused} refused", vectors.len()));
-    assert!(accepted > 5 && refused > 10, "{accepted} accepted, {refused} refused");
-    assert_eq!(world.delivery_count().await, accepted, "only what is signed is recorded");
-    world.settle().await;
-    assert_eq!(world.bridge.store.waiting_deliveries().await.unwrap(), 0);
+    say(&format!(
+        "{} signature vectors: {accepted} accepted, {refused} refused, {beside} beside the door",
+        vectors.len()
+    ));
+    assert!(accepted > 50 && refused > 100, "{accepted} accepted, {refused} refused");
 }
 
 #[tokio::test]

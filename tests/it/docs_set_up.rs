@@ -8,6 +8,7 @@ use std::process::Command;
 use taskbridge::config::{Loaded, Reader, load};
 
 use crate::docs_pages::{pages, read};
+use crate::support::world::SIGNING_KEY;
 
 const SECRET: &str = "postgres://a-long-enough-secret";
 
@@ -21,7 +22,8 @@ fn load_text(text: &str) -> Result<Loaded, String> {
             .collect()
     };
     let (variables, files) = (between("${", &['}']), between("file:", &['}', '\n']));
-    let mut env: Vec<(&str, &str)> = variables.iter().map(|name| (name.as_str(), SECRET)).collect();
+    let key = |name: &str| if name.contains("SIGNING") { SIGNING_KEY } else { SECRET };
+    let mut env: Vec<(&str, &str)> = variables.iter().map(|name| (name.as_str(), key(name))).collect();
     env.push(("GITHUB_WEBHOOK_SECRET", SECRET));
     let mut files: Vec<(&str, &str)> = files.iter().map(|name| (name.as_str(), SECRET)).collect();
     files.push(("taskbridge.yaml", text));

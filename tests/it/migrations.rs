@@ -231,6 +231,8 @@ async fn queries_that_run_in_loops_do_not_scan_what_grows() {
         ("task_of_intent", vec!["ARRAY['\\x00'::bytea]"]),
         ("live_retry_of", vec![lease]),
         ("tasks_with_key", vec!["'rule1'", "'k1'", now]),
+        ("newest_with_key", vec!["'rule1'", "'k1'", now, now]),
+        ("notes_of", vec![lease, "200"]),
         ("reports_of_task", vec![lease]),
         ("live_of_rule", vec!["'rule1'"]),
         ("live_of_rule_in_repo", vec!["'rule1'", "7"]),

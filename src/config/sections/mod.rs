@@ -6,6 +6,7 @@ mod github;
 mod limits;
 mod retention;
 mod rule;
+mod senders;
 mod server;
 mod sources;
 mod sweep;
@@ -27,8 +28,14 @@ pub use rule::{
     AllowSpec, IncludedRules, OnSpec, OncePerFull, OncePerSpec, OneOrMany, ReactionSpec, ReportLabelsSpec, ReportSpec,
     RuleSpec, TaskPart,
 };
+pub use senders::{
+    BasicSource, EncodingName, HashName, HmacSource, NamedBy, ReadsSpec, SignedPart, StampSpec, StandardWebhooksSource,
+    TokenSource, signed_parts,
+};
 pub use server::ServerConfig;
-pub use sources::{GithubSource, SourceConfig};
+pub use sources::{
+    AzureDevopsSource, GithubSource, GitlabSource, GrafanaSource, LinearSource, PresetSource, SourceConfig,
+};
 pub use sweep::SweepConfig;
 pub use tasks::{OnUncertain, TasksConfig};
 pub use vault::VaultConfig;

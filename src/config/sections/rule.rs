@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::duration::Duration;
-use super::super::form::{CommandName, EventName, LabelName, Login, Name, RepoName, RunAsText, TeamName};
+use super::super::form::{AlertState, CommandName, EventName, LabelName, Login, Name, RepoName, RunAsText, TeamName};
 use super::limits::LimitsSpec;
 use crate::domain::rule::{OnceThen, Permission, Reaction, Untrusted};
 
@@ -24,10 +24,11 @@ pub struct IncludedRules {
 pub struct RuleSpec {
     /// Its name, unique among all rules: it stands in comments, metrics and the explanation of a decision.
     pub name: Name,
-    /// The sources it listens to. Without it: all.
+    /// The sources it listens to; `on.source` says the same. Without it: all that are of GitHub. Other senders name nobody who
+    /// did it, so a rule says that it listens to them.
     #[serde(default, skip_serializing_if = "OneOrMany::is_empty")]
     pub sources: OneOrMany<String>,
-    /// What selects it: one of `label`, `command` and `event`.
+    /// What selects it: one of `label`, `command`, `event` and `alert`.
     pub on: OnSpec,
     /// A further condition (CEL) over `event`, `payload`, `actor` and `repo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,7 +43,7 @@ pub struct RuleSpec {
     #[serde(default)]
     pub task: TaskPart,
     /// Whose token the task runs with: `actor`, or `person:<login>`, which demands a `task.repo`, an `allow` and
-    /// that person's recorded consent.
+    /// that person's recorded consent. Senders other than GitHub name no actor.
     #[serde(default = "actor")]
     pub run_as: RunAsText,
     /// One live task for each value of this template; the long form says what happens to a second wish.
@@ -66,7 +67,7 @@ fn actor() -> RunAsText {
     RunAsText::read("actor").expect("a literal form")
 }
 
-/// What selects a rule: exactly one of these.
+/// What selects a rule: exactly one of `label`, `command`, `event` and `alert`, and perhaps the source.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OnSpec {
@@ -76,9 +77,16 @@ pub struct OnSpec {
     /// One of these commands was written in a comment; `*` stands for text that begins with no other command.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub command: OneOrMany<CommandName>,
-    /// One of these events came: `issues.opened`, or `push` for every action of it.
+    /// One of these events came, by the sender's own name: `issues.opened`, or `push` for every action of it.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub event: OneOrMany<EventName>,
+    /// An alert came in one of these states: `firing`, `acknowledged` or `resolved` (Sentry, PagerDuty, Grafana), a
+    /// state of GitHub's own alerts such as `open`, or `*` for any.
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub alert: OneOrMany<AlertState>,
+    /// The sources it listens to; the same as `sources` of the rule, and instead of it.
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub source: OneOrMany<String>,
 }
 
 /// Who may. Any one of the ways is enough.
@@ -95,6 +103,10 @@ pub struct AllowSpec {
     /// alone admits whoever holds it now, unless taskbridge has a token of the account that held it before.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub people: OneOrMany<Login>,
+    /// Senders that name nobody who did it: a webhook that one of these sources has signed is enough, and no right of anybody is
+    /// looked up. For events of GitHub this lets nobody in.
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub sources: OneOrMany<String>,
 }
 
 /// What is started.
@@ -161,6 +173,10 @@ pub struct OncePerFull {
     /// A task that has been idle for this long lets go of the key.
     #[serde(default = "default_idle_for")]
     pub idle_for: Duration,
+    /// For so long after a task was made, whatever became of it, a further wish with its key starts nothing and is written into
+    /// its timeline: a storm of alerts is one task. Only with `then: skip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Duration>,
 }
 
 fn skip() -> OnceThen {

@@ -3,19 +3,53 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::duration::Duration;
 use super::super::findings::Findings;
-use super::super::form::Name;
+use super::super::form::{HeaderText, Name};
 use super::super::node::Document;
 use super::super::place::Path;
 use super::super::secret_text::SecretText;
 use super::OneOrMany;
+use super::senders::{
+    BasicSource, HmacSource, StandardWebhooksSource, TokenSource, check_keys, check_username, check_window,
+};
 
 /// One sender of webhooks, reached at `/hooks/<name>`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "kebab-case")]
 pub enum SourceConfig {
     /// Webhooks of GitHub repositories, organizations and Apps.
     Github(GithubSource),
+    /// Any sender that signs with an HMAC.
+    Hmac(HmacSource),
+    /// Any sender that follows Standard Webhooks, Svix among them.
+    StandardWebhooks(StandardWebhooksSource),
+    /// Any sender that shows a secret token in a header.
+    Token(TokenSource),
+    /// Any sender that shows a user name and password.
+    Basic(BasicSource),
+    /// GitLab.
+    Gitlab(GitlabSource),
+    /// Gitea.
+    Gitea(PresetSource),
+    /// Forgejo.
+    Forgejo(PresetSource),
+    /// Bitbucket Cloud.
+    Bitbucket(PresetSource),
+    /// Jira Cloud.
+    Jira(PresetSource),
+    /// Linear.
+    Linear(LinearSource),
+    /// Sentry.
+    Sentry(PresetSource),
+    /// PagerDuty.
+    Pagerduty(PresetSource),
+    /// Grafana's alerts.
+    Grafana(GrafanaSource),
+    /// Stripe.
+    Stripe(PresetSource),
+    /// Azure DevOps.
+    AzureDevops(AzureDevopsSource),
 }
 
 /// Webhooks of GitHub repositories, organizations and Apps.
@@ -27,6 +61,69 @@ pub struct GithubSource {
     /// What a command in a comment starts with.
     #[serde(default = "default_prefix")]
     pub command_prefix: String,
+}
+
+/// A sender whose way of signing and reading is known: it needs a secret and nothing else.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PresetSource {
+    /// The secrets that webhooks may be signed with; several while one is being replaced.
+    pub secrets: OneOrMany<SecretText>,
+}
+
+/// GitLab, by its secret token or by its signing token.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GitlabSource {
+    /// The secret tokens, or the signing tokens (`whsec_…`); several while one is being replaced.
+    pub secrets: OneOrMany<SecretText>,
+    /// Whether only a signing token will do. One is known by how it begins, so this only keeps a plain one out.
+    #[serde(default)]
+    pub signing: bool,
+}
+
+/// Linear.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinearSource {
+    /// The signing secrets; several while one is being replaced.
+    pub secrets: OneOrMany<SecretText>,
+    /// How far the time stamp in the body may be away from the present.
+    #[serde(default = "one_minute")]
+    pub window: Duration,
+}
+
+fn one_minute() -> Duration {
+    Duration::secs(60)
+}
+
+/// Grafana's webhook contact point with an HMAC signature.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GrafanaSource {
+    /// The secrets of the HMAC signature; several while one is being replaced.
+    pub secrets: OneOrMany<SecretText>,
+    /// The header that holds the signature, as the contact point names it.
+    #[serde(default = "grafana_header")]
+    pub header: HeaderText,
+    /// The header that holds the time stamp, if the contact point names one; it is then demanded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp_header: Option<HeaderText>,
+}
+
+fn grafana_header() -> HeaderText {
+    HeaderText::read("X-Grafana-Alerting-Signature").expect("a literal form")
+}
+
+/// Azure DevOps, which shows a user name and password.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AzureDevopsSource {
+    /// The basic authentication user name of the subscription.
+    #[schemars(length(min = 1))]
+    pub username: String,
+    /// Its passwords; several while one is being replaced.
+    pub secrets: OneOrMany<SecretText>,
 }
 
 fn default_prefix() -> String {
@@ -41,27 +138,62 @@ impl GithubSource {
     }
 }
 
+/// Does the same with whatever kind it is.
+macro_rules! each_kind {
+    ($source:expr, $known:ident => $what:expr) => {
+        match $source {
+            SourceConfig::Github($known) => $what,
+            SourceConfig::Hmac($known) => $what,
+            SourceConfig::StandardWebhooks($known) => $what,
+            SourceConfig::Token($known) => $what,
+            SourceConfig::Basic($known) => $what,
+            SourceConfig::Gitlab($known) => $what,
+            SourceConfig::Linear($known) => $what,
+            SourceConfig::Grafana($known) => $what,
+            SourceConfig::AzureDevops($known) => $what,
+            SourceConfig::Gitea($known)
+            | SourceConfig::Forgejo($known)
+            | SourceConfig::Bitbucket($known)
+            | SourceConfig::Jira($known)
+            | SourceConfig::Sentry($known)
+            | SourceConfig::Pagerduty($known)
+            | SourceConfig::Stripe($known) => $what,
+        }
+    };
+}
+
 impl SourceConfig {
     /// The word for its kind, as the file has it.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Github(_) => "github",
+            Self::Hmac(_) => "hmac",
+            Self::StandardWebhooks(_) => "standard-webhooks",
+            Self::Token(_) => "token",
+            Self::Basic(_) => "basic",
+            Self::Gitlab(_) => "gitlab",
+            Self::Gitea(_) => "gitea",
+            Self::Forgejo(_) => "forgejo",
+            Self::Bitbucket(_) => "bitbucket",
+            Self::Jira(_) => "jira",
+            Self::Linear(_) => "linear",
+            Self::Sentry(_) => "sentry",
+            Self::Pagerduty(_) => "pagerduty",
+            Self::Grafana(_) => "grafana",
+            Self::Stripe(_) => "stripe",
+            Self::AzureDevops(_) => "azure-devops",
         }
     }
 
     /// The secrets that its webhooks may be signed with.
     #[must_use]
     pub fn secrets(&self) -> &[SecretText] {
-        match self {
-            Self::Github(source) => &source.secrets,
-        }
+        each_kind!(self, source => &source.secrets)
     }
 
     pub(super) fn secrets_mut(&mut self) -> &mut [SecretText] {
-        match self {
-            Self::Github(source) => &mut source.secrets.0,
-        }
+        each_kind!(self, source => &mut source.secrets.0)
     }
 
     pub(super) fn check(&self, document: &Document, path: &Path, found: &mut Findings) {
@@ -70,14 +202,58 @@ impl SourceConfig {
         {
             found.fault(document, path, message);
         }
-        let Self::Github(source) = self;
-        let prefix = &source.command_prefix;
+        match self {
+            Self::Github(source) => source.check(document, path, found),
+            Self::Hmac(source) => source.check(document, path, found),
+            Self::StandardWebhooks(source) => source.check(document, path, found),
+            Self::Token(source) => source.check(document, path, found),
+            Self::Basic(source) => source.check(document, path, found),
+            Self::Gitlab(source) => source.check(document, path, found),
+            Self::Linear(source) => check_window(source.window, document, &path.key("window"), found),
+            Self::AzureDevops(source) => check_username(&source.username, document, path, found),
+            Self::Gitea(_)
+            | Self::Forgejo(_)
+            | Self::Bitbucket(_)
+            | Self::Jira(_)
+            | Self::Sentry(_)
+            | Self::Pagerduty(_)
+            | Self::Grafana(_)
+            | Self::Stripe(_) => {}
+        }
+    }
+}
+
+impl GithubSource {
+    fn check(&self, document: &Document, path: &Path, found: &mut Findings) {
+        let prefix = &self.command_prefix;
         if !(2..=32).contains(&prefix.len()) || prefix.chars().any(|c| c.is_whitespace() || c.is_control()) {
             found.fault(
                 document,
                 &path.key("command_prefix"),
                 "a prefix is one word of 2 to 32 characters: `/copilot`",
             );
+        }
+    }
+}
+
+impl GitlabSource {
+    /// Whether its webhooks are signed: by how its tokens begin.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.secrets.iter().any(|secret| secret.value().expose().starts_with("whsec_"))
+    }
+
+    fn check(&self, document: &Document, path: &Path, found: &mut Findings) {
+        // Without its secrets (a command that needs none) there is nothing to hold together.
+        if self.secrets.iter().any(|secret| secret.value().expose().is_empty()) {
+            return;
+        }
+        if self.is_signed() {
+            // A plain token beside it would make the signature worth no more than the token.
+            check_keys(&self.secrets, document, path, found);
+        } else if self.signing {
+            let message = "`signing` demands signing tokens, which begin with `whsec_`, and none of the secrets does";
+            found.fault(document, &path.key("signing"), message);
         }
     }
 }

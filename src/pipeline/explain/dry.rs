@@ -31,6 +31,7 @@ pub fn of_payload(
         subject_url: None,
         label: None,
         command: None,
+        alert: None,
         received_at: None,
         state: None,
         outcome: String::new(),
@@ -83,7 +84,7 @@ fn ask_rules(told: &mut Explanation, live: &Live, sight: &Sight<'_>) {
     let event = sight.event;
     let name = sight.command.map(|command| command.name.as_str());
     let label = sort::put_on(event);
-    let candidates = live.rules.candidates(&event.source, &event.full_name(), &event.name, label, name);
+    let candidates = sort::listeners(live, event, label, name);
     let written = silent::written(&live.rules.source_json);
     let mut had: Option<&Rule> = None;
     let mut rules = Vec::new();

@@ -40,6 +40,8 @@ pub struct Explanation {
     pub label: Option<String>,
     /// What was written after the command prefix, its first word; empty for free text.
     pub command: Option<String>,
+    /// The state of the alert that it tells of.
+    pub alert: Option<String>,
     /// When it came; absent for a dry run.
     pub received_at: Option<Moment>,
     /// Where it stands; absent for a dry run.
@@ -124,6 +126,7 @@ pub async fn of_delivery(bridge: &Bridge, id: DeliveryId) -> Result<Option<Expla
         subject_url: some(delivery.subject_url.as_ref()),
         label: None,
         command: None,
+        alert: None,
         received_at: Some(delivery.received_at),
         state: Some(delivery.state),
         outcome: outcome(&delivery, &decisions),
@@ -204,6 +207,7 @@ fn add_facts(told: &mut Explanation, event: &Event, live: &Live) {
     told.repo = event.repo.as_ref().map(crate::domain::event::Repo::full_name);
     told.subject_url = event.subject.as_ref().map(|subject| subject.url.clone()).filter(|url| !url.is_empty());
     told.label = sort::put_on(event).map(str::to_owned);
+    told.alert = sort::alert_state(event).map(str::to_owned);
     if let Some(source) = live.sources.get(&event.source)
         && let Said::Command(command) = sort::said(event, source)
     {

@@ -13,6 +13,7 @@ pub(super) struct Written {
     labels: Vec<String>,
     commands: Vec<String>,
     events: Vec<String>,
+    alerts: Vec<String>,
 }
 
 /// What an event offers to the index.
@@ -22,6 +23,7 @@ pub(super) struct Heard<'a> {
     event: &'a str,
     label: Option<&'a str>,
     command: Option<&'a str>,
+    alert: Option<&'a str>,
 }
 
 impl<'a> Heard<'a> {
@@ -31,6 +33,7 @@ impl<'a> Heard<'a> {
             event: &told.event,
             label: told.label.as_deref(),
             command: told.command.as_deref(),
+            alert: told.alert.as_deref(),
         }
     }
 }
@@ -48,6 +51,7 @@ fn one(rule: &Value) -> Written {
         labels: texts(&on["label"]),
         commands: texts(&on["command"]),
         events: texts(&on["event"]),
+        alerts: texts(&on["alert"]),
     }
 }
 
@@ -68,6 +72,9 @@ pub(super) fn why(rule: &Written, all: &[Written], heard: Heard<'_>, body_known:
     }
     if !rule.events.is_empty() {
         return rule.misses_event(heard.event);
+    }
+    if !rule.alerts.is_empty() {
+        return rule.misses_alert(heard, body_known);
     }
     let about_labels = matches!(heard.event, "issues.labeled" | "pull_request.labeled");
     if !rule.labels.is_empty() {
@@ -91,6 +98,16 @@ impl Written {
         let name = event.split('.').next().unwrap_or(event);
         let hears = self.events.iter().any(|wanted| wanted == event || wanted == name);
         (!hears).then(|| format!("listens to {}, and this was `{event}`", quoted(&self.events)))
+    }
+
+    fn misses_alert(&self, heard: Heard<'_>, body_known: bool) -> Option<String> {
+        let wants = format!("listens to alerts that are {}", quoted(&self.alerts));
+        match heard.alert {
+            Some(state) if self.alerts.iter().any(|wanted| wanted == state || wanted == "*") => None,
+            Some(state) => Some(format!("{wants}, and this one is `{state}`")),
+            None if body_known => Some(format!("{wants}, and `{}` is none", heard.event)),
+            None => Some(format!("{wants}, and this was another or none")),
+        }
     }
 
     fn misses_command(&self, all: &[Self], heard: Heard<'_>, body_known: bool) -> Option<String> {
@@ -139,7 +156,7 @@ mod tests {
             { "name": "other", "sources": ["gitlab"], "on": { "label": "fix" } },
             { "name": "opened", "on": { "event": ["issues.opened", "push"] } }
         ]));
-        let heard = Heard { source: "github", event, label, command };
+        let heard = Heard { source: "github", event, label, command, alert: None };
         rules.iter().map(|rule| why(rule, &rules, heard, body_known).unwrap_or_else(|| "listens".to_owned())).collect()
     }
 

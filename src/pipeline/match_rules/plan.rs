@@ -7,7 +7,7 @@ use crate::domain::event::{Account, Event, SubjectKind};
 use crate::domain::intent;
 use crate::domain::rule::{Rule, RunAs, Trigger};
 use crate::domain::task::State;
-use crate::domain::trust::Marker;
+use crate::domain::trust::{Marker, clean_line};
 use crate::github::{CallError, Next, RepoPath};
 use crate::ids::{PersonId, TaskId};
 use crate::pipeline::decide::Plan;
@@ -18,6 +18,9 @@ use crate::pipeline::sight::Sight;
 use crate::pipeline::{Bridge, Live, StepError};
 use crate::store::tasks::Hold;
 use crate::store::tasks::make::NewTask;
+
+/// Longest title or link in the story of another task, in characters.
+const TOLD_LIMIT: usize = 300;
 
 /// What the guards of a rule say.
 pub(super) enum Gate {
@@ -66,29 +69,27 @@ pub(super) async fn plan(
         Ok(plain) => plain,
         Err(why) => return Ok(Gate::Failed(why)),
     };
-    let Some((actor, origin)) = actor_and_repo(event) else {
-        return Ok(refused("allow: the event names no repository, or nobody who did it", "", false));
+    let asker = actor_and_repo(event);
+    let names_actors = live.sources.get(&event.source).is_none_or(|source| source.source.names_actors());
+    let (allowed, allow_pending) = match &asker {
+        Some((actor, origin)) => match actor_may(bridge, rule, event, actor, origin).await {
+            Ok(allowed) => allowed,
+            Err(gate) => return Ok(gate),
+        },
+        None if names_actors => {
+            return Ok(refused("allow: the event names no repository, or nobody who did it", "", false));
+        }
+        None => match sender_may(rule, &event.source) {
+            Ok(why) => (why, false),
+            Err(gate) => return Ok(gate),
+        },
     };
-    let (allowed, allow_pending) = match may(bridge, &rule.allow, &origin, actor).await {
-        May::Yes(why) => (why, false),
-        May::Later(later) => return Ok(Gate::Later { later, known: false }),
-        May::No { needs, saw, insider } => {
-            return Ok(refused(format!("allow: @{} needs {needs}", actor.login), saw, insider));
-        }
-        // Nothing to look it up with. Someone whom GitHub let put a label on, or whom it calls a member, may
-        // wait for a token; the right is then looked up before the start. Anybody else is refused.
-        May::NoReader(why) if rule.run_as == RunAs::Actor && is_known_there(event) => {
-            (format!("to be looked up before the start: {why}"), true)
-        }
-        May::NoReader(why) => {
-            return Ok(refused(format!("allow: the right of @{} cannot be looked up", actor.login), why, false));
-        }
-    };
-    let runs_as = match runs_as(bridge, rule, actor).await? {
+    let runs_as = match runs_as(bridge, rule, asker.as_ref().map(|(actor, _)| *actor)).await? {
         Ok(runs_as) => runs_as,
         Err(gate) => return Ok(gate),
     };
-    let (repo_id, path) = match workplace(bridge, rule, event, &origin, &runs_as).await {
+    let origin = asker.as_ref().map(|(_, origin)| origin);
+    let (repo_id, path) = match workplace(bridge, rule, event, origin, &runs_as).await {
         Ok(found) => found,
         Err(Gate::Later { later, .. }) => return Ok(Gate::Later { later, known: !allow_pending }),
         Err(gate) => return Ok(gate),
@@ -99,6 +100,7 @@ pub(super) async fn plan(
         Err(NoPrompt::Refused(why)) => return Ok(refused(why, "", true)),
         Err(NoPrompt::Later(later)) => return Ok(Gate::Later { later, known: !allow_pending }),
     };
+    let actor = asker.map(|(actor, _)| actor);
     let task = new_task(bridge, live, concern, rule, actor, &runs_as, repo_id, &path, prompt, allow_pending);
     let mut saw = allowed.clone();
     if let Some(when) = &rule.when {
@@ -108,11 +110,66 @@ pub(super) async fn plan(
         position,
         intents: intent::keys(&rule.name, event, &concern.delivery.sender_id).to_vec(),
         once_then: rule.once_per.as_ref().map(|once| once.then),
+        once_window: rule.once_per.as_ref().and_then(|once| once.window),
+        told: told(event, &concern.delivery.sender_id),
         limits: rule.limits.clone(),
         allowed,
         saw,
         task,
     })))
+}
+
+/// Whether the one who did it may, and whether that is still to be looked up before the start.
+async fn actor_may(
+    bridge: &Bridge,
+    rule: &Rule,
+    event: &Event,
+    actor: &Account,
+    origin: &RepoPath,
+) -> Result<(String, bool), Gate> {
+    match may(bridge, &rule.allow, origin, actor).await {
+        May::Yes(why) => Ok((why, false)),
+        May::Later(later) => Err(Gate::Later { later, known: false }),
+        May::No { needs, saw, insider } => Err(refused(format!("allow: @{} needs {needs}", actor.login), saw, insider)),
+        // Nothing to look it up with. Someone whom GitHub let put a label on, or whom it calls a member, may
+        // wait for a token; the right is then looked up before the start. Anybody else is refused.
+        May::NoReader(why) if rule.run_as == RunAs::Actor && is_known_there(event) => {
+            Ok((format!("to be looked up before the start: {why}"), true))
+        }
+        May::NoReader(why) => {
+            Err(refused(format!("allow: the right of @{} cannot be looked up", actor.login), why, false))
+        }
+    }
+}
+
+/// Whether the signature of a sender that names nobody is enough. `check` demands all of this; here it is held once more,
+/// because it decides with whose rights something is done.
+fn sender_may(rule: &Rule, source: &str) -> Result<String, Gate> {
+    let missing = if !rule.allow.sources.iter().any(|allowed| allowed == source) {
+        format!(
+            "allow: the source `{source}` names nobody whose right could be looked up, and is not under `allow.sources`"
+        )
+    } else if rule.run_as == RunAs::Actor {
+        format!("run_as: the source `{source}` names nobody whose token the task could run with")
+    } else if rule.task.repo.is_none() {
+        format!("task.repo: the source `{source}` names no repository of GitHub")
+    } else {
+        return Ok(format!("the signature of the source `{source}` is enough (allow.sources)"));
+    };
+    Err(refused(missing, "", false))
+}
+
+/// What a further wish adds to the story of the task that it belongs to: what, and where to look.
+fn told(event: &Event, sender_id: &str) -> String {
+    let subject = event.subject.as_ref();
+    let title = subject.map(|subject| clean_line(&subject.title, TOLD_LIMIT)).unwrap_or_default();
+    let link = subject.map(|subject| clean_line(&subject.url, TOLD_LIMIT)).unwrap_or_default();
+    let mut text = format!("{} from `{}` (its id {sender_id})", event.full_name(), event.source);
+    for more in [title, link].iter().filter(|more| !more.is_empty()) {
+        text.push_str(": ");
+        text.push_str(more);
+    }
+    text
 }
 
 /// Labels need triage rights; for a comment GitHub's own word about its author, who is the actor.
@@ -123,9 +180,10 @@ fn is_known_there(event: &Event) -> bool {
     }
 }
 
-async fn runs_as(bridge: &Bridge, rule: &Rule, actor: &Account) -> Result<Result<RunsAs, Gate>, StepError> {
+async fn runs_as(bridge: &Bridge, rule: &Rule, actor: Option<&Account>) -> Result<Result<RunsAs, Gate>, StepError> {
     let now = bridge.ground.now();
     let RunAs::Person(login) = &rule.run_as else {
+        let Some(actor) = actor else { return Ok(Err(refused("run_as: nobody is known to have done it", "", false))) };
         let id = PersonId(actor.id);
         let has_token = bridge.store.person(id).await?.is_some_and(|person| person.usable_token(now).is_some());
         return Ok(Ok(RunsAs { id, login: actor.login.clone(), has_token }));
@@ -151,13 +209,16 @@ async fn workplace(
     bridge: &Bridge,
     rule: &Rule,
     event: &Event,
-    origin: &RepoPath,
+    origin: Option<&RepoPath>,
     runs_as: &RunsAs,
 ) -> Result<(i64, RepoPath), Gate> {
     let origin_id = event.repo.as_ref().map(|repo| repo.id).unwrap_or_default();
-    let Some(path) = &rule.task.repo else { return Ok((origin_id, origin.clone())) };
-    let path: RepoPath = path.parse().map_err(|error| Gate::Failed(format!("task.repo: {error}")))?;
-    if path == *origin {
+    let path: RepoPath = match (&rule.task.repo, origin) {
+        (Some(path), _) => path.parse().map_err(|error| Gate::Failed(format!("task.repo: {error}")))?,
+        (None, Some(origin)) => return Ok((origin_id, origin.clone())),
+        (None, None) => return Err(refused("task.repo: neither rule nor event names a repository", "", false)),
+    };
+    if Some(&path) == origin {
         return Ok((origin_id, path));
     }
     let unreadable = |why: String| refused(format!("task.repo: {path} cannot be looked up"), why, true);
@@ -179,7 +240,7 @@ fn new_task(
     live: &Live,
     concern: &Concern,
     rule: &Rule,
-    actor: &Account,
+    actor: Option<&Account>,
     runs_as: &RunsAs,
     repo_id: i64,
     path: &RepoPath,
@@ -228,8 +289,8 @@ fn new_task(
             .as_ref()
             .filter(|_| matches!(rule.on, Trigger::Label(_)))
             .map(|label| label.name.clone()),
-        actor_id: Some(actor.id),
-        actor_login: actor.login.clone(),
+        actor_id: actor.map(|actor| actor.id),
+        actor_login: actor.map(|actor| actor.login.clone()).unwrap_or_default(),
         person_id: runs_as.id,
         person_login: runs_as.login.clone(),
         allow_pending,

@@ -3,19 +3,13 @@
 
 mod payload;
 mod read;
-mod scan;
 mod signature;
-
-use std::borrow::Cow;
 
 use http::HeaderMap;
 
-use super::{Envelope, Reading, Refusal, Unreadable, only};
+use super::{Envelope, Reading, Refusal, Unreadable, is_plain, json_bytes, only, scan};
 use crate::domain::event::Event;
 use crate::secret::Secret;
-
-/// Longest header value that is kept, in bytes; GitHub's are far shorter.
-const HEADER_LIMIT: usize = 128;
 
 /// One configured GitHub webhook sender.
 #[derive(Debug)]
@@ -51,7 +45,7 @@ impl GithubSource {
     }
 
     pub(super) fn read(&self, source: &str, envelope: &Envelope, body: &[u8]) -> Result<Reading, Unreadable> {
-        let json = json_bytes(envelope, body)?;
+        let json = json_bytes(&envelope.content_type, body)?;
         let json = scan::check(&json).map_err(|why| Unreadable(why.to_owned()))?;
         if envelope.event_name == "ping" {
             return Ok(Reading::Ping);
@@ -76,23 +70,5 @@ pub(super) fn identify(event: &mut Event, envelope: &Envelope, body: &[u8]) -> R
 
 /// The payload as it is, for rules that mention `payload`.
 pub(super) fn payload_value(envelope: &Envelope, body: &[u8]) -> Result<serde_json::Value, Unreadable> {
-    serde_json::from_slice(&json_bytes(envelope, body)?).map_err(|error| Unreadable(error.to_string()))
-}
-
-/// The JSON in a body: the body itself, or the form field `payload`.
-fn json_bytes<'a>(envelope: &Envelope, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Unreadable> {
-    let kind = envelope.content_type.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Ok(Cow::Borrowed(body));
-    }
-    let mut fields = form_urlencoded::parse(body).filter(|(name, _)| name == "payload");
-    match (fields.next(), fields.next()) {
-        (Some((_, value)), None) => Ok(Cow::Owned(value.into_owned().into_bytes())),
-        (None, _) => Err(Unreadable("the form has no field `payload`".to_owned())),
-        (Some(_), Some(_)) => Err(Unreadable("the form has the field `payload` twice".to_owned())),
-    }
-}
-
-fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.len() <= HEADER_LIMIT && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+    serde_json::from_slice(&json_bytes(&envelope.content_type, body)?).map_err(|error| Unreadable(error.to_string()))
 }

@@ -223,6 +223,51 @@ impl Tx {
         .await?)
     }
 
+    /// The newest task with the key of a rule that was made since a moment, or that still holds the key. Alone with the rule,
+    /// nobody adds one meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn newest_with_key(
+        &mut self,
+        rule: &str,
+        key: &str,
+        since: Moment,
+        now: Moment,
+    ) -> Result<Option<TaskId>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* newest_with_key */
+            SELECT id AS "id: TaskId" FROM tasks
+            WHERE rule = $1 AND once_key = $2
+              AND (created_at > $3
+                   OR ended_at IS NULL AND NOT (state = 'idle' AND once_idle_s IS NOT NULL
+                                                AND changed_at + once_idle_s * interval '1 second' <= $4))
+            ORDER BY created_at DESC, line DESC LIMIT 1"#,
+            rule,
+            key,
+            since,
+            now
+        )
+        .fetch_optional(self.connection())
+        .await?)
+    }
+
+    /// How many notes stand in the story of a task, up to `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn notes_of(&mut self, task: TaskId, most: i64) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* notes_of */
+            SELECT count(*) AS "count!" FROM
+                (SELECT FROM timeline WHERE task_id = $1 AND kind = 'note' LIMIT $2) notes"#,
+            task.0,
+            most
+        )
+        .fetch_one(self.connection())
+        .await?)
+    }
+
     /// Live tasks that hold the key of a rule, in their line; a task idle for its time has let go. Alone with
     /// the rule, nobody adds one meanwhile.
     ///

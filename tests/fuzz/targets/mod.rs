@@ -8,6 +8,7 @@ mod payload;
 mod prompt;
 mod rules;
 mod sealed;
+mod sender;
 mod signature;
 mod template;
 
@@ -19,6 +20,7 @@ pub(crate) use payload::PAYLOAD;
 pub(crate) use prompt::PROMPT;
 pub(crate) use rules::RULES;
 pub(crate) use sealed::SEALED;
+pub(crate) use sender::SENDER;
 pub(crate) use signature::SIGNATURE;
 pub(crate) use template::TEMPLATE;
 
@@ -35,5 +37,5 @@ pub(crate) struct Target {
 }
 
 #[cfg(guided)]
-pub(crate) const ALL: [&Target; 10] =
-    [&SIGNATURE, &PAYLOAD, &COMMAND, &RULES, &CURSOR, &PROMPT, &TEMPLATE, &CONDITION, &ANSWER, &SEALED];
+pub(crate) const ALL: [&Target; 11] =
+    [&SIGNATURE, &PAYLOAD, &COMMAND, &RULES, &CURSOR, &PROMPT, &TEMPLATE, &CONDITION, &ANSWER, &SEALED, &SENDER];

@@ -6,6 +6,7 @@ mod generated;
 mod rule_set;
 mod rules;
 mod secrets;
+mod senders;
 mod yaml;
 
 use std::path::Path;

@@ -6,5 +6,6 @@ pub(crate) mod install;
 pub(crate) mod payloads;
 pub(crate) mod postgres;
 pub(crate) mod program;
+pub(crate) mod senders;
 pub(crate) mod stories;
 pub(crate) mod world;
