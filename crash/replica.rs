@@ -64,6 +64,7 @@ pub(crate) async fn live(
                 }
                 0..75 => {
                     child.kill().await?;
+                    stage.died();
                     stage.tally.add("kills.kill9", 1);
                 }
                 _ => term(&stage, number, &mut child).await?,
@@ -137,7 +138,7 @@ fn signal(pid: Option<i32>, signal: Signal) {
 /// It ended although nobody sent it a signal.
 fn ended(stage: &Stage, number: usize, pid: Option<i32>, status: ExitStatus) {
     match status.signal() {
-        Some(raw) if raw == Signal::ABORT.as_raw() && was_aborted(stage, pid) => {}
+        Some(raw) if raw == Signal::ABORT.as_raw() && was_aborted(stage, pid) => stage.died(),
         Some(raw) => stage.wrong(format!("replica {number} died of signal {raw} by itself")),
         // Its database went down while it started: a supervisor would start it again, and so do we.
         None if stage.options.kills_database() => stage.tally.add("replicas.gave_up", 1),

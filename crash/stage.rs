@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use taskbridge::clock::Ground;
 use taskbridge::sandbox::{Control, Pace, RepoSpec, Role, Sandbox, SandboxConfig, UserSpec};
 use tokio::io::AsyncWriteExt as _;
@@ -62,9 +63,22 @@ pub(crate) struct Stage {
     pub generation: watch::Sender<u64>,
     /// All sealing keys that were ever in use.
     pub keys: Mutex<Vec<String>>,
+    /// When a replica was killed or aborted.
+    pub deaths: Mutex<Vec<DateTime<Utc>>>,
 }
 
 impl Stage {
+    /// Notes that a replica died, and not by itself.
+    pub(crate) fn died(&self) {
+        self.deaths.lock().unwrap_or_else(PoisonError::into_inner).push(self.ground.now());
+    }
+
+    /// How many died between two moments.
+    pub(crate) fn deaths_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> usize {
+        let deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
+        deaths.iter().filter(|at| (from..=to).contains(*at)).count()
+    }
+
     pub(crate) async fn set(options: &Options, seed: u64) -> Result<Arc<Self>, Fatal> {
         let folder = std::env::temp_dir().join(format!("taskbridge-crash-{}-{seed}", std::process::id()));
         fs::create_dir_all(&folder)?;
@@ -95,6 +109,7 @@ impl Stage {
             wrong: Mutex::default(),
             generation: watch::channel(1).0,
             keys: Mutex::new(vec![dice.hex::<32>()]),
+            deaths: Mutex::default(),
             folder,
         };
         let key = stage.new_key_file(1)?;
