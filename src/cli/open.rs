@@ -326,6 +326,7 @@ pub fn settings_of(config: &Config) -> Settings {
         keep_tasks: config.retention.tasks.into(),
         at_once: usize::try_from(config.tasks.starts_at_once).unwrap_or(1),
         limits: config.limits.bounds(),
+        connect_url: config.connect_url(),
         agent_ids: AGENT_IDS.to_vec(),
     }
 }

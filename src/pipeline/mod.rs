@@ -18,12 +18,15 @@ pub mod forget;
 pub mod guard;
 /// The deliveries that this process holds.
 pub mod in_hand;
+/// From a chat account to a person.
+pub mod links;
 /// From a recorded delivery to decisions and tasks.
 pub mod match_rules;
 /// Taking in what GitHub says about a task.
 pub mod observe;
 /// People: adding, removing, whose token.
 pub mod people;
+mod places;
 /// From a verified request to a committed row.
 pub mod record;
 mod record_start;

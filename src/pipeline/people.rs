@@ -6,6 +6,7 @@ use crate::domain::task::State;
 use crate::fail_point::{Point, reach};
 use crate::github::{CallError, RepoPath, Session, Token, TokenOwner};
 use crate::ids::{PersonId, TaskId};
+use crate::pipeline::places::{refresh_place, token_place};
 use crate::pipeline::transition::{lock_in_line, resume};
 use crate::secret::Secret;
 use crate::store::people::Person;
@@ -80,10 +81,6 @@ pub(super) async fn refuse(bridge: &Bridge, id: PersonId, sealed: &[u8], error: 
 pub(super) async fn still_without_token(bridge: &Bridge, tx: &mut Tx, id: PersonId) -> Result<bool, StepError> {
     tx.alone_with(&format!("token:{id}")).await?;
     Ok(!tx.has_usable_token(id, bridge.ground.now()).await?)
-}
-
-fn token_place(row: &str) -> Place<'_> {
-    Place { table: "people", row, column: "token" }
 }
 
 /// A session to look things up with: the App's where it is installed, else the person's own.
@@ -270,11 +267,17 @@ pub async fn reseal(bridge: &Bridge) -> Result<usize, NoToken> {
 }
 
 async fn reseal_one(bridge: &Bridge, person: &Person) -> Result<bool, NoToken> {
-    let Some(old) = person.token.as_deref().filter(|sealed| bridge.vault.needs_reseal(sealed)) else {
-        return Ok(false);
-    };
     let row = person.id.to_string();
-    let token = bridge.vault.open(&token_place(&row), old)?;
-    let new = bridge.vault.seal(&token_place(&row), token.expose().as_bytes(), &bridge.ground);
-    Ok(bridge.store.reseal_token(person.id, old, &new.0).await?)
+    let old = |sealed: &Option<Vec<u8>>| sealed.as_deref().is_some_and(|sealed| bridge.vault.needs_reseal(sealed));
+    if !old(&person.token) && !old(&person.refresh_token) {
+        return Ok(false);
+    }
+    let again = |sealed: &Option<Vec<u8>>, place: Place<'_>| -> Result<Option<Vec<u8>>, NoToken> {
+        let Some(sealed) = sealed else { return Ok(None) };
+        let token = bridge.vault.open(&place, sealed)?;
+        Ok(Some(bridge.vault.seal(&place, token.expose().as_bytes(), &bridge.ground).0))
+    };
+    let token = again(&person.token, token_place(&row))?;
+    let refresh = again(&person.refresh_token, refresh_place(&row))?;
+    Ok(bridge.store.reseal_token(person.id, person.token_version, token.as_deref(), refresh.as_deref()).await?)
 }
