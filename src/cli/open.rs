@@ -9,7 +9,7 @@ use super::stop::{Hangup, Stop};
 use crate::clock::{Ground, SharedClock};
 use crate::config::{Config, Loaded, OnUncertain, Reader};
 use crate::domain::hourly::Hourly;
-use crate::github::{AppSettings, Github, Settings as GithubSettings};
+use crate::github::{AppSettings, Github, Settings as GithubSettings, SignInSettings};
 use crate::pipeline::{Bridge, Settings};
 use crate::secret::Secret;
 use crate::store::embedded::{EmbeddedError, EmbeddedPostgres};
@@ -286,6 +286,11 @@ pub(super) fn github(config: &Config, ground: &Ground) -> Result<Github, CliErro
         app: github.app.as_ref().map(|app| AppSettings {
             id: i64::try_from(app.id).unwrap_or(i64::MAX),
             private_key_pem: app.private_key.value().clone(),
+        }),
+        sign_in: github.sign_in.as_ref().map(|sign_in| SignInSettings {
+            client_id: sign_in.client_id.clone(),
+            client_secret: sign_in.client_secret.value().clone(),
+            scopes: sign_in.scopes.clone(),
         }),
     };
     Github::new(settings, ground.clone()).map_err(|error| CliError::Said(format!("github: {error}")))

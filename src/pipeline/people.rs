@@ -1,18 +1,24 @@
 //! People and their tokens: added by hand, opened only for the call that needs them, and marked at once
 //! when GitHub refuses them.
 
+use chrono::TimeDelta;
+
 use super::{Bridge, StepError};
 use crate::domain::task::State;
 use crate::fail_point::{Point, reach};
 use crate::github::{CallError, RepoPath, Session, Token, TokenOwner};
 use crate::ids::{PersonId, TaskId};
 use crate::pipeline::places::{refresh_place, token_place};
+use crate::pipeline::refresh::{NotRenewed, renew};
 use crate::pipeline::transition::{lock_in_line, resume};
 use crate::secret::Secret;
 use crate::store::people::Person;
 use crate::store::tasks::Hold;
 use crate::store::{StoreError, Tx};
 use crate::vault::Place;
+
+/// A token that ends within this time is renewed before it is used.
+const DYING: TimeDelta = TimeDelta::seconds(60);
 
 /// Why there is no token to act with.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +29,9 @@ pub enum NoToken {
     /// It is there and does not open: an operator must look at the sealing keys.
     #[error("the stored token does not open: {0}")]
     Sealed(#[from] crate::vault::OpenError),
+    /// It must be renewed first, which did not work just now: try again later.
+    #[error("{}", .0.for_person())]
+    Later(CallError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -42,24 +51,42 @@ pub struct Acting {
 /// # Errors
 /// [`NoToken`].
 pub async fn act_as(bridge: &Bridge, id: PersonId) -> Result<Acting, NoToken> {
-    let person = bridge.store.person(id).await?.ok_or_else(|| {
-        NoToken::Missing(
-            "taskbridge holds no token for this account; an operator adds one with `taskbridge people add`".into(),
-        )
-    })?;
+    let there = bridge.store.person(id).await?;
+    let mut person = there
+        .ok_or_else(|| NoToken::Missing(format!("taskbridge holds no token for this account; {}", how(bridge))))?;
+    let now = bridge.ground.now();
+    if person.must_be_renewed(now + DYING) {
+        match renew(bridge, id, person.token_version).await {
+            // As it stands now: of the pair that was renewed, or why there is none.
+            Ok(()) | Err(NotRenewed::Ended) => person = bridge.store.person(id).await?.unwrap_or(person),
+            Err(NotRenewed::Later(_)) if !person.must_be_renewed(now) => {}
+            Err(NotRenewed::Later(why)) => return Err(NoToken::Later(CallError::NotSent { why })),
+            Err(NotRenewed::Sealed(error)) => return Err(error.into()),
+            Err(NotRenewed::Store(error)) => return Err(error.into()),
+        }
+    }
     let sealed = match person.usable_token(bridge.ground.now()) {
         Some(sealed) => sealed.to_vec(),
         None => {
             return Err(NoToken::Missing(format!(
-                "the stored token of @{} cannot be used any more{}; an operator gives a new one with `taskbridge people add`",
+                "the stored token of @{} cannot be used any more{}; {}",
                 person.login,
-                person.token_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default()
+                person.token_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default(),
+                how(bridge)
             )));
         }
     };
     let row = id.to_string();
     let secret = bridge.vault.open(&token_place(&row), &sealed)?;
     Ok(Acting { session: bridge.github.with_token(Token { secret, owner: TokenOwner::Person(id) }), sealed })
+}
+
+/// How there comes to be a token.
+fn how(bridge: &Bridge) -> &'static str {
+    match bridge.settings.connect_url {
+        Some(_) => "sign in on taskbridge's page `/connect`",
+        None => "an operator adds one with `taskbridge people add`",
+    }
 }
 
 /// Marks a token that GitHub does not accept, whoever finds out, unless a newer one was put since.
@@ -110,7 +137,11 @@ pub(super) async fn reader_and_token(
             Err(error) => return Err(NoReader::Call(error)),
         }
     }
-    act_as(bridge, actor).await.map(|acting| (acting.session, Some(acting.sealed))).map_err(NoReader::Token)
+    match act_as(bridge, actor).await {
+        Ok(acting) => Ok((acting.session, Some(acting.sealed))),
+        Err(NoToken::Later(error)) => Err(NoReader::Call(error)),
+        Err(error) => Err(NoReader::Token(error)),
+    }
 }
 
 /// Drops the App's token that a look-up was refused with: it was revoked or has ended early, which says nothing of
@@ -239,6 +270,8 @@ async fn release(bridge: &Bridge, task: TaskId) -> Result<bool, StepError> {
     if task.state != State::Held || task.hold != Some(Hold::Token) {
         return Ok(false);
     }
+    // Rights may have changed while it waited: they are looked up again before the start.
+    task.allow_pending = true;
     resume(&mut tx, &bridge.ground, &mut task, "a token is there again").await?;
     tx.commit().await?;
     Ok(true)

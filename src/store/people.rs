@@ -42,11 +42,21 @@ pub struct NewToken<'a> {
 }
 
 impl Person {
-    /// The sealed token, if GitHub has not refused it and it has not ended.
+    /// The sealed token, if GitHub has not refused it and it has not ended or can be renewed.
     #[must_use]
     pub fn usable_token(&self, now: Moment) -> Option<&[u8]> {
-        let alive = self.token_state == "ok" && self.token_expires_at.is_none_or(|end| end > now);
-        self.token.as_deref().filter(|_| alive)
+        let lasts = self.token_expires_at.is_none_or(|end| end > now) || self.can_be_renewed(now);
+        self.token.as_deref().filter(|_| lasts && self.token_state == "ok")
+    }
+
+    /// Whether the token has ended at `at` and there is something to make another with.
+    #[must_use]
+    pub fn must_be_renewed(&self, at: Moment) -> bool {
+        self.token_expires_at.is_some_and(|end| end <= at) && self.token_state == "ok" && self.can_be_renewed(at)
+    }
+
+    fn can_be_renewed(&self, now: Moment) -> bool {
+        self.refresh_token.is_some() && self.refresh_expires_at.is_none_or(|end| end > now)
     }
 }
 
@@ -266,7 +276,9 @@ impl Tx {
         Ok(sqlx::query_scalar!(
             r#"/* has_usable_token */
             SELECT EXISTS (SELECT FROM people WHERE id = $1 AND token IS NOT NULL AND token_state = 'ok'
-                             AND (token_expires_at IS NULL OR token_expires_at > $2)) AS "usable!""#,
+                             AND (token_expires_at IS NULL OR token_expires_at > $2
+                                  OR refresh_token IS NOT NULL AND coalesce(refresh_expires_at, 'infinity') > $2)
+                          ) AS "usable!""#,
             id.0,
             now
         )

@@ -54,6 +54,9 @@ pub struct SignInConfig {
     pub client_id: String,
     /// One of its client secrets.
     pub client_secret: SecretText,
+    /// The scopes that an OAuth app asks for. A GitHub App has its rights in its own settings: leave this out.
+    #[serde(default)]
+    pub scopes: Vec<String>,
 }
 
 /// A GitHub App.
