@@ -9,7 +9,7 @@ use super::stop::{Hangup, Stop};
 use crate::clock::{Ground, SharedClock};
 use crate::config::{Config, Loaded, OnUncertain, Reader};
 use crate::domain::hourly::Hourly;
-use crate::github::{AppSettings, Github, Settings as GithubSettings};
+use crate::github::{AppSettings, Github, Settings as GithubSettings, SignInSettings};
 use crate::pipeline::{Bridge, Settings};
 use crate::secret::Secret;
 use crate::store::embedded::{EmbeddedError, EmbeddedPostgres};
@@ -287,6 +287,11 @@ pub(super) fn github(config: &Config, ground: &Ground) -> Result<Github, CliErro
             id: i64::try_from(app.id).unwrap_or(i64::MAX),
             private_key_pem: app.private_key.value().clone(),
         }),
+        sign_in: github.sign_in.as_ref().map(|sign_in| SignInSettings {
+            client_id: sign_in.client_id.clone(),
+            client_secret: sign_in.client_secret.value().clone(),
+            scopes: sign_in.scopes.clone(),
+        }),
     };
     Github::new(settings, ground.clone()).map_err(|error| CliError::Said(format!("github: {error}")))
 }
@@ -326,6 +331,7 @@ pub fn settings_of(config: &Config) -> Settings {
         keep_tasks: config.retention.tasks.into(),
         at_once: usize::try_from(config.tasks.starts_at_once).unwrap_or(1),
         limits: config.limits.bounds(),
+        connect_url: config.connect_url(),
         agent_ids: AGENT_IDS.to_vec(),
     }
 }

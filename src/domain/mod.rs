@@ -12,6 +12,8 @@ pub mod condition;
 pub mod event;
 /// How many writes an hour are made with one token.
 pub mod hourly;
+/// Who somebody is on a chat platform.
+pub mod identity;
 /// What makes two deliveries one wish.
 pub mod intent;
 /// `prompt` and other templates of a rule: strict, with fuel and size limits.

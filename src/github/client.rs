@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::app::App;
 use super::error::SetupError;
+use super::oauth::OAuth;
 use super::presence::Write;
 use super::session::{Core, Session, Token};
 use super::settings::Settings;
@@ -21,6 +22,7 @@ pub struct Github(Arc<Inner>);
 struct Inner {
     core: Arc<Core>,
     app: Option<App>,
+    oauth: Option<OAuth>,
 }
 
 impl Github {
@@ -31,7 +33,8 @@ impl Github {
     pub fn new(settings: Settings, ground: Ground) -> Result<Self, SetupError> {
         let core = Arc::new(Core::new(&settings, ground)?);
         let app = settings.app.map(|app| App::new(app, core.clone())).transpose()?;
-        Ok(Self(Arc::new(Inner { core, app })))
+        let oauth = settings.sign_in.map(|sign_in| OAuth::new(sign_in, core.clone())).transpose()?;
+        Ok(Self(Arc::new(Inner { core, app, oauth })))
     }
 
     /// The host whose accounts and repositories these are, for example `github.com`.
@@ -56,6 +59,12 @@ impl Github {
     #[must_use]
     pub fn app(&self) -> Option<&App> {
         self.0.app.as_ref()
+    }
+
+    /// The app that people sign in with, if one is configured.
+    #[must_use]
+    pub fn oauth(&self) -> Option<&OAuth> {
+        self.0.oauth.as_ref()
     }
 
     /// Whether anything may be sent now. While GitHub does not answer at all, this is where it is asked now and then;

@@ -111,14 +111,14 @@ pub(super) struct Ask {
 
 /// What all sessions and the App share.
 pub(super) struct Core {
-    client: Client,
+    pub(super) client: Client,
     api: Url,
     /// Base of the pages, without a slash at the end.
     pub(super) web: String,
     /// Whose accounts and repositories these are.
     pub(super) host: String,
     version: HeaderValue,
-    timeout: Duration,
+    pub(super) timeout: Duration,
     limits: Limits,
     /// Whether GitHub answers at all.
     pub(super) presence: Presence,

@@ -33,6 +33,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// The GitHub App that the bridge also acts as, if there is one.
     pub app: Option<AppSettings>,
+    /// The app that people sign in with, if they can.
+    pub sign_in: Option<SignInSettings>,
 }
 
 /// A GitHub App's identity.
@@ -42,6 +44,17 @@ pub struct AppSettings {
     pub id: i64,
     /// Its RSA private key, PEM, PKCS#1 (as GitHub hands it out) or PKCS#8.
     pub private_key_pem: Secret,
+}
+
+/// The app that people sign in with.
+#[derive(Debug, Clone)]
+pub struct SignInSettings {
+    /// Its client id.
+    pub client_id: String,
+    /// Its client secret.
+    pub client_secret: Secret,
+    /// What an OAuth app asks for; a GitHub App has its rights in its settings.
+    pub scopes: Vec<String>,
 }
 
 impl Default for Settings {
@@ -55,6 +68,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(5),
             app: None,
+            sign_in: None,
         }
     }
 }

@@ -4,6 +4,8 @@
 pub mod api;
 /// What all bodies in flight may hold.
 pub mod budget;
+/// Where people sign in for themselves.
+pub mod connect;
 /// How long a request may take.
 pub mod deadline;
 /// Whether it lives and whether it is ready.
@@ -28,6 +30,7 @@ use axum::Router;
 pub fn router(state: AppState) -> Router {
     Router::new()
         .merge(hooks::routes())
+        .merge(connect::routes(&state.bridge))
         .merge(health::routes())
         .merge(api::routes())
         .fallback(problem::no_route)

@@ -80,6 +80,8 @@ pub struct Settings {
     pub at_once: usize,
     /// Limits over all rules.
     pub limits: Limits,
+    /// The page where people sign in for themselves, without a slash at its end, if they can.
+    pub connect_url: Option<String>,
     /// Account numbers of the agent itself, whose actions start nothing.
     pub agent_ids: Vec<i64>,
 }

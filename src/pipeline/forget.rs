@@ -77,6 +77,7 @@ async fn forget_each(bridge: &Bridge) -> Result<Forgotten, StepError> {
         tasks: count("tasks", in_batches(|| store.forget_tasks(tasks, BATCH)).await),
         others: count("reports", in_batches(|| store.forget_reports(deliveries, BATCH)).await)
             + count("refusals", store.forget_refusals(now - KEEP_REFUSALS).await)
+            + count("sign-ins", store.forget_sign_ins(now).await)
             + count("unlabels", store.forget_unlabels(now - KEEP_UNLABELS).await)
             + count("rule sets", store.forget_rule_versions(deliveries, BATCH).await),
     };

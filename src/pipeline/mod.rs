@@ -18,15 +18,20 @@ pub mod forget;
 pub mod guard;
 /// The deliveries that this process holds.
 pub mod in_hand;
+/// From a chat account to a person.
+pub mod links;
 /// From a recorded delivery to decisions and tasks.
 pub mod match_rules;
 /// Taking in what GitHub says about a task.
 pub mod observe;
 /// People: adding, removing, whose token.
 pub mod people;
+mod places;
 /// From a verified request to a committed row.
 pub mod record;
 mod record_start;
+/// Renewing pairs of tokens.
+pub mod refresh;
 /// From a rule and an event to the exact prompt.
 pub mod render_prompt;
 /// Telling people.
@@ -35,6 +40,8 @@ mod send_report;
 /// Settling tasks whose start has an unknown outcome.
 pub mod settle_uncertain;
 mod sight;
+/// People sign in for themselves.
+pub mod sign_in;
 /// What a delivery and the rules alone tell.
 pub mod sort;
 /// From a pending task to a remote one, exactly once.

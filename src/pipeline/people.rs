@@ -1,17 +1,24 @@
 //! People and their tokens: added by hand, opened only for the call that needs them, and marked at once
 //! when GitHub refuses them.
 
+use chrono::TimeDelta;
+
 use super::{Bridge, StepError};
 use crate::domain::task::State;
 use crate::fail_point::{Point, reach};
 use crate::github::{CallError, RepoPath, Session, Token, TokenOwner};
 use crate::ids::{PersonId, TaskId};
+use crate::pipeline::places::{refresh_place, token_place};
+use crate::pipeline::refresh::{NotRenewed, renew};
 use crate::pipeline::transition::{lock_in_line, resume};
 use crate::secret::Secret;
 use crate::store::people::Person;
 use crate::store::tasks::Hold;
 use crate::store::{StoreError, Tx};
 use crate::vault::Place;
+
+/// A token that ends within this time is renewed before it is used.
+const DYING: TimeDelta = TimeDelta::seconds(60);
 
 /// Why there is no token to act with.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +29,9 @@ pub enum NoToken {
     /// It is there and does not open: an operator must look at the sealing keys.
     #[error("the stored token does not open: {0}")]
     Sealed(#[from] crate::vault::OpenError),
+    /// It must be renewed first, which did not work just now: try again later.
+    #[error("{}", .0.for_person())]
+    Later(CallError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -41,24 +51,42 @@ pub struct Acting {
 /// # Errors
 /// [`NoToken`].
 pub async fn act_as(bridge: &Bridge, id: PersonId) -> Result<Acting, NoToken> {
-    let person = bridge.store.person(id).await?.ok_or_else(|| {
-        NoToken::Missing(
-            "taskbridge holds no token for this account; an operator adds one with `taskbridge people add`".into(),
-        )
-    })?;
+    let there = bridge.store.person(id).await?;
+    let mut person = there
+        .ok_or_else(|| NoToken::Missing(format!("taskbridge holds no token for this account; {}", how(bridge))))?;
+    let now = bridge.ground.now();
+    if person.must_be_renewed(now + DYING) {
+        match renew(bridge, id, person.token_version).await {
+            // As it stands now: of the pair that was renewed, or why there is none.
+            Ok(()) | Err(NotRenewed::Ended) => person = bridge.store.person(id).await?.unwrap_or(person),
+            Err(NotRenewed::Later(_)) if !person.must_be_renewed(now) => {}
+            Err(NotRenewed::Later(why)) => return Err(NoToken::Later(CallError::NotSent { why })),
+            Err(NotRenewed::Sealed(error)) => return Err(error.into()),
+            Err(NotRenewed::Store(error)) => return Err(error.into()),
+        }
+    }
     let sealed = match person.usable_token(bridge.ground.now()) {
         Some(sealed) => sealed.to_vec(),
         None => {
             return Err(NoToken::Missing(format!(
-                "the stored token of @{} cannot be used any more{}; an operator gives a new one with `taskbridge people add`",
+                "the stored token of @{} cannot be used any more{}; {}",
                 person.login,
-                person.token_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default()
+                person.token_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default(),
+                how(bridge)
             )));
         }
     };
     let row = id.to_string();
     let secret = bridge.vault.open(&token_place(&row), &sealed)?;
     Ok(Acting { session: bridge.github.with_token(Token { secret, owner: TokenOwner::Person(id) }), sealed })
+}
+
+/// How there comes to be a token.
+fn how(bridge: &Bridge) -> &'static str {
+    match bridge.settings.connect_url {
+        Some(_) => "sign in on taskbridge's page `/connect`",
+        None => "an operator adds one with `taskbridge people add`",
+    }
 }
 
 /// Marks a token that GitHub does not accept, whoever finds out, unless a newer one was put since.
@@ -80,10 +108,6 @@ pub(super) async fn refuse(bridge: &Bridge, id: PersonId, sealed: &[u8], error: 
 pub(super) async fn still_without_token(bridge: &Bridge, tx: &mut Tx, id: PersonId) -> Result<bool, StepError> {
     tx.alone_with(&format!("token:{id}")).await?;
     Ok(!tx.has_usable_token(id, bridge.ground.now()).await?)
-}
-
-fn token_place(row: &str) -> Place<'_> {
-    Place { table: "people", row, column: "token" }
 }
 
 /// A session to look things up with: the App's where it is installed, else the person's own.
@@ -113,7 +137,11 @@ pub(super) async fn reader_and_token(
             Err(error) => return Err(NoReader::Call(error)),
         }
     }
-    act_as(bridge, actor).await.map(|acting| (acting.session, Some(acting.sealed))).map_err(NoReader::Token)
+    match act_as(bridge, actor).await {
+        Ok(acting) => Ok((acting.session, Some(acting.sealed))),
+        Err(NoToken::Later(error)) => Err(NoReader::Call(error)),
+        Err(error) => Err(NoReader::Token(error)),
+    }
 }
 
 /// Drops the App's token that a look-up was refused with: it was revoked or has ended early, which says nothing of
@@ -242,6 +270,8 @@ async fn release(bridge: &Bridge, task: TaskId) -> Result<bool, StepError> {
     if task.state != State::Held || task.hold != Some(Hold::Token) {
         return Ok(false);
     }
+    // Rights may have changed while it waited: they are looked up again before the start.
+    task.allow_pending = true;
     resume(&mut tx, &bridge.ground, &mut task, "a token is there again").await?;
     tx.commit().await?;
     Ok(true)
@@ -270,11 +300,17 @@ pub async fn reseal(bridge: &Bridge) -> Result<usize, NoToken> {
 }
 
 async fn reseal_one(bridge: &Bridge, person: &Person) -> Result<bool, NoToken> {
-    let Some(old) = person.token.as_deref().filter(|sealed| bridge.vault.needs_reseal(sealed)) else {
-        return Ok(false);
-    };
     let row = person.id.to_string();
-    let token = bridge.vault.open(&token_place(&row), old)?;
-    let new = bridge.vault.seal(&token_place(&row), token.expose().as_bytes(), &bridge.ground);
-    Ok(bridge.store.reseal_token(person.id, old, &new.0).await?)
+    let old = |sealed: &Option<Vec<u8>>| sealed.as_deref().is_some_and(|sealed| bridge.vault.needs_reseal(sealed));
+    if !old(&person.token) && !old(&person.refresh_token) {
+        return Ok(false);
+    }
+    let again = |sealed: &Option<Vec<u8>>, place: Place<'_>| -> Result<Option<Vec<u8>>, NoToken> {
+        let Some(sealed) = sealed else { return Ok(None) };
+        let token = bridge.vault.open(&place, sealed)?;
+        Ok(Some(bridge.vault.seal(&place, token.expose().as_bytes(), &bridge.ground).0))
+    };
+    let token = again(&person.token, token_place(&row))?;
+    let refresh = again(&person.refresh_token, refresh_place(&row))?;
+    Ok(bridge.store.reseal_token(person.id, person.token_version, token.as_deref(), refresh.as_deref()).await?)
 }

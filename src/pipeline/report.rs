@@ -179,6 +179,7 @@ async fn speaker(
             person: Some((person, acting.sealed)),
         })),
         Err(NoToken::Store(error)) => Err(error.into()),
+        Err(NoToken::Later(error)) => Ok(Err(Mute::Call(error))),
         Err(error) => Ok(Err(Mute::Nobody(format!("no App is installed there, and {error}")))),
     }
 }

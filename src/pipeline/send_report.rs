@@ -13,8 +13,8 @@ use crate::domain::telling::{Telling, living_comment};
 use crate::domain::trust::Footer;
 use crate::github::{CallError, CommentQuery, ReactTo, RemoteComment, RepoPath, Session};
 use crate::store::reports::{Report, ReportKind};
-use crate::store::tasks::Task;
 use crate::store::tasks::story::UsageOf;
+use crate::store::tasks::{Hold, Task};
 
 /// Pages of comments that are searched for one of ours after an unclear answer.
 const PAGES: usize = 5;
@@ -174,6 +174,7 @@ async fn tell_of(bridge: &Bridge, task: &Task) -> Result<String, StepError> {
         session_url: task.remote_url.clone(),
         usage: usage.into_iter().map(|sum| (sum.kind, sum.nano)).collect(),
         error: task.remote_error.clone(),
+        connect: bridge.settings.connect_url.clone().filter(|_| task.hold == Some(Hold::Token)),
         prompt: task.prompt.clone(),
     }))
 }

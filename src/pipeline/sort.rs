@@ -102,7 +102,7 @@ pub(super) fn sort(keep_bodies: Duration, live: &Live, unsorted: &Unsorted<'_>) 
     };
     let candidates = listeners(live, &event, label, name);
     let touches_tasks = is_thread_event(&event, "unlabeled") || event.name.starts_with("pull_request");
-    if candidates.is_empty() && matches!(said, Said::Nothing) && !touches_tasks {
+    if candidates.is_empty() && matches!(said, Said::Nothing) && !touches_tasks && !takes_back(&event) {
         let mut end = describe(live, &event, DeliveryState::Ignored);
         end.reason = nobody_listens(&event, label);
         return Sorted::Ended(Box::new(end));
@@ -149,6 +149,11 @@ pub(in crate::pipeline) fn nobody_listens(event: &Event, label: Option<&str>) ->
 /// The label that an event put on an issue or pull request.
 pub(in crate::pipeline) fn put_on(event: &Event) -> Option<&str> {
     event.label.as_ref().filter(|_| is_thread_event(event, "labeled")).map(|label| label.name.as_str())
+}
+
+/// Somebody took back at GitHub what they allowed the app that people sign in with.
+pub(in crate::pipeline) fn takes_back(event: &Event) -> bool {
+    event.name == "github_app_authorization" && event.action == "revoked"
 }
 
 /// Labels start and cancel on issues and pull requests.

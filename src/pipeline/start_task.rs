@@ -94,6 +94,10 @@ async fn start_one(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), Step
             )
             .await;
         }
+        Err(NoToken::Later(error)) => {
+            let again = bridge.ground.now() + TimeDelta::seconds(15);
+            return put_off(bridge, lease, &task, again, &error.for_person()).await;
+        }
         Err(NoToken::Store(error)) => return Err(error.into()),
     };
     if let Some(until) = acting.session.paused_until().filter(|until| *until > bridge.ground.now()) {

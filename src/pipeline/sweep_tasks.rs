@@ -106,6 +106,7 @@ async fn round(bridge: &Bridge, lease: Lease, sweep: Sweep) -> Result<(), StepEr
             }
         },
         Err(NoToken::Store(error)) => return Err(error.into()),
+        Err(NoToken::Later(error)) => Some(error),
         Err(NoToken::Missing(why)) => Some(CallError::Unauthorized { message: why }),
         Err(NoToken::Sealed(error)) => Some(CallError::Unauthorized { message: error.to_string() }),
     };

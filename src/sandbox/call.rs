@@ -61,6 +61,14 @@ impl Call {
     }
 }
 
+/// One field of a body that is a form or a JSON object.
+pub(super) fn form(call: &Call, name: &str) -> Option<String> {
+    if let Ok(object) = call.object() {
+        return object.get(name).and_then(Value::as_str).map(str::to_owned);
+    }
+    form_urlencoded::parse(&call.body).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
 /// Percent-decoding; unreadable escapes stay as they are.
 pub(super) fn decode(text: &str, plus_is_space: bool) -> String {
     let bytes = text.as_bytes();

@@ -17,13 +17,16 @@ use super::{Shared, api, control, pages};
 
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 
+/// What apps, not people, ask of the pages.
+const OF_APPS: [&str; 2] = ["/login/oauth/access_token", "/login/device/code"];
+
 /// Answers one call, or drops it.
 pub(super) async fn pass(call: Call, shared: &Arc<Shared>) -> Result<Wire, Dropped> {
     let first = call.path.split('/').nth(1).unwrap_or_default().to_owned();
     if first == "_sandbox" {
         return Ok(Wire::of(control::http(&call, shared)));
     }
-    if !api::ROOTS.contains(&first.as_str()) {
+    if !api::ROOTS.contains(&first.as_str()) && !OF_APPS.contains(&call.path.as_str()) {
         return Ok(Wire::of(pages::page(&mut shared.world(), &call)));
     }
     let met = {
@@ -124,7 +127,7 @@ fn admitted(world: &mut World, call: &Call, caller: Caller, met: &[FaultKind], c
     if call.header("x-github-api-version").is_some_and(|version| !VERSIONS.contains(&version)) {
         return Answer::error(400, "The X-GitHub-Api-Version header names a version that is not supported.");
     }
-    if caller == Caller::Unknown {
+    if caller == Caller::Unknown && !call.path.starts_with("/applications/") {
         return Answer::error(401, "Bad credentials");
     }
     if call.path != "/rate_limit" && !counted {

@@ -8,6 +8,8 @@
 
 /// What the calls answer.
 mod api;
+/// Where a person lets an app in.
+mod authorize;
 /// One request, one answer, and GitHub's error shapes.
 mod call;
 /// How the world is set up, disturbed and looked at.

@@ -14,6 +14,9 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;mar
 /// The page at a path that is not the API's.
 pub(super) fn page(world: &mut World, call: &Call) -> Answer {
     world.settle();
+    if let Some(answer) = super::authorize::authorize(world, call) {
+        return guarded(answer);
+    }
     let segments = call.segments();
     let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
     let found = match (call.method.as_str(), parts.as_slice()) {
@@ -28,7 +31,12 @@ pub(super) fn page(world: &mut World, call: &Call) -> Answer {
     };
     let (status, html) =
         found.map_or_else(|| (404, wrap("Not found", "<p>There is nothing here.</p>")), |html| (200, html));
-    Answer::html(status, html)
+    guarded(Answer::html(status, html))
+}
+
+/// No page runs or loads anything.
+fn guarded(answer: Answer) -> Answer {
+    answer
         .with("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
         .with("x-content-type-options", "nosniff")
         .with("referrer-policy", "no-referrer")
@@ -39,7 +47,7 @@ fn repo<'w>(world: &'w World, owner: &str, name: &str) -> Option<&'w Repo> {
     world.repo_named(&full).or_else(|| world.repo_once_named(&full))
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -54,7 +62,7 @@ fn escape(text: &str) -> String {
     out
 }
 
-fn wrap(title: &str, body: &str) -> String {
+pub(super) fn wrap(title: &str, body: &str) -> String {
     let title = escape(title);
     format!(
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \

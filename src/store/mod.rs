@@ -31,16 +31,22 @@ pub mod forget;
 /// Statements end in time.
 pub(crate) mod in_time;
 mod lent;
+/// Chat accounts and the people they are bound to.
+pub mod links;
 /// What is paused.
 pub mod pauses;
 /// People and their sealed tokens.
 pub mod people;
+/// One refresher for each pair of tokens.
+pub mod refreshes;
 /// Counts of requests turned away.
 pub mod refusals;
 /// The outbox.
 pub mod reports;
 /// Rule sets that were in force.
 pub mod rule_versions;
+/// Sign-ins on their way, and the sessions after them.
+pub mod sign_ins;
 /// How far each person's remote tasks were read.
 pub mod sweeps;
 /// Tasks.

@@ -1,6 +1,8 @@
 //! People: GitHub users whose token we hold, bound to their account number. Tokens come in and go
 //! out sealed; this file never sees one in the clear.
 
+use uuid::Uuid;
+
 use super::{Moment, Store, StoreError, Tx};
 use crate::ids::PersonId;
 
@@ -18,14 +20,43 @@ pub struct Person {
     pub refresh_expires_at: Option<Moment>,
     pub added_at: Moment,
     pub checked_at: Moment,
+    pub token_version: Uuid,
+    pub scopes: String,
+    pub signed_in: bool,
+    pub refresh_due_at: Option<Moment>,
+    pub refresh_sent_at: Option<Moment>,
+    pub refresh_lease: Option<Uuid>,
+    pub refresh_lease_until: Option<Moment>,
+}
+
+/// A token to be put, sealed.
+#[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct NewToken<'a> {
+    pub token: &'a [u8],
+    pub expires_at: Option<Moment>,
+    pub refresh_token: Option<&'a [u8]>,
+    pub refresh_expires_at: Option<Moment>,
+    pub refresh_due_at: Option<Moment>,
+    pub scopes: &'a str,
 }
 
 impl Person {
-    /// The sealed token, if GitHub has not refused it and it has not ended.
+    /// The sealed token, if GitHub has not refused it and it has not ended or can be renewed.
     #[must_use]
     pub fn usable_token(&self, now: Moment) -> Option<&[u8]> {
-        let alive = self.token_state == "ok" && self.token_expires_at.is_none_or(|end| end > now);
-        self.token.as_deref().filter(|_| alive)
+        let lasts = self.token_expires_at.is_none_or(|end| end > now) || self.can_be_renewed(now);
+        self.token.as_deref().filter(|_| lasts && self.token_state == "ok")
+    }
+
+    /// Whether the token has ended at `at` and there is something to make another with.
+    #[must_use]
+    pub fn must_be_renewed(&self, at: Moment) -> bool {
+        self.token_expires_at.is_some_and(|end| end <= at) && self.token_state == "ok" && self.can_be_renewed(at)
+    }
+
+    fn can_be_renewed(&self, now: Moment) -> bool {
+        self.refresh_token.is_some() && self.refresh_expires_at.is_none_or(|end| end > now)
     }
 }
 
@@ -39,10 +70,47 @@ impl Store {
             "/* put_person */
             INSERT INTO people (id, login, token, added_at, checked_at) VALUES ($1, $2, $3, $4, $4)
             ON CONFLICT (id) DO UPDATE SET login = $2, token = $3, token_state = 'ok', token_reason = NULL,
-                token_expires_at = NULL, refresh_token = NULL, refresh_expires_at = NULL, checked_at = $4",
+                token_expires_at = NULL, refresh_token = NULL, refresh_expires_at = NULL, checked_at = $4,
+                token_version = gen_random_uuid(), scopes = '', signed_in = false, refresh_due_at = NULL,
+                refresh_sent_at = NULL, refresh_lease = NULL, refresh_lease_until = NULL",
             id.0,
             login,
             token,
+            now
+        )
+        .execute(&self.work)
+        .await?;
+        Ok(())
+    }
+
+    /// Adds a person who signed in, or puts the token of a newer sign-in.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is changed.
+    pub async fn put_signed_in(
+        &self,
+        id: PersonId,
+        login: &str,
+        new: &NewToken<'_>,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* put_signed_in */
+            INSERT INTO people (id, login, token, token_expires_at, refresh_token, refresh_expires_at, refresh_due_at,
+                                scopes, signed_in, added_at, checked_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, true, $9, $9)
+            ON CONFLICT (id) DO UPDATE SET login = $2, token = $3, token_state = 'ok', token_reason = NULL,
+                token_expires_at = $4, refresh_token = $5, refresh_expires_at = $6, refresh_due_at = $7, scopes = $8,
+                signed_in = true, checked_at = $9, token_version = gen_random_uuid(), refresh_sent_at = NULL,
+                refresh_lease = NULL, refresh_lease_until = NULL",
+            id.0,
+            login,
+            new.token,
+            new.expires_at,
+            new.refresh_token,
+            new.refresh_expires_at,
+            new.refresh_due_at,
+            new.scopes,
             now
         )
         .execute(&self.work)
@@ -101,16 +169,25 @@ impl Store {
             == 1)
     }
 
-    /// Replaces the sealed form of the same token, if nobody has put a newer one meanwhile.
+    /// Replaces the sealed form of the same pair, if nobody has put a newer one meanwhile. A refresh on its way is not
+    /// disturbed.
     ///
     /// # Errors
     /// [`StoreError`]: nothing is changed.
-    pub async fn reseal_token(&self, id: PersonId, old: &[u8], new: &[u8]) -> Result<bool, StoreError> {
+    pub async fn reseal_token(
+        &self,
+        id: PersonId,
+        version: Uuid,
+        token: Option<&[u8]>,
+        refresh_token: Option<&[u8]>,
+    ) -> Result<bool, StoreError> {
         Ok(sqlx::query!(
-            "/* reseal_token: compare and set */ UPDATE people SET token = $3 WHERE id = $1 AND token = $2",
+            "/* reseal_token: compare and set */
+            UPDATE people SET token = $3, refresh_token = $4 WHERE id = $1 AND token_version = $2",
             id.0,
-            old,
-            new
+            version,
+            token,
+            refresh_token
         )
         .execute(&self.work)
         .await?
@@ -199,7 +276,9 @@ impl Tx {
         Ok(sqlx::query_scalar!(
             r#"/* has_usable_token */
             SELECT EXISTS (SELECT FROM people WHERE id = $1 AND token IS NOT NULL AND token_state = 'ok'
-                             AND (token_expires_at IS NULL OR token_expires_at > $2)) AS "usable!""#,
+                             AND (token_expires_at IS NULL OR token_expires_at > $2
+                                  OR refresh_token IS NOT NULL AND coalesce(refresh_expires_at, 'infinity') > $2)
+                          ) AS "usable!""#,
             id.0,
             now
         )
@@ -214,7 +293,8 @@ impl Tx {
     pub async fn refuse_token(&mut self, id: PersonId, sealed: &[u8], reason: &str) -> Result<(), StoreError> {
         sqlx::query!(
             "/* refuse_token: only the token that was refused */
-            UPDATE people SET token_state = 'reauth_required', token_reason = $3 WHERE id = $1 AND token = $2",
+            UPDATE people SET token_state = 'reauth_required', token_reason = $3, refresh_due_at = NULL
+            WHERE id = $1 AND token = $2",
             id.0,
             sealed,
             &super::text::bounded(reason)

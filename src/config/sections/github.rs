@@ -39,6 +39,24 @@ pub struct GithubConfig {
     /// The GitHub App that looks rights up, comments, labels and reacts where it is installed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<AppConfig>,
+    /// The app that people sign in with for themselves, at `/connect`: a GitHub App (the same one, best) or an OAuth app.
+    /// Needs `server.public_url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignInConfig>,
+}
+
+/// How people sign in.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignInConfig {
+    /// The app's client id.
+    #[schemars(length(min = 1))]
+    pub client_id: String,
+    /// One of its client secrets.
+    pub client_secret: SecretText,
+    /// The scopes that an OAuth app asks for. A GitHub App has its rights in its own settings: leave this out.
+    #[serde(default)]
+    pub scopes: Vec<String>,
 }
 
 /// A GitHub App.
@@ -64,6 +82,7 @@ impl Default for GithubConfig {
             write_spacing: Duration::secs(1),
             writes_per_hour: 500,
             app: None,
+            sign_in: None,
         }
     }
 }

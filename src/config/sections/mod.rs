@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use database::DatabaseConfig;
-pub use github::{AppConfig, GithubConfig};
+pub use github::{AppConfig, GithubConfig, SignInConfig};
 pub use limits::{BoundSpec, GlobalLimits, LimitsSpec, WindowSpec};
 pub use retention::RetentionConfig;
 pub(super) use rule::default_idle_for;
@@ -100,6 +100,13 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The page where people sign in for themselves, without a slash at its end, if they can.
+    #[must_use]
+    pub fn connect_url(&self) -> Option<String> {
+        let public = self.server.public_url.as_ref().filter(|_| self.github.sign_in.is_some())?;
+        Some(format!("{}/connect", public.to_string().trim_end_matches('/')))
+    }
+
     /// Every secret of the file with the way to it.
     pub(super) fn secrets(&mut self) -> Vec<(Path, &mut SecretText)> {
         let mut secrets = Vec::new();
@@ -110,6 +117,9 @@ impl Config {
         secrets.extend(self.vault.keys.0.iter_mut().enumerate().map(|(nth, key)| (keys.index(nth), key)));
         if let Some(app) = &mut self.github.app {
             secrets.push((Path::of(&["github", "app", "private_key"]), &mut app.private_key));
+        }
+        if let Some(sign_in) = &mut self.github.sign_in {
+            secrets.push((Path::of(&["github", "sign_in", "client_secret"]), &mut sign_in.client_secret));
         }
         for (name, source) in &mut self.sources {
             let path = Path::of(&["sources", name, "secrets"]);
@@ -123,6 +133,11 @@ impl Config {
         self.server.check(document, found);
         self.database.check(document, found);
         self.github.check(document, found);
+        if self.github.sign_in.is_some() && self.server.public_url.is_none() {
+            let message =
+                "people can sign in only when `server.public_url` says under which address GitHub sends them back";
+            found.fault(document, &Path::of(&["github", "sign_in"]), message);
+        }
         self.tasks.check(self.github.timeout, document, found);
         self.sweep.check(document, found);
         self.retention.check(document, found);

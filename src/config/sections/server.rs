@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::duration::Duration;
 use super::super::findings::Findings;
-use super::super::form::Listen;
+use super::super::form::{Listen, WebUrl};
 use super::super::node::Document;
 use super::super::place::Path;
 
@@ -15,6 +15,10 @@ use super::super::place::Path;
 pub struct ServerConfig {
     /// The address and port to listen on.
     pub listen: Listen,
+    /// The address under which people and GitHub reach this service, for example `https://taskbridge.example.com`; what
+    /// stands in front of it may add a path. Needed for `github.sign_in`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<WebUrl>,
     /// How long a sender may take for the head of a request.
     pub header_timeout: Duration,
     /// How long a sender may take for the body of a request.
@@ -34,6 +38,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: Listen::read("127.0.0.1:8080").expect("a literal address"),
+            public_url: None,
             header_timeout: Duration::secs(10),
             body_timeout: Duration::secs(15),
             max_body_bytes: 25 * 1024 * 1024,
@@ -47,6 +52,11 @@ impl ServerConfig {
     pub(super) fn check(&self, document: &Document, found: &mut Findings) {
         let times = [("header_timeout", self.header_timeout), ("body_timeout", self.body_timeout)];
         super::refuse_zero(document, "server", &times, found);
+        if self.public_url.as_ref().is_some_and(WebUrl::is_open) {
+            let message =
+                "plain http to a host that is not this machine: whoever listens on the way can sign in as others";
+            found.warn(document, &Path::of(&["server", "public_url"]), message);
+        }
         if self.bodies_in_flight_bytes < self.max_body_bytes {
             let path = Path::of(&["server", "bodies_in_flight_bytes"]);
             found.fault(

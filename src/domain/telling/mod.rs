@@ -40,6 +40,8 @@ pub struct Telling {
     pub usage: Vec<(String, i64)>,
     /// The agent's own error.
     pub error: Option<String>,
+    /// The page where the person signs in, if that is what is waited for.
+    pub connect: Option<String>,
     /// The prompt as it was sent, without the marker.
     pub prompt: String,
 }
@@ -48,6 +50,14 @@ pub struct Telling {
 #[must_use]
 pub fn living_comment(telling: &Telling) -> String {
     let mut text = format!("{}\n\n", headline(telling));
+    if let Some(page) = &telling.connect {
+        let who = telling.person.replace('`', "");
+        let _ = writeln!(
+            text,
+            "{}, signed in to GitHub as `{who}`, and it goes on by itself.\n",
+            link("Connect your account", page)
+        );
+    }
     let _ = writeln!(text, "| | |\n| --- | --- |");
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(text, "| {name} | {} |", value.replace('|', "\\|"));

@@ -18,6 +18,7 @@ fn telling(state: State) -> Telling {
         session_url: None,
         usage: Vec::new(),
         error: None,
+        connect: None,
         prompt: "Fix issue #42: it leaks".into(),
     }
 }

@@ -2,7 +2,8 @@
 //! delivery unless it says `continue`; a refusal ends the delivery too, so that somebody who is denied by one
 //! rule never reaches a looser one.
 
-use super::super::sort::{Said, describe, is_thread_event, nobody_listens};
+use super::super::refresh::taken_back;
+use super::super::sort::{Said, describe, is_thread_event, nobody_listens, takes_back};
 use super::Concern;
 use super::plan::{self, Gate};
 use super::waited_enough;
@@ -47,7 +48,16 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
         touch_tasks(bridge, concern).await?;
         return Ok(Weighed::Settled(Box::new(settled)));
     }
-    let touched = touch_tasks(bridge, concern).await?;
+    let touched = if takes_back(event)
+        && let Some(actor) = &event.actor
+    {
+        match taken_back(bridge, PersonId(actor.id)).await? {
+            Err(why) if !waited_enough(bridge, &concern.delivery) => return Ok(Weighed::Later(Later::soon(&why))),
+            found => Some(format!("@{} took back the authorization: {}", actor.login, found.unwrap_or_else(|why| why))),
+        }
+    } else {
+        touch_tasks(bridge, concern).await?
+    };
     if let Said::Answer(text) = &concern.heard.said {
         return answer(bridge, concern, settled, text).await;
     }

@@ -5,6 +5,7 @@ mod comments;
 mod deliveries;
 mod issues;
 mod labels;
+mod oauth;
 mod people;
 mod pulls;
 mod reactions;
@@ -18,8 +19,8 @@ use super::call::{Answer, Call, Reply};
 use super::world::{Caller, Installation, Repo, Role, Thread, User, World};
 
 /// First parts of paths that belong to the API; all others are pages.
-pub(super) const ROOTS: [&str; 9] =
-    ["agents", "repos", "repositories", "user", "users", "orgs", "app", "rate_limit", "meta"];
+pub(super) const ROOTS: [&str; 10] =
+    ["applications", "agents", "repos", "repositories", "user", "users", "orgs", "app", "rate_limit", "meta"];
 
 /// One call on its way through the table.
 pub(super) struct Cx<'a> {
@@ -54,6 +55,9 @@ fn route(cx: &mut Cx<'_>, parts: &[&str]) -> Reply {
         ("GET", ["orgs", org, "teams", team, "memberships", login]) => people::team_member(cx, org, team, login),
         ("GET", ["rate_limit"]) => Ok(people::rate_limit(cx)),
         ("GET", ["meta"]) => Ok(people::meta(cx)),
+        ("POST", ["login", "oauth", "access_token"]) => oauth::access_token(cx),
+        ("POST", ["login", "device", "code"]) => oauth::device_code(cx),
+        ("DELETE", ["applications", client, what @ ("token" | "grant")]) => oauth::end(cx, client, what),
         ("GET", ["app"]) => app::app(cx),
         ("POST", ["app", "installations", id, "access_tokens"]) => app::access_token(cx, id),
         (_, ["app", "hook", "deliveries", rest @ ..]) => deliveries::of_app(cx, method, rest),

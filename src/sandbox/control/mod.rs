@@ -3,6 +3,7 @@
 
 mod http;
 mod look;
+mod oauth;
 mod script;
 mod spec;
 

@@ -7,6 +7,8 @@ mod agenda;
 mod caller;
 /// Deliveries of webhooks, apps and installations.
 mod hooks;
+/// Codes, devices and pairs of tokens.
+mod oauth;
 /// The shape of a pull request.
 mod pull;
 /// A task, and the shapes of the agent task calls.
@@ -31,6 +33,7 @@ pub use agenda::{Creation, Outcome};
 pub use caller::{CallRecord, TokenKind};
 pub(super) use caller::{Caller, Grant, Holder, token};
 pub(super) use hooks::{App, Delivery, DeliveryOwner, Installation};
+pub(super) use oauth::{Code, Device, Oauth, Pair};
 pub(super) use task::Task;
 pub(super) use thread::{Comment, Pull, REACTIONS, Reaction, Review, Subject, Thread};
 
@@ -134,6 +137,7 @@ pub(super) struct World {
     pub reactions: Vec<Reaction>,
     pub tasks: Agenda,
     pub app: App,
+    pub oauth: Oauth,
     pub installations: BTreeMap<i64, Installation>,
     pub deliveries: Vec<Delivery>,
     pub faults: Faults,
@@ -170,6 +174,7 @@ impl World {
             reactions: Vec::new(),
             tasks: Agenda::default(),
             app: App::default(),
+            oauth: Oauth::default(),
             installations: BTreeMap::new(),
             deliveries: Vec::new(),
             faults: Faults::default(),

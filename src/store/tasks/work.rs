@@ -165,7 +165,8 @@ impl Store {
             r#"/* people_with_held_tasks */
             SELECT DISTINCT t.person_id AS "id: PersonId" FROM tasks t JOIN people p ON p.id = t.person_id
             WHERE t.state = 'held' AND t.hold = 'token' AND p.token IS NOT NULL AND p.token_state = 'ok'
-              AND (p.token_expires_at IS NULL OR p.token_expires_at > $1)
+              AND (p.token_expires_at IS NULL OR p.token_expires_at > $1
+                   OR p.refresh_token IS NOT NULL AND coalesce(p.refresh_expires_at, 'infinity') > $1)
             LIMIT 100"#,
             now
         )

@@ -1,0 +1,229 @@
+//! People sign in for themselves, see what is kept and leave; and whoever wants to be somebody else does not get far.
+
+use axum::http::{StatusCode, header};
+use taskbridge::domain::task::State;
+use taskbridge::sandbox::{Fault, FaultKind, Role};
+use taskbridge::store::tasks::Hold;
+
+use crate::connect_kit::{Browser, SITE, otto, token_of_otto, world};
+use crate::support::payloads::OTTO;
+use crate::support::world::labelled;
+
+#[tokio::test]
+async fn somebody_signs_in_and_what_waited_goes_on() {
+    let world = world().await;
+    world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
+    world.hook("issues", "d-1", &labelled("copilot-fix", OTTO, world.bridge.ground.now())).await;
+    world.settle().await;
+    let task = world.task().await;
+    assert_eq!((task.state, task.hold), (State::Held, Some(Hold::Token)));
+    let mut browser = Browser::new(&world);
+    let welcome = browser.get("/connect").await;
+    assert!(welcome.text.contains("Sign in with GitHub") && browser.cookies.is_empty(), "{}", welcome.text);
+    let page = browser.sign_in(&world, "otto").await;
+    for there in ["otto", "1002", "good until", "renewed by itself", "acme/widgets#42", "Disconnect"] {
+        assert!(page.text.contains(there), "{there} in {}", page.text);
+    }
+    let policy = page.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+    assert_eq!(page.headers[header::CACHE_CONTROL], "no-store");
+    assert!(!page.text.contains("<script") && !page.text.contains("gh"), "no script, no token: {}", page.text);
+    world.live_for(10).await;
+    let task = world.task().await;
+    assert!(task.remote_id.is_some() && !task.allow_pending, "{task:?}");
+    assert_eq!(world.control().tasks()[0].creator, "otto");
+}
+
+#[tokio::test]
+async fn a_right_that_was_lost_while_a_task_waited_is_noticed_when_its_person_signs_in() {
+    let world = crate::connect_kit::open(taskbridge_setup_with_app()).await;
+    world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
+    world.hook("issues", "d-1", &labelled("copilot-fix", OTTO, world.bridge.ground.now())).await;
+    world.settle().await;
+    let told = world.comments().concat();
+    assert!(
+        told.contains("[Connect your account](http://127.0.0.1:9/connect), signed in to GitHub as `otto`"),
+        "{told}"
+    );
+    assert_eq!(world.comments().len(), 1, "one comment");
+    world.control().grant("acme/widgets", "otto", Role::Read).unwrap();
+    Browser::new(&world).sign_in(&world, "otto").await;
+    world.live_for(10).await;
+    let task = world.task().await;
+    assert_eq!(task.state, State::StartFailed, "{}", task.reason);
+    assert!(world.control().tasks().is_empty(), "nothing was started");
+}
+
+fn taskbridge_setup_with_app() -> crate::support::world::Setup<'static> {
+    crate::support::world::Setup { app: true, ..crate::connect_kit::setup() }
+}
+
+/// The victim's browser is brought a code and a state of the attacker's own sign-in: it would sign the victim in as the
+/// attacker. And the other way round, a callback that was stolen signs nobody in elsewhere.
+#[tokio::test]
+async fn a_callback_works_only_in_the_browser_that_began() {
+    let world = world().await;
+    let (mut victim, mut attacker) = (Browser::new(&world), Browser::new(&world));
+    let fixed = attacker.go_to_github(&world, "/connect/start", "mona").await;
+    let refused = victim.get(&fixed).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(
+        refused.text.contains("not begun in this browser") && refused.text.contains("Sign in again"),
+        "{}",
+        refused.text
+    );
+    assert!(victim.cookies.is_empty(), "no session");
+    // Also while the victim has a sign-in of their own on its way, which is not disturbed.
+    let own = victim.go_to_github(&world, "/connect/start", "otto").await;
+    assert_eq!(victim.get(&fixed).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(attacker.get(&own).await.status, StatusCode::BAD_REQUEST, "stolen");
+    assert!(otto(&world).await.is_none());
+    assert_eq!(victim.get(&own).await.status, StatusCode::SEE_OTHER);
+    assert!(otto(&world).await.is_some());
+}
+
+#[tokio::test]
+async fn a_callback_works_once_and_not_too_late() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    let back = browser.go_to_github(&world, "/connect/start", "otto").await;
+    let kept = browser.cookies.clone();
+    assert_eq!(browser.get(&back).await.status, StatusCode::SEE_OTHER);
+    let mut again = Browser { cookies: kept, ..browser.clone() };
+    assert_eq!(again.get(&back).await.status, StatusCode::BAD_REQUEST, "state and code twice");
+    let exchanges = world.control().count_calls("POST", "/login/oauth/access_token");
+    assert_eq!(exchanges, 1, "GitHub is not even asked");
+    let late = browser.go_to_github(&world, "/connect/start", "otto").await;
+    world.advance(601);
+    assert_eq!(browser.get(&late).await.status, StatusCode::BAD_REQUEST);
+    // A state of ours with a code from elsewhere: PKCE says no.
+    let (mut one, mut other) = (Browser::new(&world), Browser::new(&world));
+    let mine = one.go_to_github(&world, "/connect/start", "otto").await;
+    let theirs = other.go_to_github(&world, "/connect/start", "mona").await;
+    let part = |url: &str, name: &str| {
+        let query = url.split_once('?').unwrap().1;
+        query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap().to_owned()
+    };
+    let mixed = format!("/connect/callback?code={}&state={}", part(&theirs, "code"), part(&mine, "state"));
+    let refused = one.get(&mixed).await;
+    assert_eq!(refused.status, StatusCode::BAD_GATEWAY);
+    assert!(refused.text.contains("GitHub does not know this sign-in any more"), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn nobody_is_sent_elsewhere_than_to_github_and_back() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    let begun = browser
+        .post("/connect/start?next=https://evil.example&redirect_uri=https://evil.example", "next=//evil.example")
+        .await;
+    assert!(begun.location().starts_with(&format!("{}/login/oauth/authorize?", world.bridge.github.web_url())));
+    assert!(!begun.location().contains("evil"), "{}", begun.location());
+    let back = world.control().approve(begun.location(), Some("otto")).unwrap();
+    let done = browser.get(&format!("{back}&next=https://evil.example&return_to=//evil.example")).await;
+    assert_eq!(done.location(), format!("{SITE}/connect"));
+}
+
+#[tokio::test]
+async fn another_site_can_neither_begin_nor_disconnect() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    let page = browser.sign_in(&world, "otto").await;
+    let form = format!("form={}", page.form());
+    let foreign: [&[(&str, &str)]; 5] = [
+        &[("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")],
+        &[("origin", SITE), ("sec-fetch-site", "same-site")],
+        &[("origin", "null")],
+        &[("origin", "http://127.0.0.1:9.evil.example")],
+        &[],
+    ];
+    for headers in foreign {
+        for path in ["/connect/start", "/connect/disconnect", "/connect/leave"] {
+            let refused = browser.post_from(path, &form, headers).await;
+            assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path} {headers:?}");
+        }
+    }
+    // From our origin, but without what the page of this session holds.
+    let mut other = Browser::new(&world);
+    let other_form = format!("form={}", other.sign_in(&world, "mona").await.form());
+    for form in ["", "form=", "form=0000", &other_form] {
+        assert_eq!(browser.post("/connect/disconnect", form).await.status, StatusCode::FORBIDDEN, "{form}");
+    }
+    assert!(otto(&world).await.is_some());
+    // A GET does nothing.
+    assert_eq!(browser.get("/connect/disconnect").await.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(otto(&world).await.is_some());
+}
+
+#[tokio::test]
+async fn who_disconnects_is_forgotten_here_and_at_github() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    let page = browser.sign_in(&world, "otto").await;
+    let token = token_of_otto(&world).await;
+    assert!(world.control().is_good("otto", &token));
+    let kept = browser.cookies.clone();
+    let gone = browser.post("/connect/disconnect", &format!("form={}", page.form())).await;
+    assert!(gone.text.contains("GitHub has ended it too"), "{}", gone.text);
+    assert!(otto(&world).await.is_none() && !world.control().is_good("otto", &token));
+    assert_eq!(world.control().pairs("otto"), 0);
+    let mut again = Browser { cookies: kept, ..browser.clone() };
+    assert!(again.get("/connect").await.text.contains("Sign in with GitHub"), "the session is gone with the person");
+    // When GitHub cannot be told, the person is.
+    let page = browser.sign_in(&world, "otto").await;
+    let token = token_of_otto(&world).await;
+    let kind = FaultKind::StatusBefore { status: 502 };
+    world.control().inject(Fault { method: None, path: "/applications/".into(), user: None, times: None, kind });
+    let gone = browser.post("/connect/disconnect", &format!("form={}", page.form())).await;
+    assert!(gone.text.contains("/settings/connections/applications/Iv23connect"), "{}", gone.text);
+    assert!(otto(&world).await.is_none() && world.control().is_good("otto", &token));
+}
+
+#[tokio::test]
+async fn a_session_is_short_and_can_be_left() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(&world, "otto").await;
+    world.advance(30 * 60 + 1);
+    assert!(browser.get("/connect").await.text.contains("Sign in with GitHub"));
+    let page = browser.sign_in(&world, "otto").await;
+    assert_eq!(browser.post("/connect/leave", &format!("form={}", page.form())).await.status, StatusCode::SEE_OTHER);
+    assert!(browser.cookies.is_empty() && otto(&world).await.is_some());
+}
+
+#[tokio::test]
+async fn who_cancels_at_github_is_told_so_and_where_nothing_is_configured_there_is_a_page_that_says_it() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    let begun = browser.post("/connect/start", "").await;
+    let back = world.control().approve(begun.location(), None).unwrap();
+    let page = browser.get(&back).await;
+    assert!(page.text.contains("Nothing is kept") && otto(&world).await.is_none(), "{}", page.text);
+    let without = crate::support::world::World::new(crate::support::world::LABEL_RULE).await;
+    let mut browser = Browser::new(&without);
+    for path in ["/connect", "/connect/abc", "/connect/callback?code=a&state=b"] {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(page.text.contains("github.sign_in"), "{}", page.text);
+    }
+}
+
+/// One replica begins, another finishes.
+#[tokio::test]
+async fn any_replica_finishes_what_another_began() {
+    let world = world().await;
+    let other = world
+        .replica(
+            |settings| settings.connect_url = Some(format!("{SITE}/connect")),
+            |github| github.sign_in = Some(crate::connect_kit::sign_in()),
+        )
+        .await;
+    let mut browser = Browser::new(&world);
+    let back = browser.go_to_github(&world, "/connect/start", "otto").await;
+    let (recorder, _writer) = taskbridge::pipeline::record::recorder(other.store.clone(), other.ground.clone());
+    let intake = std::sync::Arc::clone(&world.intake);
+    browser.router = taskbridge::http::router(taskbridge::http::AppState { bridge: other, recorder, intake });
+    assert_eq!(browser.get(&back).await.status, StatusCode::SEE_OTHER);
+    browser.router = world.router.clone();
+    assert!(browser.get("/connect").await.text.contains("otto"), "and the session is everywhere");
+}
