@@ -48,7 +48,7 @@ async fn verify_and_insert(
     body: Bytes,
 ) -> StatusCode {
     let live = bridge.live();
-    let Ok(verified) = verify(&live, &name, &headers, body) else { return status_of(false) };
+    let Ok(verified) = verify(&live, &name, &headers, body, bridge.ground.now()) else { return status_of(false) };
     let row = NewDelivery { end: sort::at_once(&bridge, &live, &verified), ..row(&bridge, &verified) };
     status_of(store.record_deliveries(&[row]).await.is_ok())
 }

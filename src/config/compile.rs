@@ -76,16 +76,21 @@ struct Compile<'a> {
 impl Compile<'_> {
     fn trigger(&mut self, on: &OnSpec) -> Option<Trigger> {
         let texts = |list: &[super::form::LabelName]| list.iter().map(|text| text.to_string()).collect();
-        match (on.label.is_empty(), on.command.is_empty(), on.event.is_empty()) {
-            (false, true, true) => Some(Trigger::Label(texts(&on.label))),
-            (true, false, true) => Some(Trigger::Command(on.command.iter().map(|text| text.to_string()).collect())),
-            (true, true, false) => Some(Trigger::Event(on.event.iter().map(|text| text.to_string()).collect())),
-            (true, true, true) => {
-                self.fault("on", "says nothing: give it one of `label`, `command` and `event`");
+        let slash = || on.slash.iter().map(|text| text.to_string()).collect();
+        match [on.label.is_empty(), on.command.is_empty(), on.event.is_empty(), on.slash.is_empty()] {
+            [false, true, true, true] => Some(Trigger::Label(texts(&on.label))),
+            [true, false, true, true] => {
+                Some(Trigger::Command(on.command.iter().map(|text| text.to_string()).collect()))
+            }
+            [true, true, false, true] => Some(Trigger::Event(on.event.iter().map(|text| text.to_string()).collect())),
+            [true, true, true, false] => Some(Trigger::Slash(slash())),
+            [true, true, true, true] => {
+                self.fault("on", "says nothing: give it one of `label`, `command`, `event` and `slash`");
                 None
             }
             _ => {
-                self.fault_with("on", "takes only one of `label`, `command` and `event`", "write a rule for each");
+                let message = "takes only one of `label`, `command`, `event` and `slash`";
+                self.fault_with("on", message, "write a rule for each");
                 None
             }
         }

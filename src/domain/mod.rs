@@ -2,6 +2,8 @@
 
 /// How long to wait before the next try.
 pub mod backoff;
+/// What somebody says in a chat.
+pub mod chat;
 /// Whether the other side answers at all.
 pub mod circuit;
 /// The command line that people write in comments.
@@ -12,6 +14,8 @@ pub mod condition;
 pub mod event;
 /// How many writes an hour are made with one token.
 pub mod hourly;
+/// Who somebody is on a chat platform.
+pub mod identity;
 /// What makes two deliveries one wish.
 pub mod intent;
 /// `prompt` and other templates of a rule: strict, with fuel and size limits.

@@ -47,6 +47,8 @@ pub enum Trigger {
     Command(Vec<String>),
     /// One of these events came: `issues.opened`, or `push` for any action of it.
     Event(Vec<String>),
+    /// One of these commands was said in a chat: `/copilot`. A message to us counts as the command of its source.
+    Slash(Vec<String>),
 }
 
 /// In words, for the operator: "the label `copilot-fix`".
@@ -56,6 +58,7 @@ impl std::fmt::Display for Trigger {
             Self::Label(names) => ("the label", "the labels", names),
             Self::Command(names) => ("the command", "the commands", names),
             Self::Event(names) => ("the event", "the events", names),
+            Self::Slash(names) => ("the chat command", "the chat commands", names),
         };
         let shown: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         match shown.split_last() {

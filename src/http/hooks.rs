@@ -20,7 +20,7 @@ use crate::pipeline::Bridge;
 use crate::pipeline::record::{NotRecorded, Recorder};
 use crate::pipeline::sort;
 use crate::pipeline::verify::verify;
-use crate::sources::Refusal;
+use crate::sources::{Refusal, Reply};
 use crate::store::deliveries::Recorded;
 
 /// The routes of this file.
@@ -71,11 +71,18 @@ async fn receive(
             return Err(problem);
         }
     };
-    let verified = verify(&live, &name, &headers, body).map_err(refuse)?;
+    // The body may have taken its time to arrive.
+    let verified = verify(&live, &name, &headers, body, bridge.ground.now()).map_err(refuse)?;
+    let reply = configured.source.reply(verified.envelope(), verified.body());
+    if let Reply::AtOnce { content_type, body } = reply {
+        return Ok(([(header::CONTENT_TYPE, content_type)], body).into_response());
+    }
+    let quiet = reply == Reply::Quiet;
     let is_ping = verified.envelope().event_name == "ping";
     let end = sort::at_once(&bridge, &live, &verified);
     let waits = end.is_none();
-    let recorded = recorder.record(verified, end).await.map_err(|error| match error {
+    let patience = configured.source.patience();
+    let recorded = recorder.record(verified, end, patience).await.map_err(|error| match error {
         NotRecorded::Unavailable => Problem::unavailable("The delivery could not be recorded. Send it again.", 5),
         NotRecorded::Overloaded => Problem::unavailable("Too many deliveries wait to be recorded. Send it again.", 2),
         NotRecorded::Fault => Problem::internal(),
@@ -86,11 +93,17 @@ async fn receive(
             if waits {
                 bridge.wake.deliveries.notify_one();
             }
+            if quiet {
+                return Ok(StatusCode::OK.into_response());
+            }
             let status = if is_ping { StatusCode::OK } else { StatusCode::ACCEPTED };
             Ok((status, Json(accepted(id, "recorded"))).into_response())
         }
         Recorded::Seen(id) => {
             bridge.wake.deliveries.notify_one();
+            if quiet {
+                return Ok(StatusCode::OK.into_response());
+            }
             Ok((StatusCode::ACCEPTED, Json(accepted(id, "duplicate"))).into_response())
         }
         Recorded::Conflict(id) => {
@@ -120,6 +133,8 @@ fn turned_away(refusal: Refusal) -> Problem {
         Refusal::SignatureMissing
         | Refusal::SignatureDoubled
         | Refusal::SignatureMalformed
+        | Refusal::StampUnusable
+        | Refusal::StampStale
         | Refusal::SignatureWrong => {
             Problem::new(StatusCode::UNAUTHORIZED, "not-signed", "Not signed", "The signature is not right.")
         }

@@ -82,11 +82,17 @@ pub fn recorder_of(store: Store, ground: Ground, batch: usize) -> (Recorder, Wri
 }
 
 impl Recorder {
-    /// Records a delivery, with its end if that is known already; returns once it is committed.
+    /// Records a delivery, with its end if that is known already; returns once it is committed, or when the sender's patience
+    /// (if it has less than most) is over. It is written all the same then, if it can be.
     ///
     /// # Errors
     /// [`NotRecorded`]: it may or may not be stored; the same delivery can be sent again.
-    pub async fn record(&self, verified: Verified, end: Option<End>) -> Result<Recorded, NotRecorded> {
+    pub async fn record(
+        &self,
+        verified: Verified,
+        end: Option<End>,
+        patience: Option<Duration>,
+    ) -> Result<Recorded, NotRecorded> {
         let envelope = verified.envelope();
         let delivery = NewDelivery {
             id: DeliveryId::new(&self.ground),
@@ -102,7 +108,7 @@ impl Recorder {
         };
         let (answer, outcome) = oneshot::channel();
         self.queue.try_send(Waiting { delivery, answer }).map_err(|_| NotRecorded::Overloaded)?;
-        match tokio::time::timeout(PATIENCE, outcome).await {
+        match tokio::time::timeout(patience.unwrap_or(PATIENCE).min(PATIENCE), outcome).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => Err(NotRecorded::Unavailable),
         }

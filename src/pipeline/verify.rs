@@ -1,6 +1,7 @@
 //! From a request to a proof that its sender signed it. Nothing is parsed or stored before.
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
 
@@ -42,13 +43,19 @@ impl Verified {
     }
 }
 
-/// Checks a request posted to the source `name`.
+/// Checks a request posted to the source `name`, at this moment.
 ///
 /// # Errors
 /// [`Refusal`]: give up; the sender is told no detail.
-pub fn verify(live: &Live, name: &str, headers: &HeaderMap, body: Bytes) -> Result<Verified, Refusal> {
+pub fn verify(
+    live: &Live,
+    name: &str,
+    headers: &HeaderMap,
+    body: Bytes,
+    now: DateTime<Utc>,
+) -> Result<Verified, Refusal> {
     let source = live.sources.get(name).ok_or(Refusal::UnknownSource)?;
-    let envelope = source.source.verify(headers, &body)?;
+    let envelope = source.source.verify(headers, &body, now)?;
     let body_hash = Sha256::digest(&body).into();
     Ok(Verified { source: name.to_owned(), envelope, body, body_hash })
 }

@@ -3,7 +3,12 @@
 
 /// Webhooks of GitHub.
 pub mod github;
+/// Requests of Slack.
+pub mod slack;
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use http::HeaderMap;
 
 use crate::domain::event::Event;
@@ -13,6 +18,8 @@ use crate::domain::event::Event;
 pub enum Source {
     /// GitHub.
     Github(github::GithubSource),
+    /// Slack.
+    Slack(slack::SlackSource),
 }
 
 /// The few facts of a delivery's headers that are kept. None of them is signed.
@@ -46,6 +53,12 @@ pub enum Refusal {
     /// A signature that no secret makes.
     #[error("signature wrong")]
     SignatureWrong,
+    /// A signed time stamp that is none.
+    #[error("time stamp unusable")]
+    StampUnusable,
+    /// A signed time stamp that is too far away from the present.
+    #[error("time stamp stale")]
+    StampStale,
     /// A header that names the delivery or the event is missing, doubled or too long.
     #[error("header unusable")]
     HeaderUnusable,
@@ -61,6 +74,8 @@ impl Refusal {
             Self::SignatureDoubled => "signature_doubled",
             Self::SignatureMalformed => "signature_malformed",
             Self::SignatureWrong => "signature_wrong",
+            Self::StampUnusable => "stamp_unusable",
+            Self::StampStale => "stamp_stale",
             Self::HeaderUnusable => "header_unusable",
         }
     }
@@ -73,6 +88,24 @@ pub enum Reading {
     Ping,
     /// Something happened.
     Event(Box<Event>),
+    /// Something that starts nothing, whatever the rules say.
+    Nothing(String),
+}
+
+/// What a verified request is answered beside being recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// As webhooks are: the delivery's id.
+    Accepted,
+    /// 200 and nothing to read: the sender would show it to somebody.
+    Quiet,
+    /// This, at once: nothing happened that has to be recorded.
+    AtOnce {
+        /// How it reads.
+        content_type: &'static str,
+        /// What is answered.
+        body: String,
+    },
 }
 
 /// Why a signed body cannot be read: the delivery fails for good, and says so.
@@ -88,16 +121,36 @@ impl Source {
     pub fn looks_signed(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         match self {
             Self::Github(_) => github::looks_signed(headers),
+            Self::Slack(_) => slack::looks_signed(headers),
         }
     }
 
-    /// Checks the signature over the raw bytes. Nothing is parsed before.
+    /// Checks the signature over the raw bytes, and a signed time stamp against `now`. Nothing is parsed before.
     ///
     /// # Errors
     /// [`Refusal`]: give up, the request is turned away.
-    pub fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Refusal> {
+    pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Result<Envelope, Refusal> {
         match self {
             Self::Github(github) => github.verify(headers, body),
+            Self::Slack(slack) => slack.verify(headers, body, now),
+        }
+    }
+
+    /// What a verified request is answered.
+    #[must_use]
+    pub fn reply(&self, envelope: &Envelope, body: &[u8]) -> Reply {
+        match self {
+            Self::Github(_) => Reply::Accepted,
+            Self::Slack(_) => slack::reply(envelope, body),
+        }
+    }
+
+    /// How long the sender waits for an answer, if it is known to be impatient.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Github(_) => None,
+            Self::Slack(_) => Some(slack::PATIENCE),
         }
     }
 
@@ -108,6 +161,7 @@ impl Source {
     pub fn read(&self, name: &str, envelope: &Envelope, body: &[u8]) -> Result<Reading, Unreadable> {
         match self {
             Self::Github(github) => github.read(name, envelope, body),
+            Self::Slack(slack) => slack.read(name, envelope, body),
         }
     }
 
@@ -119,6 +173,7 @@ impl Source {
     pub fn identify(&self, event: &mut Event, envelope: &Envelope, body: &[u8]) -> Result<(), Unreadable> {
         match self {
             Self::Github(_) => github::identify(event, envelope, body),
+            Self::Slack(_) => Ok(()),
         }
     }
 
@@ -129,6 +184,7 @@ impl Source {
     pub fn payload(&self, envelope: &Envelope, body: &[u8]) -> Result<serde_json::Value, Unreadable> {
         match self {
             Self::Github(_) => github::payload_value(envelope, body),
+            Self::Slack(_) => slack::payload_value(envelope, body),
         }
     }
 }

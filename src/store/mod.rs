@@ -31,6 +31,10 @@ pub mod forget;
 /// Statements end in time.
 pub(crate) mod in_time;
 mod lent;
+/// What waits until a chat account is linked, and how often an address for answers was used.
+pub mod chats;
+/// Chat accounts and the people they are bound to.
+pub mod links;
 /// What is paused.
 pub mod pauses;
 /// People and their sealed tokens.

@@ -9,7 +9,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::pipeline::{Bridge, Settings, forget, match_rules, report, settle_uncertain, start_task, sweep_tasks};
+use crate::pipeline::{
+    Bridge, Settings, forget, match_rules, report, settle_uncertain, start_task, sweep_tasks, tell_chat,
+};
 use driver::{Pace, run};
 
 /// Deliveries a batch of the match step.
@@ -61,6 +63,10 @@ impl Workers {
         workers.add(bridge, |b, stop| async move {
             let step = || report_batch(b.clone());
             run(pace("report", 500), b.ground.clone(), stop, Some(&b.wake.reports), step).await;
+        });
+        workers.add(bridge, |b, stop| async move {
+            let step = || tell_chat_batch(b.clone());
+            run(pace("tell_chat", 500), b.ground.clone(), stop, Some(&b.wake.chats), step).await;
         });
         workers.add(bridge, |b, stop| async move {
             let step = || forget_batch(b.clone());
@@ -121,6 +127,10 @@ async fn sweep_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError
 
 async fn report_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
     report::report_batch(&bridge).await
+}
+
+async fn tell_chat_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
+    tell_chat::tell_chat_batch(&bridge).await
 }
 
 /// Goes on at once only while there is more than one run may delete.

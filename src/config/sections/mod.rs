@@ -28,7 +28,7 @@ pub use rule::{
     RuleSpec, TaskPart,
 };
 pub use server::ServerConfig;
-pub use sources::{GithubSource, SourceConfig};
+pub use sources::{ChannelSpec, GithubSource, SlackSource, SourceConfig};
 pub use sweep::SweepConfig;
 pub use tasks::{OnUncertain, TasksConfig};
 pub use vault::VaultConfig;
@@ -105,8 +105,7 @@ impl Config {
             secrets.push((Path::of(&["github", "app", "private_key"]), &mut app.private_key));
         }
         for (name, source) in &mut self.sources {
-            let path = Path::of(&["sources", name, "secrets"]);
-            secrets.extend(source.secrets_mut().iter_mut().enumerate().map(|(nth, key)| (path.index(nth), key)));
+            secrets.extend(source.secrets_mut(&Path::of(&["sources", name])));
         }
         secrets
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::duration::Duration;
-use super::super::form::{CommandName, EventName, LabelName, Login, Name, RepoName, RunAsText, TeamName};
+use super::super::form::{CommandName, EventName, LabelName, Login, Name, RepoName, RunAsText, SlashName, TeamName};
 use super::limits::LimitsSpec;
 use crate::domain::rule::{OnceThen, Permission, Reaction, Untrusted};
 
@@ -27,7 +27,7 @@ pub struct RuleSpec {
     /// The sources it listens to. Without it: all.
     #[serde(default, skip_serializing_if = "OneOrMany::is_empty")]
     pub sources: OneOrMany<String>,
-    /// What selects it: one of `label`, `command` and `event`.
+    /// What selects it: one of `label`, `command`, `event` and `slash`.
     pub on: OnSpec,
     /// A further condition (CEL) over `event`, `payload`, `actor` and `repo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,6 +79,10 @@ pub struct OnSpec {
     /// One of these events came: `issues.opened`, or `push` for every action of it.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub event: OneOrMany<EventName>,
+    /// One of these commands was said in a chat (`/copilot`), with a text that is work; messages to the app and its form
+    /// count as the command. A channel may have a rule of its own instead.
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub slash: OneOrMany<SlashName>,
 }
 
 /// Who may. Any one of the ways is enough.
