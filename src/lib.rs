@@ -15,10 +15,10 @@ pub mod ids;
 /// Text that must not be printed.
 pub mod secret;
 
-/// The roof: the command line, the only place where all is put together.
-pub mod cli;
 /// The outside: what is said in chats.
 pub mod chat;
+/// The roof: the command line, the only place where all is put together.
+pub mod cli;
 /// What the operator may say, a section a file, every fault with its line and column.
 pub mod config;
 /// Pure thought, no I/O: events, rules, conditions, prompts, commands, trust, limits, states.

@@ -29,7 +29,9 @@ mod yaml;
 pub use duration::Duration;
 pub use fault::{Fault, Faults};
 pub use fingerprint::fingerprint;
-pub use form::{CommandName, EventName, LabelName, Listen, Login, Name, RepoName, RunAsText, SlashName, TeamName, WebUrl};
+pub use form::{
+    CommandName, EventName, LabelName, Listen, Login, Name, RepoName, RunAsText, SlashName, TeamName, WebUrl,
+};
 pub use load::{Loaded, load};
 pub use reader::{FileText, Reader};
 pub use reference::reference;

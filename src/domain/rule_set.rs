@@ -93,8 +93,7 @@ impl RuleSet {
     pub fn slashed(&self, source: &str, command: &str) -> Vec<usize> {
         let indexes = std::iter::once(&self.every_source).chain(self.by_source.get(source));
         let command = command.to_lowercase();
-        let mut hits: Vec<usize> =
-            indexes.filter_map(|index| index.slashes.get(&command)).flatten().copied().collect();
+        let mut hits: Vec<usize> = indexes.filter_map(|index| index.slashes.get(&command)).flatten().copied().collect();
         hits.sort_unstable();
         hits.dedup();
         hits

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use super::people::still_without_token;
-use super::whisper::{Whisper, whisper};
 use super::transition::{note, react, take_step, tell};
+use super::whisper::{Whisper, whisper};
 use super::{Bridge, StepError};
 use crate::domain::identity::Identity;
 use crate::domain::rule::{Bound, Limits, OnceThen};

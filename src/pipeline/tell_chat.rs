@@ -175,7 +175,9 @@ impl Telling<'_> {
             // Made now, and seen by nobody else: it is in no table.
             text = match links::make_link(self.bridge, &who).await? {
                 Some(url) => format!("{text} [Sign in with GitHub]({url}): the link is for you alone."),
-                None => format!("{text} Nobody can sign in here by themselves: ask whoever runs taskbridge to link the {who}."),
+                None => format!(
+                    "{text} Nobody can sign in here by themselves: ask whoever runs taskbridge to link the {who}."
+                ),
             };
         }
         let message = Message { text, mention: None, buttons: Vec::new() };

@@ -3,8 +3,8 @@
 
 use super::{Bridge, StepError};
 use crate::clock::Ground;
-use crate::domain::rule::Reaction;
 use crate::domain::chat::Place;
+use crate::domain::rule::Reaction;
 use crate::domain::task::{State, Step};
 use crate::domain::telling::chat::calls;
 use crate::ids::{ReportId, TaskId};

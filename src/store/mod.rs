@@ -14,6 +14,8 @@
 pub mod api_keys;
 /// Tries to start a task.
 pub mod attempts;
+/// What waits until a chat account is linked, and how often an address for answers was used.
+pub mod chats;
 /// Connecting, migrating, readiness.
 pub mod connect;
 /// What a rule said to a delivery.
@@ -31,8 +33,6 @@ pub mod forget;
 /// Statements end in time.
 pub(crate) mod in_time;
 mod lent;
-/// What waits until a chat account is linked, and how often an address for answers was used.
-pub mod chats;
 /// Chat accounts and the people they are bound to.
 pub mod links;
 /// What is paused.

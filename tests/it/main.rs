@@ -48,6 +48,7 @@ mod sandbox_shapes;
 mod sandbox_tasks;
 mod sandbox_threads;
 mod sandbox_world;
+mod story_chat;
 mod story_clocks;
 mod story_commands;
 mod story_contended;

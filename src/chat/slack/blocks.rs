@@ -117,8 +117,14 @@ mod tests {
     #[test]
     fn our_markdown_becomes_slacks_and_what_is_not_ours_marks_nothing() {
         let message = |text: &str| Message { text: text.to_owned(), ..Message::default() };
-        assert_eq!(text(&message("**Done**: [pull request #7](https://x.example/7?a=1&b).")), "*Done*: <https://x.example/7?a=1&amp;b|pull request #7>.");
-        assert_eq!(text(&message("<!channel> <@U1> a > b & [x](javascript:1)")), "&lt;!channel&gt; &lt;@U1&gt; a &gt; b &amp; [x](javascript:1)");
+        assert_eq!(
+            text(&message("**Done**: [pull request #7](https://x.example/7?a=1&b).")),
+            "*Done*: <https://x.example/7?a=1&amp;b|pull request #7>."
+        );
+        assert_eq!(
+            text(&message("<!channel> <@U1> a > b & [x](javascript:1)")),
+            "&lt;!channel&gt; &lt;@U1&gt; a &gt; b &amp; [x](javascript:1)"
+        );
         let called = Message { text: "done".into(), mention: Some("U123".into()), ..Message::default() };
         assert_eq!(text(&called), "<@U123> done");
         let forged = Message { text: "done".into(), mention: Some("!channel".into()), ..Message::default() };
@@ -130,7 +136,9 @@ mod tests {
         let long = Message { text: "0123456789\n".repeat(20_000), ..Message::default() };
         let blocks = fields(&long)["blocks"].as_array().cloned().unwrap_or_default();
         assert_eq!(blocks.len(), SECTIONS);
-        assert!(blocks.iter().all(|block| block["text"]["text"].as_str().is_some_and(|text| text.chars().count() <= 3000)));
+        assert!(
+            blocks.iter().all(|block| block["text"]["text"].as_str().is_some_and(|text| text.chars().count() <= 3000))
+        );
         let empty = fields(&Message::default());
         assert_eq!(empty["blocks"][0]["text"]["text"], " ");
     }

@@ -43,14 +43,22 @@ impl SlackError {
             Self::Limited(_) | Self::NotSent(_) | Self::Unclear(_) => SlackNext::Retry,
             Self::NoAnswers => SlackNext::GiveUp,
             Self::Refused(word) => match word.as_str() {
-                "ratelimited" | "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout"
+                "ratelimited"
+                | "internal_error"
+                | "fatal_error"
+                | "service_unavailable"
+                | "request_timeout"
                 | "team_added_to_org" => SlackNext::Retry,
                 "invalid_auth" | "not_authed" | "account_inactive" | "token_revoked" | "token_expired"
                 | "missing_scope" | "no_permission" | "org_login_required" | "ekm_access_denied" => {
                     SlackNext::AskPerson
                 }
-                "channel_not_found" | "not_in_channel" | "is_archived" | "user_not_in_channel"
-                | "restricted_action" | "messages_tab_disabled" => SlackNext::OtherWay,
+                "channel_not_found"
+                | "not_in_channel"
+                | "is_archived"
+                | "user_not_in_channel"
+                | "restricted_action"
+                | "messages_tab_disabled" => SlackNext::OtherWay,
                 _ => SlackNext::GiveUp,
             },
         }

@@ -64,8 +64,7 @@ impl Slack {
             .timeout(CALL)
             .connect_timeout(CALL / 2);
         // Without TLS (the simulated Slack) no certificates are loaded, and no proxy stands between.
-        let builder =
-            if api.starts_with("https://") { builder } else { builder.tls_certs_only(Vec::new()).no_proxy() };
+        let builder = if api.starts_with("https://") { builder } else { builder.tls_certs_only(Vec::new()).no_proxy() };
         Self { http: builder.build().map_err(|error| error.without_url().to_string()), api, token }
     }
 

@@ -157,7 +157,8 @@ impl SlackSource {
             found.fault(document, &path.key("api_url"), message);
         }
         for channel in self.channels.keys().filter(|id| !is_channel(id)) {
-            let message = "a channel is named by its id, such as `C0123ABCD`: Slack shows it at the end of the channel's details";
+            let message =
+                "a channel is named by its id, such as `C0123ABCD`: Slack shows it at the end of the channel's details";
             found.fault(document, &path.key("channels").key(channel), message);
         }
     }

@@ -32,16 +32,8 @@ pub enum OwnWord {
 
 impl OwnWord {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 8] = [
-        Self::Status,
-        Self::List,
-        Self::Why,
-        Self::Retry,
-        Self::Cancel,
-        Self::Approve,
-        Self::Link,
-        Self::Unlink,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Status, Self::List, Self::Why, Self::Retry, Self::Cancel, Self::Approve, Self::Link, Self::Unlink];
 
     /// The word that is written.
     #[must_use]

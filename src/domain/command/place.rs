@@ -87,10 +87,17 @@ mod tests {
         assert_eq!(of("fix it repo:acme/widgets"), (Some("acme/widgets".into()), "fix it".into()));
         let link = "see (https://github.com/acme/widgets/issues/42#issuecomment-1) please";
         assert_eq!(of(link), (Some("acme/widgets".into()), link.into()));
-        assert_eq!(of("clone https://github.com/acme/wid.gets.git."), (Some("acme/wid.gets".into()), "clone https://github.com/acme/wid.gets.git.".into()));
+        assert_eq!(
+            of("clone https://github.com/acme/wid.gets.git."),
+            (Some("acme/wid.gets".into()), "clone https://github.com/acme/wid.gets.git.".into())
+        );
         assert_eq!(of("fix it").0, None);
         assert_eq!(of("fix it\nrepo:acme/widgets").0, None, "below the first line stands text");
-        for elsewhere in ["https://github.com.evil.example/acme/widgets", "http://github.com/acme/widgets", "https://github.com/acme"] {
+        for elsewhere in [
+            "https://github.com.evil.example/acme/widgets",
+            "http://github.com/acme/widgets",
+            "https://github.com/acme",
+        ] {
             assert_eq!(of(elsewhere).0, None, "{elsewhere}");
         }
         assert!(repo_of("repo:acme fix", "github.com").is_err());
@@ -100,8 +107,14 @@ mod tests {
 
     #[test]
     fn an_issue_is_known_by_its_link() {
-        assert_eq!(subject_of("https://github.com/acme/widgets/issues/42", "github.com"), Some(("acme/widgets".into(), 42)));
-        assert_eq!(subject_of("https://github.com/acme/widgets/pull/7/files", "github.com"), Some(("acme/widgets".into(), 7)));
+        assert_eq!(
+            subject_of("https://github.com/acme/widgets/issues/42", "github.com"),
+            Some(("acme/widgets".into(), 42))
+        );
+        assert_eq!(
+            subject_of("https://github.com/acme/widgets/pull/7/files", "github.com"),
+            Some(("acme/widgets".into(), 7))
+        );
         assert_eq!(subject_of("https://github.com/acme/widgets", "github.com"), None);
         assert_eq!(subject_of("42", "github.com"), None);
     }

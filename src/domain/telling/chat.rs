@@ -11,7 +11,8 @@ use crate::domain::trust::clean;
 #[must_use]
 pub fn living_message(telling: &Telling, repo: &str) -> String {
     let mut text = format!("{}\n", headline(telling));
-    let mut facts = vec![format!("`{repo}`"), format!("rule `{}`", telling.rule), format!("asked by {}", telling.actor)];
+    let mut facts =
+        vec![format!("`{repo}`"), format!("rule `{}`", telling.rule), format!("asked by {}", telling.actor)];
     if !telling.person.eq_ignore_ascii_case(&telling.actor) {
         facts.push(format!("runs as {}", telling.person));
     }

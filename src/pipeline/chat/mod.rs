@@ -99,7 +99,8 @@ fn help(talk: &Talk<'_>, person: Option<&Person>) -> String {
     }
 }
 
-const NOT_LINKED: &str = "This account is not linked to a GitHub account yet. Tasks run as the person who asks, so sign in first.";
+const NOT_LINKED: &str =
+    "This account is not linked to a GitHub account yet. Tasks run as the person who asks, so sign in first.";
 
 async fn open_form(talk: &Talk<'_>, person: Option<&Person>) -> Hearing {
     if person.is_none() {
@@ -144,7 +145,8 @@ async fn work(talk: &Talk<'_>, command: &Command, person: Option<&Person>) -> Re
         ChatSaid::Button { .. } | ChatSaid::Chosen { .. } => None,
     };
     let Some(repo) = said.or_else(|| usual.and_then(|usual| usual.repo.clone())) else {
-        let text = "Say where: `repo:owner/name`, or a link into the repository. This channel has no repository of its own.";
+        let text =
+            "Say where: `repo:owner/name`, or a link into the repository. This channel has no repository of its own.";
         return Ok(talk.answer("no repository was named", text));
     };
     let Ok(path) = repo.parse::<RepoPath>() else {

@@ -81,7 +81,10 @@ async fn list(talk: &Talk<'_>, person: &Person, live: bool) -> Result<String, St
         .map(|task| {
             let page = task.pull_url.as_deref().or(task.remote_url.as_deref());
             let page = page.map(|url| format!(" · [open]({url})")).unwrap_or_default();
-            format!("• **{}** `{}/{}` · rule `{}`{page} · {}", task.state, task.repo_owner, task.repo_name, task.rule, task.id)
+            format!(
+                "• **{}** `{}/{}` · rule `{}`{page} · {}",
+                task.state, task.repo_owner, task.repo_name, task.rule, task.id
+            )
         })
         .collect();
     Ok(match (lines.is_empty(), live) {

@@ -6,16 +6,16 @@ use super::super::sort::{Said, describe, is_thread_event, nobody_listens};
 use super::Concern;
 use super::plan::{self, Gate};
 use super::waited_enough;
-use crate::domain::event::{Account, Event};
 use crate::domain::command::Command;
+use crate::domain::event::{Account, Event};
 use crate::domain::intent;
 use crate::domain::rule::{Allow, Rule};
 use crate::domain::view::View;
 use crate::github::RepoPath;
 use crate::ids::{PersonId, ReportId};
+use crate::pipeline::chat::{Hearing, hear, no_such_repo};
 use crate::pipeline::decide::{Notice, Settled, notice_key, refusal_text};
 use crate::pipeline::guard::{Later, May, may, own_action};
-use crate::pipeline::chat::{Hearing, hear, no_such_repo};
 use crate::pipeline::sight::{Raw, Sight};
 use crate::pipeline::sort::Heard;
 use crate::pipeline::whisper::{Whisper, whisper};
@@ -37,9 +37,7 @@ pub(super) enum Weighed {
 pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<Weighed, StepError> {
     match hear(bridge, live, concern.delivery.id, &concern.heard).await? {
         None => weigh_rules(bridge, live, concern).await,
-        Some(Hearing::Rules(event, command)) => {
-            weigh_rules(bridge, live, &concern.as_heard(*event, command)).await
-        }
+        Some(Hearing::Rules(event, command)) => weigh_rules(bridge, live, &concern.as_heard(*event, command)).await,
         Some(Hearing::Later(later)) if !waited_enough(bridge, &concern.delivery) => Ok(Weighed::Later(later)),
         Some(Hearing::Later(later)) => Ok(ended(live, concern, &format!("GitHub could not be asked: {}", later.why))),
         Some(Hearing::Silent(reason)) => Ok(ended(live, concern, &reason)),

@@ -71,7 +71,9 @@ impl SlackControl {
         let opened = self.opened().pop().unwrap_or_default();
         let values: serde_json::Map<String, Value> = fields
             .iter()
-            .map(|(field, value)| ((*field).to_owned(), json!({ "value": { "type": "plain_text_input", "value": value } })))
+            .map(|(field, value)| {
+                ((*field).to_owned(), json!({ "value": { "type": "plain_text_input", "value": value } }))
+            })
             .collect();
         self.interaction(json!({
             "type": "view_submission", "user": { "id": account, "team_id": TEAM },
@@ -88,7 +90,8 @@ impl SlackControl {
         payload["api_app_id"] = APP.into();
         payload["trigger_id"] = trigger.into();
         payload["response_url"] = answers.into();
-        let body = form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
+        let body =
+            form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
         self.signed("application/x-www-form-urlencoded", body)
     }
 
@@ -111,11 +114,8 @@ impl SlackControl {
         let mut mac = Hmac::<Sha256>::new_from_slice(SIGNING_SECRET.as_bytes()).expect("any key");
         mac.update(format!("v0:{stamp}:{body}").as_bytes());
         let signature = format!("v0={}", hex::encode(mac.finalize().into_bytes()));
-        let headers = [
-            ("content-type", content_type),
-            ("x-slack-request-timestamp", &stamp),
-            ("x-slack-signature", &signature),
-        ];
+        let headers =
+            [("content-type", content_type), ("x-slack-request-timestamp", &stamp), ("x-slack-signature", &signature)];
         SlackRequest { headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(), body }
     }
 }

@@ -82,7 +82,9 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
     let nothing = |why: &str| Ok(Reading::Nothing(why.to_owned()));
     let event = &callback.event;
     match event.kind.as_str() {
-        "app_uninstalled" => return nothing("the app was uninstalled from the workspace: nothing can be told there now"),
+        "app_uninstalled" => {
+            return nothing("the app was uninstalled from the workspace: nothing can be told there now");
+        }
         "tokens_revoked" => return nothing("tokens of the app were revoked at Slack: install it again for a new one"),
         "app_mention" => {}
         // In channels a mention comes by itself; without one nobody speaks to us.
@@ -113,10 +115,7 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
     let chat = Chat {
         identity: identity(enterprise.filter(|_| !outside), own_team, user)?,
         place: heard.place(channel, Some(event.thread_ts.clone().unwrap_or_else(|| event.ts.clone())), user),
-        said: ChatSaid::Command {
-            name: command.to_owned(),
-            text: words::plain(words::without_mention(&event.text)),
-        },
+        said: ChatSaid::Command { name: command.to_owned(), text: words::plain(words::without_mention(&event.text)) },
         answer_to: None,
         opens: None,
     };
@@ -133,10 +132,9 @@ fn pressed(heard: &Heard<'_>, command: &str, interaction: Interaction) -> Result
     let nothing = |why: &str| Ok(Reading::Nothing(why.to_owned()));
     let said = match interaction.kind.as_str() {
         "block_actions" => match interaction.actions.first() {
-            Some(action) => ChatSaid::Button {
-                name: action.action_id.clone(),
-                value: action.value.clone().unwrap_or_default(),
-            },
+            Some(action) => {
+                ChatSaid::Button { name: action.action_id.clone(), value: action.value.clone().unwrap_or_default() }
+            }
             None => return nothing("nothing was pressed"),
         },
         "view_submission" if is_our_form(&interaction) => ChatSaid::Form(form(&interaction)),

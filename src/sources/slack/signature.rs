@@ -38,12 +38,7 @@ pub(super) fn announced(headers: &HeaderMap) -> Result<Announced<'_>, Refusal> {
     Ok(Announced { digest, stamp, seconds })
 }
 
-pub(super) fn verify(
-    secrets: &[Secret],
-    headers: &HeaderMap,
-    body: &[u8],
-    now: DateTime<Utc>,
-) -> Result<(), Refusal> {
+pub(super) fn verify(secrets: &[Secret], headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Result<(), Refusal> {
     let announced = announced(headers)?;
     if now.timestamp().abs_diff(announced.seconds) > WINDOW {
         return Err(Refusal::StampStale);
@@ -113,7 +108,8 @@ mod tests {
             assert_eq!(check(&(NOW + far).to_string(), BODY), Err(Refusal::StampStale), "{far}");
         }
         assert_eq!(check(&i64::MAX.to_string(), BODY), Err(Refusal::StampStale));
-        for wrong in ["", "-1531420618", "+1531420618", " 1531420618", "1531420618.0", "0x5b47", "9223372036854775808"] {
+        for wrong in ["", "-1531420618", "+1531420618", " 1531420618", "1531420618.0", "0x5b47", "9223372036854775808"]
+        {
             let refusal = check(wrong, BODY);
             assert_eq!(refusal, Err(Refusal::StampUnusable), "{wrong}");
         }
@@ -128,7 +124,8 @@ mod tests {
     #[test]
     fn other_forms_are_refused() {
         let right = sign("the older secret", &NOW.to_string(), BODY);
-        for wrong in ["", "v0=", &right[..60], &right.to_uppercase(), &right.replace("v0", "v1"), &format!("{right}0")] {
+        for wrong in ["", "v0=", &right[..60], &right.to_uppercase(), &right.replace("v0", "v1"), &format!("{right}0")]
+        {
             let refusal = announced(&headers(wrong, "1")).map(|_| ());
             assert_eq!(refusal, Err(Refusal::SignatureMalformed), "{wrong}");
         }

@@ -94,7 +94,10 @@ fn check(data: &[u8]) {
     if signed && !body.is_empty() {
         let mut other = body.to_vec();
         other[body.len() / 2] ^= 1 << (body.len() % 8);
-        assert!(source.verify(&headers, &Bytes::from(other), taskbridge::store::Moment::UNIX_EPOCH).is_err(), "one bit is another body");
+        assert!(
+            source.verify(&headers, &Bytes::from(other), taskbridge::store::Moment::UNIX_EPOCH).is_err(),
+            "one bit is another body"
+        );
     }
 }
 
