@@ -27,7 +27,7 @@ async fn only_verify(
     headers: HeaderMap,
     body: Bytes,
 ) -> StatusCode {
-    status_of(verify(&bridge.live(), &name, &headers, body).is_ok())
+    status_of(verify(&bridge.live(), &name, &headers, body, bridge.ground.now()).is_ok())
 }
 
 pub(crate) async fn insert_each(bridge: &Bridge, url: &str) -> Router {

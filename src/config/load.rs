@@ -67,6 +67,9 @@ pub fn load(path: &FilePath, reader: &Reader) -> Result<Loaded, Faults> {
         .as_ref()
         .map(|config| config.sources.iter().map(|(name, source)| (name.clone(), source.kind())).collect());
     together::check(&written, sources.as_deref(), &mut found);
+    if let Some(config) = &config {
+        together::channels(&written, config, &main, &mut found);
+    }
     let rules: Vec<Rule> = written.iter().filter_map(|rule| compile::rule(rule, &mut found)).collect();
 
     match config {

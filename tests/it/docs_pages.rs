@@ -16,9 +16,9 @@ pub(crate) fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// All Markdown of the root and of `docs/`.
+/// All Markdown of the root, of `docs/` and of `docs/sources/`.
 pub(crate) fn pages() -> Vec<Page> {
-    let folders = [root().to_owned(), root().join("docs")];
+    let folders = [root().to_owned(), root().join("docs"), root().join("docs/sources")];
     let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
     let mut pages: Vec<Page> = files
         .filter(|path| path.extension().is_some_and(|ending| ending == "md"))

@@ -23,6 +23,7 @@ mod cli_stop;
 mod cli_warnings;
 mod config;
 mod conformance;
+mod conformance_slack;
 mod crash_kill;
 mod docs_commands;
 mod docs_pages;

@@ -54,14 +54,14 @@ async fn what_slack_sends_again_starts_nothing_again() {
     for _ in 0..3 {
         let mut again = mention.clone();
         again.headers.push(("x-slack-retry-num".into(), "1".into()));
-        assert_eq!(world.from_slack(&again).await.status, StatusCode::OK);
+        assert_eq!(world.slack_says(&again).await.status, StatusCode::OK);
     }
     world.settle().await;
     assert_eq!(world.delivery_count().await, 1);
     assert_eq!(world.task().await.prompt, "fix it");
     // Under another event of the same message it is still the same wish.
     let other = world.slack().mention("Ev2", MONA_CHAT, CHANNEL, "1515449522.000016", "fix it");
-    world.from_slack(&other).await;
+    world.slack_says(&other).await;
     world.settle().await;
     assert_eq!(world.tasks().await.len(), 1);
     let said = world.slack().messages();
@@ -69,7 +69,7 @@ async fn what_slack_sends_again_starts_nothing_again() {
     // Encoded anew on its way.
     let mut changed = world.slack().slash(MONA_CHAT, CHANNEL, "/copilot", "fix it");
     changed.body = changed.body.replace('+', "%20");
-    assert_eq!(world.from_slack(&changed).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(world.slack_says(&changed).await.status, StatusCode::UNAUTHORIZED);
 }
 
 /// Case 21.
@@ -78,11 +78,11 @@ async fn a_request_of_another_time_is_turned_away() {
     let world = chat_world().await;
     let early = world.slack().slash(MONA_CHAT, CHANNEL, "/copilot", "fix it");
     world.advance(301);
-    assert_eq!(world.from_slack(&early).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(world.slack_says(&early).await.status, StatusCode::UNAUTHORIZED);
     let mut late = world.slack().slash(MONA_CHAT, CHANNEL, "/copilot", "fix it");
     for stamp in ["-1", "x", "9223372036854775808", "1e9"] {
         late.headers[1].1 = stamp.to_owned();
-        assert_eq!(world.from_slack(&late).await.status, StatusCode::UNAUTHORIZED, "{stamp}");
+        assert_eq!(world.slack_says(&late).await.status, StatusCode::UNAUTHORIZED, "{stamp}");
     }
     let counts = world.refusals().await;
     assert!(
@@ -147,17 +147,17 @@ async fn our_own_words_and_buttons_do_what_they_say_for_those_who_may() {
     let ts = world.living().ts;
     for name in ["retry", "why", "cancel", "approve"] {
         let press = world.slack().press(OTTO_CHAT, CHANNEL, &ts, name, &id);
-        assert_eq!(world.from_slack(&press).await.status, StatusCode::OK);
+        assert_eq!(world.slack_says(&press).await.status, StatusCode::OK);
         world.settle().await;
         assert!(world.whispered(OTTO_CHAT).contains("not yours to see"), "{name}: {}", world.whispered(OTTO_CHAT));
     }
     assert_eq!(world.tasks().await.len(), 1);
     let press = world.slack().press(MONA_CHAT, CHANNEL, &ts, "retry", &id);
-    world.from_slack(&press).await;
+    world.slack_says(&press).await;
     world.settle().await;
     assert_eq!(world.tasks().await.len(), 2);
     let open = world.slack().press(MONA_CHAT, CHANNEL, &ts, "open", "");
-    assert_eq!(world.from_slack(&open).await.status, StatusCode::OK);
+    assert_eq!(world.slack_says(&open).await.status, StatusCode::OK);
     world.slash(MONA_CHAT, "help").await;
     assert!(world.whispered(MONA_CHAT).contains("/copilot unlink"), "{}", world.whispered(MONA_CHAT));
 }
@@ -169,11 +169,11 @@ async fn a_command_without_text_opens_a_form_that_becomes_a_task() {
     let form = world.slack().opened().pop().expect("a form");
     assert_eq!(form["blocks"][0]["element"]["initial_value"], "acme/widgets", "the channel's repository");
     let bad = world.slack().submit(MONA_CHAT, &[("repo", "widgets"), ("prompt", "fix it")]);
-    let answer = world.from_slack(&bad).await;
+    let answer = world.slack_says(&bad).await;
     assert_eq!(answer.body["response_action"], "errors");
     assert!(answer.body["errors"]["repo"].is_string());
     let fields = [("repo", "acme/widgets"), ("prompt", "fix it\nand test it"), ("base", "next"), ("model", "m-1")];
-    assert_eq!(world.from_slack(&world.slack().submit(MONA_CHAT, &fields)).await.status, StatusCode::OK);
+    assert_eq!(world.slack_says(&world.slack().submit(MONA_CHAT, &fields)).await.status, StatusCode::OK);
     world.settle().await;
     let task = world.task().await;
     assert_eq!((task.prompt.as_str(), task.base_ref.as_deref()), ("fix it\nand test it", Some("next")));
@@ -196,7 +196,7 @@ async fn what_slack_refuses_is_waited_for_or_said_another_way() {
     // Where the app is not, the address for answers does, and it is not asked too often.
     world.slack().close("C0009");
     let elsewhere = world.slack().slash(MONA_CHAT, "C0009", "/copilot", "repo:acme/widgets fix it");
-    world.from_slack(&elsewhere).await;
+    world.slack_says(&elsewhere).await;
     world.settle().await;
     world.live_for(120).await;
     let answered: Vec<_> = world.slack().messages().into_iter().filter(|message| message.answered).collect();
@@ -210,19 +210,19 @@ async fn what_is_not_said_to_us_starts_nothing() {
     let world = chat_world().await;
     let challenge =
         world.slack().signed("application/json", r#"{"type":"url_verification","challenge":"3eZb"}"#.into());
-    let answer = world.from_slack(&challenge).await;
+    let answer = world.slack_says(&challenge).await;
     assert_eq!(answer.status, StatusCode::OK);
     let check = world.slack().signed("application/x-www-form-urlencoded", "token=x&ssl_check=1".into());
-    assert_eq!(world.from_slack(&check).await.status, StatusCode::OK);
+    assert_eq!(world.slack_says(&check).await.status, StatusCode::OK);
     assert_eq!(world.delivery_count().await, 0);
     let bot = r#"{"type":"event_callback","team_id":"T0001","api_app_id":"A0001","event_id":"Ev7","event":{"type":"message",
         "subtype":"bot_message","bot_id":"B1","text":"/copilot fix it","ts":"1.1","channel":"D1","channel_type":"im"}}"#;
-    world.from_slack(&world.slack().signed("application/json", bot.into())).await;
+    world.slack_says(&world.slack().signed("application/json", bot.into())).await;
     let other = r#"{"type":"event_callback","team_id":"T0001","api_app_id":"A0002","event_id":"Ev8","event":{"type":"app_mention",
         "user":"U0MONA","text":"fix it","ts":"1.2","channel":"C0001"}}"#;
-    world.from_slack(&world.slack().signed("application/json", other.into())).await;
+    world.slack_says(&world.slack().signed("application/json", other.into())).await;
     let gone = r#"{"type":"event_callback","team_id":"T0001","api_app_id":"A0001","event_id":"Ev9","event":{"type":"app_uninstalled"}}"#;
-    world.from_slack(&world.slack().signed("application/json", gone.into())).await;
+    world.slack_says(&world.slack().signed("application/json", gone.into())).await;
     world.settle().await;
     for id in ["Ev7", "Ev8", "Ev9"] {
         let delivery = world.delivery(id).await;

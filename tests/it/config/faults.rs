@@ -36,8 +36,8 @@ rules:
              `90s`, `10m`, `2h`",
             "t.yaml:7:15: server.body_timeout: wanted a text, found nothing (give it a value, or remove the key)",
             "t.yaml:8:24: tasks.on_uncertain: `wiat` is not one of `restart` and `wait` (did you mean `wait`?)",
-            "t.yaml:10:14: sources.a.type: `gihub` is not one of `github` (did you mean `github`?)",
-            "t.yaml:11:6: sources.b: `type` is missing: one of `github`",
+            "t.yaml:10:14: sources.a.type: `gihub` is not one of `github` and `slack` (did you mean `github`?)",
+            "t.yaml:11:6: sources.b: `type` is missing: one of `github` and `slack`",
             "t.yaml:12:6: sources.c: `secrets` is missing",
             "t.yaml:12:22: sources.c.secret: unknown key `secret` (did you mean `secrets`?)",
             "t.yaml:14:11: rules[0].name: a name is 1 to 64 letters, digits, `.`, `_` or `-`, and starts with a letter \

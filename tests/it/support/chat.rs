@@ -53,7 +53,7 @@ impl World {
     }
 
     /// Sends a request of Slack through the real door.
-    pub(crate) async fn from_slack(&self, request: &SlackRequest) -> Answer {
+    pub(crate) async fn slack_says(&self, request: &SlackRequest) -> Answer {
         let mut built = Request::post("/hooks/slack");
         for (name, value) in &request.headers {
             built = built.header(name.as_str(), value.as_str());
@@ -63,7 +63,7 @@ impl World {
 
     /// A slash command, and all that follows from it at once.
     pub(crate) async fn slash(&self, account: &str, text: &str) {
-        let answer = self.from_slack(&self.slack().slash(account, CHANNEL, "/copilot", text)).await;
+        let answer = self.slack_says(&self.slack().slash(account, CHANNEL, "/copilot", text)).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
         self.settle().await;
     }
