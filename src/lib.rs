@@ -15,6 +15,8 @@ pub mod ids;
 /// Text that must not be printed.
 pub mod secret;
 
+/// The outside: what is said in chats.
+pub mod chat;
 /// The roof: the command line, the only place where all is put together.
 pub mod cli;
 /// What the operator may say, a section a file, every fault with its line and column.

@@ -102,6 +102,7 @@ async fn keep(bridge: &Bridge, tx: &mut Tx, person: PersonId, number: usize, rem
         head_ref: None,
         create_pull_request: true,
         event_at: None,
+        chat: None,
         unapproved: false,
     };
     let mut task = tx.make_task(&new, now).await.expect("the row fits the table");

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{Loaded, SourceConfig};
-use crate::domain::command::Grammar;
+use crate::chat::slack::Slack;
+use crate::config::{ChannelSpec, Loaded, SlackSource as SlackConfig, SourceConfig};
+use crate::domain::command::{Grammar, OwnWord};
 use crate::pipeline::Live;
-use crate::pipeline::bridge::LiveSource;
+use crate::pipeline::bridge::{ChannelUsual, ChatSide, LiveSource};
 use crate::sources::Source;
 use crate::sources::github::GithubSource;
 use crate::sources::sender::Sender;
 use crate::sources::senders::{
     azure_devops, bitbucket, described, gitea, gitlab, grafana, jira, linear, pagerduty, sentry, stripe,
 };
+use crate::sources::slack::SlackSource;
 
 /// Rules and sources of a loaded configuration; ids in GitHub's payloads belong to `host`.
 #[must_use]
@@ -21,13 +23,19 @@ pub fn live_of(loaded: &Loaded, host: &str) -> Live {
     let names = loaded.rules.command_names();
     let mut sources = BTreeMap::new();
     for (name, config) in &loaded.config.sources {
-        let prefix = match config {
-            SourceConfig::Github(github) => github.command_prefix.clone(),
-            // It sends no comments.
-            _ => String::new(),
+        let live = match config {
+            SourceConfig::Slack(slack) => slack_of(slack, host),
+            other => {
+                let prefix = match other {
+                    SourceConfig::Github(github) => github.command_prefix.clone(),
+                    // It sends no comments.
+                    _ => String::new(),
+                };
+                let grammar = Grammar { prefix, names: names.clone(), free_text, own: Vec::new() };
+                LiveSource { source: source_of(other, host), grammar, chat: None }
+            }
         };
-        let grammar = Grammar { prefix, names: names.clone(), free_text };
-        sources.insert(name.clone(), LiveSource { source: source_of(config, host), grammar });
+        sources.insert(name.clone(), live);
     }
     Live { rules: loaded.rules.clone(), sources }
 }
@@ -36,6 +44,7 @@ pub fn live_of(loaded: &Loaded, host: &str) -> Live {
 fn source_of(config: &SourceConfig, host: &str) -> Source {
     let keys = || described::keys(config.secrets());
     let (scheme, dialect) = match config {
+        SourceConfig::Slack(slack) => return slack_of(slack, host).source,
         SourceConfig::Github(github) => {
             return Source::Github(GithubSource::new(described::secrets(&github.secrets), host.to_owned()));
         }
@@ -69,4 +78,24 @@ fn source_of(config: &SourceConfig, host: &str) -> Source {
         }
     };
     Source::Sender(Box::new(Sender::new(host.to_owned(), scheme, dialect)))
+}
+
+fn slack_of(config: &SlackConfig, host: &str) -> LiveSource {
+    let command = config.command.to_string();
+    // All that is said to the app is work, unless it is one of our own words.
+    let grammar = Grammar { prefix: command.clone(), names: Vec::new(), free_text: true, own: OwnWord::ALL.to_vec() };
+    let secrets = described::secrets(&config.signing_secret);
+    let source = Source::Slack(SlackSource::new(secrets, config.app_id.clone(), command, host.to_owned()));
+    let channels = config.channels.iter().map(|(id, spec)| (id.clone(), usual(spec))).collect();
+    let slack = Slack::new(&config.api_url, config.bot_token.value().clone());
+    LiveSource { source, grammar, chat: Some(ChatSide { slack, channels }) }
+}
+
+fn usual(spec: &ChannelSpec) -> ChannelUsual {
+    ChannelUsual {
+        repo: spec.repo.as_ref().map(|repo| repo.to_string()),
+        rule: spec.rule.as_ref().map(|rule| rule.to_string()),
+        model: spec.model.clone(),
+        base_ref: spec.base_ref.clone(),
+    }
 }

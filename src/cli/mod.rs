@@ -9,6 +9,7 @@ mod health;
 mod keys;
 mod live;
 mod log;
+mod manifest;
 mod open;
 mod openapi;
 mod pause;
@@ -60,6 +61,7 @@ enum Command {
     #[command(name = "openapi")]
     OpenApi(openapi::OpenApi),
     Schema(schema::Schema),
+    Manifest(manifest::Manifest),
 }
 
 /// Runs the command line of this process.
@@ -112,6 +114,7 @@ impl Command {
             Self::Health(health) => health.run(config).await,
             Self::OpenApi(openapi) => openapi.run(),
             Self::Schema(schema) => schema.run(),
+            Self::Manifest(manifest) => manifest.run(),
         }
     }
 }

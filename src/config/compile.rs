@@ -79,21 +79,24 @@ impl Compile<'_> {
         let event = || on.event.iter().map(|text| text.to_string()).collect();
         let command = || on.command.iter().map(|text| text.to_string()).collect();
         let alert = || on.alert.iter().map(|text| text.to_string()).collect();
-        match [on.label.is_empty(), on.command.is_empty(), on.event.is_empty(), on.alert.is_empty()] {
-            [false, true, true, true] => Some(Trigger::Label(texts(&on.label))),
-            [true, false, true, true] => Some(Trigger::Command(command())),
-            [true, true, false, true] => Some(Trigger::Event(event())),
-            [true, true, true, false] => Some(Trigger::Alert(alert())),
-            [true, true, true, true] => {
-                self.fault("on", "says nothing: give it one of `label`, `command`, `event` and `alert`");
+        let slash = || on.slash.iter().map(|text| text.to_string()).collect();
+        let says = [
+            (!on.label.is_empty()).then(|| Trigger::Label(texts(&on.label))),
+            (!on.command.is_empty()).then(|| Trigger::Command(command())),
+            (!on.event.is_empty()).then(|| Trigger::Event(event())),
+            (!on.alert.is_empty()).then(|| Trigger::Alert(alert())),
+            (!on.slash.is_empty()).then(|| Trigger::Slash(slash())),
+        ];
+        let mut said: Vec<Trigger> = says.into_iter().flatten().collect();
+        match said.len() {
+            1 => said.pop(),
+            0 => {
+                self.fault("on", "says nothing: give it one of `label`, `command`, `event`, `alert` and `slash`");
                 None
             }
             _ => {
-                self.fault_with(
-                    "on",
-                    "takes only one of `label`, `command`, `event` and `alert`",
-                    "write a rule for each",
-                );
+                let message = "takes only one of `label`, `command`, `event`, `alert` and `slash`";
+                self.fault_with("on", message, "write a rule for each");
                 None
             }
         }

@@ -22,6 +22,7 @@ pub(super) fn reader(format: &str) -> Option<Judge> {
         "alert" => |text| AlertState::read(text).map(drop),
         "header" => |text| HeaderText::read(text).map(drop),
         "pointer" => |text| PointerText::read(text).map(drop),
+        "slash" => |text| SlashName::read(text).map(drop),
         "run-as" => |text| RunAsText::read(text).map(drop),
         "web-url" => |text| WebUrl::read(text).map(drop),
         "listen" => |text| Listen::read(text).map(drop),
@@ -187,6 +188,19 @@ form!(
         Ok(text.to_owned())
     } else {
         Err("a place in the body is a JSON pointer: `/data/title`".to_owned())
+    }
+);
+form!(
+    /// A command of a chat, with its stroke: `/copilot`.
+    SlashName(String), "slash", "^/[a-z0-9_-]{1,31}$",
+    |text| {
+        let word = text.strip_prefix('/').filter(|word| (1..=31).contains(&word.len()));
+        match word {
+            Some(word) if word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-')) => {
+                Ok(text.to_owned())
+            }
+            _ => Err("a chat command is `/` and a word in lower case: `/copilot`".to_owned()),
+        }
     }
 );
 form!(

@@ -72,6 +72,9 @@ pub fn load(path: &FilePath, reader: &Reader) -> Result<Loaded, Faults> {
         listens_to(rule, sources.as_deref().unwrap_or_default(), &mut found);
     }
     together::check(&written, sources.as_deref(), &mut found);
+    if let Some(config) = &config {
+        together::channels(&written, config, &main, &mut found);
+    }
     let rules: Vec<Rule> = written.iter().filter_map(|rule| compile::rule(rule, &mut found)).collect();
 
     match config {

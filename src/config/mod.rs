@@ -31,7 +31,7 @@ pub use fault::{Fault, Faults};
 pub use fingerprint::fingerprint;
 pub use form::{
     AlertState, CommandName, EventName, HeaderText, LabelName, Listen, Login, Name, PointerText, RepoName, RunAsText,
-    TeamName, WebUrl,
+    SlashName, TeamName, WebUrl,
 };
 pub use load::{Loaded, load};
 pub use reader::{FileText, Reader};

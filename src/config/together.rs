@@ -6,7 +6,32 @@ use std::collections::{BTreeSet, HashMap};
 use super::compile::Written;
 use super::findings::Findings;
 use super::form::as_github_names;
+use super::node::Document;
+use super::place::Path;
+use super::sections::{Config, SourceConfig};
 use super::{github_events, suggest};
+
+/// A channel's own rule must be one that listens to chats.
+pub(super) fn channels(rules: &[Written<'_>], config: &Config, document: &Document, found: &mut Findings) {
+    for (name, source) in &config.sources {
+        let SourceConfig::Slack(slack) = source else { continue };
+        for (channel, usual) in &slack.channels {
+            let Some(wanted) = &usual.rule else { continue };
+            let path = Path::of(&["sources", name, "channels", channel, "rule"]);
+            match rules.iter().find(|rule| *rule.spec.name == **wanted) {
+                None => found.fault(document, &path, format!("there is no rule `{}`", **wanted)),
+                Some(rule) if rule.spec.on.slash.is_empty() => {
+                    found.fault(
+                        document,
+                        &path,
+                        format!("the rule `{}` does not listen to a chat (`on.slash`)", **wanted),
+                    );
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
 
 /// Checks all rules against each other; `sources` are the configured names with their kinds, `None` when that section
 /// cannot be read.

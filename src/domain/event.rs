@@ -6,6 +6,8 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::chat::Chat;
+
 /// What happened, as one source told it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Event {
@@ -29,6 +31,9 @@ pub struct Event {
     pub comment: Option<Comment>,
     /// When it happened, if a signed field says so.
     pub at: Option<DateTime<Utc>>,
+    /// What was said, if it was said in a chat.
+    #[serde(skip)]
+    pub chat: Option<Box<Chat>>,
     /// What makes it this very happening and no other, whichever hook tells of it; of signed fields only. Empty where that
     /// is the whole payload, until a rule listens to it (`Source::identify`).
     #[serde(skip)]

@@ -44,6 +44,7 @@ mod tests {
             label: None,
             comment: None,
             at: None,
+            chat: None,
             identity: identity.into(),
         }
     }

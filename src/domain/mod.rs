@@ -2,6 +2,8 @@
 
 /// How long to wait before the next try.
 pub mod backoff;
+/// What somebody says in a chat.
+pub mod chat;
 /// Whether the other side answers at all.
 pub mod circuit;
 /// The command line that people write in comments.

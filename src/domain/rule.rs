@@ -49,6 +49,8 @@ pub enum Trigger {
     Event(Vec<String>),
     /// An alert came in one of these states; `*` stands for any.
     Alert(Vec<String>),
+    /// One of these commands was said in a chat: `/copilot`. A message to us counts as the command of its source.
+    Slash(Vec<String>),
 }
 
 /// In words, for the operator: "the label `copilot-fix`".
@@ -59,6 +61,7 @@ impl std::fmt::Display for Trigger {
             Self::Command(names) => ("the command", "the commands", names),
             Self::Event(names) => ("the event", "the events", names),
             Self::Alert(names) => ("alerts that are", "alerts that are", names),
+            Self::Slash(names) => ("the chat command", "the chat commands", names),
         };
         let shown: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         match shown.split_last() {

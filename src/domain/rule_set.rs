@@ -31,6 +31,7 @@ struct Index {
     free_text: Vec<usize>,
     events: HashMap<String, Vec<usize>>,
     alerts: HashMap<String, Vec<usize>>,
+    slashes: HashMap<String, Vec<usize>>,
 }
 
 impl RuleSet {
@@ -103,6 +104,17 @@ impl RuleSet {
         hits
     }
 
+    /// The positions of the rules that listen to this command in a chat of this source, in order, each once.
+    #[must_use]
+    pub fn slashed(&self, source: &str, command: &str) -> Vec<usize> {
+        let indexes = std::iter::once(&self.every_source).chain(self.by_source.get(source));
+        let command = command.to_lowercase();
+        let mut hits: Vec<usize> = indexes.filter_map(|index| index.slashes.get(&command)).flatten().copied().collect();
+        hits.sort_unstable();
+        hits.dedup();
+        hits
+    }
+
     /// The words that commands of any rule begin with, sorted, without `*`.
     #[must_use]
     pub fn command_names(&self) -> Vec<String> {
@@ -145,6 +157,11 @@ impl Index {
             Trigger::Alert(states) => {
                 for state in states {
                     self.alerts.entry(state.clone()).or_default().push(position);
+                }
+            }
+            Trigger::Slash(commands) => {
+                for command in commands {
+                    self.slashes.entry(command.to_lowercase()).or_default().push(position);
                 }
             }
         }

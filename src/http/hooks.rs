@@ -20,7 +20,7 @@ use crate::pipeline::Bridge;
 use crate::pipeline::record::{NotRecorded, Recorder};
 use crate::pipeline::sort;
 use crate::pipeline::verify::verify;
-use crate::sources::Refusal;
+use crate::sources::{Refusal, Reply};
 use crate::store::deliveries::Recorded;
 
 /// The routes of this file.
@@ -73,6 +73,11 @@ async fn receive(
     };
     // The body may have taken its time to arrive.
     let verified = verify(&live, &name, &headers, body, bridge.ground.now()).map_err(refuse)?;
+    let reply = configured.source.reply(verified.envelope(), verified.body());
+    if let Reply::AtOnce { content_type, body } = reply {
+        return Ok(([(header::CONTENT_TYPE, content_type)], body).into_response());
+    }
+    let quiet = reply == Reply::Quiet;
     let is_ping = verified.envelope().event_name == "ping";
     let end = sort::at_once(&bridge, &live, &verified);
     let waits = end.is_none();
@@ -88,11 +93,17 @@ async fn receive(
             if waits {
                 bridge.wake.deliveries.notify_one();
             }
+            if quiet {
+                return Ok(StatusCode::OK.into_response());
+            }
             let status = if is_ping { StatusCode::OK } else { StatusCode::ACCEPTED };
             Ok((status, Json(accepted(id, "recorded"))).into_response())
         }
         Recorded::Seen(id) => {
             bridge.wake.deliveries.notify_one();
+            if quiet {
+                return Ok(StatusCode::OK.into_response());
+            }
             Ok((StatusCode::ACCEPTED, Json(accepted(id, "duplicate"))).into_response())
         }
         Recorded::Conflict(id) => {

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::in_hand::InHand;
+use crate::chat::slack::Slack;
 use crate::clock::{Ground, SharedClock};
 use crate::domain::command::Grammar;
 use crate::domain::hourly::Hourly;
@@ -102,6 +103,30 @@ pub struct LiveSource {
     pub source: Source,
     /// What can be written in its comments.
     pub grammar: Grammar,
+    /// How it is spoken to, if it is a chat.
+    pub chat: Option<ChatSide>,
+}
+
+/// A chat: how it is spoken to, and what holds in its channels.
+#[derive(Debug)]
+pub struct ChatSide {
+    /// The app there.
+    pub slack: Slack,
+    /// What holds in a channel when nothing else is said.
+    pub channels: BTreeMap<String, ChannelUsual>,
+}
+
+/// What holds in a channel when nothing else is said.
+#[derive(Debug, Clone, Default)]
+pub struct ChannelUsual {
+    /// The repository, `owner/name`.
+    pub repo: Option<String>,
+    /// The rule, instead of all that listen to the command.
+    pub rule: Option<String>,
+    /// The model.
+    pub model: Option<String>,
+    /// The branch that the work starts from.
+    pub base_ref: Option<String>,
 }
 
 /// In-process wake-ups: the next step need not wait for its poll. A lost one costs only delay.
@@ -113,8 +138,18 @@ pub struct Wake {
     pub tasks: Notify,
     /// Reports wait to be sent.
     pub reports: Notify,
+    /// Reports wait to be told in chats.
+    pub chats: Notify,
     /// A round is due early.
     pub sweeps: Notify,
+}
+
+impl Wake {
+    /// Something is to be told, on GitHub or in a chat.
+    pub fn tell(&self) {
+        self.reports.notify_one();
+        self.chats.notify_one();
+    }
 }
 
 impl Bridge {

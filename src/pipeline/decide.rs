@@ -7,7 +7,9 @@ use chrono::TimeDelta;
 
 use super::people::still_without_token;
 use super::transition::{note, react, take_step, tell};
+use super::whisper::{Whisper, whisper};
 use super::{Bridge, StepError};
+use crate::domain::identity::Identity;
 use crate::domain::rule::{Bound, Limits, OnceThen};
 use crate::domain::task::{State, Step};
 use crate::fail_point::{Point, reach};
@@ -64,6 +66,8 @@ pub struct Settled {
     pub plans: Vec<Plan>,
     /// Things to tell.
     pub notices: Vec<Notice>,
+    /// The chat account whose wish this delivery is, and waits until somebody is linked to it.
+    pub chat_wish: Option<Identity>,
 }
 
 /// Commits what was settled for one delivery. Answers false when the lease was lost: another worker does it.
@@ -89,13 +93,17 @@ async fn try_commit(bridge: &Bridge, lease: Lease, settled: &Settled) -> Result<
     let mut finished = settled.finished.clone();
     for plan in &settled.plans {
         let decision = make(bridge, &mut tx, plan).await?;
-        if decision.verdict == Verdict::Refused && plan.task.report.comment && decision.cause != TAKEN_OFF {
+        let told = plan.task.report.comment || plan.task.chat.is_some();
+        if decision.verdict == Verdict::Refused && told && decision.cause != TAKEN_OFF {
             tell_refusal(bridge, &mut tx, plan, &decision.cause).await?;
         }
         finished.decisions.push(decision);
     }
     for notice in &settled.notices {
         tx.tell(&notice.place, bridge.ground.now()).await?;
+    }
+    if let Some(who) = &settled.chat_wish {
+        tx.keep_chat_wish(finished.id, who, bridge.ground.now()).await?;
     }
     finished.decisions.sort_by_key(|decision| decision.position);
     let done = tx.finish_deliveries(&bridge.ground, lease, std::slice::from_ref(&finished)).await?;
@@ -106,7 +114,7 @@ async fn try_commit(bridge: &Bridge, lease: Lease, settled: &Settled) -> Result<
     tx.commit().await?;
     reach(Point::MatchCommitted);
     bridge.wake.tasks.notify_one();
-    bridge.wake.reports.notify_one();
+    bridge.wake.tell();
     Ok(true)
 }
 
@@ -316,6 +324,13 @@ fn words(duration: std::time::Duration) -> String {
 
 async fn tell_refusal(bridge: &Bridge, tx: &mut Tx, plan: &Plan, cause: &str) -> Result<(), StepError> {
     let task = &plan.task;
+    if let Some(place) = &task.chat {
+        let text = format!("The rule `{}` did not start a task: {cause}.", task.rule);
+        let nth = format!("refused:{}", task.rule);
+        let report = whisper(&bridge.ground, task.delivery_id, place, &nth, &Whisper::words(text));
+        tx.tell(&report, bridge.ground.now()).await?;
+        return Ok(());
+    }
     let (Some(number), Some(wish)) = (task.subject_number, plan.intents.first()) else { return Ok(()) };
     let report = NewReport {
         id: ReportId::new(&bridge.ground),
@@ -331,6 +346,7 @@ async fn tell_refusal(bridge: &Bridge, tx: &mut Tx, plan: &Plan, cause: &str) ->
         comment_on_diff: false,
         person_id: Some(task.person_id),
         content: refusal_text(&task.actor_login, &task.rule, cause),
+        chat: None,
     };
     tx.tell(&report, bridge.ground.now()).await?;
     Ok(())

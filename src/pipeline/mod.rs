@@ -8,6 +8,8 @@
 pub mod api_keys;
 /// The parts that every step needs, and the configuration in force.
 pub mod bridge;
+/// What is said to us in a chat.
+pub mod chat;
 /// One transaction from a selected rule to a task.
 pub mod decide;
 /// A decision told in words.
@@ -50,10 +52,13 @@ pub mod start_task;
 pub mod steer;
 /// Following remote tasks, a person a round.
 pub mod sweep_tasks;
+/// Telling people in chats.
+pub mod tell_chat;
 /// The one place where a task changes its state.
 pub mod transition;
 /// From a request to a proof that its sender signed it.
 pub mod verify;
+mod whisper;
 
 pub use bridge::{Bridge, Live, Settings};
 

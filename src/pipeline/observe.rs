@@ -115,7 +115,7 @@ pub async fn take_in(
         }
     }
     tx.commit().await?;
-    bridge.wake.reports.notify_one();
+    bridge.wake.tell();
     Ok(())
 }
 
@@ -232,6 +232,6 @@ async fn missing(bridge: &Bridge, id: TaskId) -> Result<(), StepError> {
         }
     }
     tx.commit().await?;
-    bridge.wake.reports.notify_one();
+    bridge.wake.tell();
     Ok(())
 }

@@ -260,7 +260,7 @@ pub async fn release_held(bridge: &Bridge, id: PersonId) -> Result<usize, StepEr
     bridge.store.hint_sweep(id, bridge.ground.now()).await?;
     bridge.wake.sweeps.notify_one();
     bridge.wake.tasks.notify_one();
-    bridge.wake.reports.notify_one();
+    bridge.wake.tell();
     Ok(released)
 }
 

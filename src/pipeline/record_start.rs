@@ -72,7 +72,7 @@ async fn try_record(
         Err(error) => turned_down(bridge, &mut tx, &mut task, acting, error, moved_to).await?,
     }
     tx.commit().await?;
-    bridge.wake.reports.notify_one();
+    bridge.wake.tell();
     bridge.wake.sweeps.notify_one();
     Ok(())
 }

@@ -61,10 +61,12 @@ pub(super) async fn send(
             Some(task) => set_label(session, path, report, &task, send_by).await,
             None => Ok(Told::default()),
         },
+        // They are told in chats, by `tell_chat`.
+        ReportKind::Chat | ReportKind::Mention | ReportKind::Whisper => Ok(Told::default()),
     })
 }
 
-async fn task_of(bridge: &Bridge, report: &Report) -> Result<Option<Task>, StepError> {
+pub(super) async fn task_of(bridge: &Bridge, report: &Report) -> Result<Option<Task>, StepError> {
     match report.task_id {
         Some(id) => Ok(bridge.store.task(id).await?),
         None => Ok(None),
@@ -153,10 +155,18 @@ async fn find_own(
 /// # Errors
 /// [`StepError`]: retry.
 async fn tell_of(bridge: &Bridge, task: &Task) -> Result<String, StepError> {
+    Ok(living_comment(&telling_of(bridge, task).await?))
+}
+
+/// What is to be told of a task as it stands now.
+///
+/// # Errors
+/// [`StepError`]: retry.
+pub(super) async fn telling_of(bridge: &Bridge, task: &Task) -> Result<Telling, StepError> {
     let until = task.ended_at.unwrap_or_else(|| bridge.ground.now());
     let ahead = if task.state == State::Pending { bridge.store.tasks_ahead(task).await? } else { 0 };
     let usage = bridge.store.usage(UsageOf::Task(task.id)).await?;
-    Ok(living_comment(&Telling {
+    Ok(Telling {
         task: task.id.to_string(),
         state: task.state,
         reason: match task.state {
@@ -176,7 +186,7 @@ async fn tell_of(bridge: &Bridge, task: &Task) -> Result<String, StepError> {
         error: task.remote_error.clone(),
         connect: bridge.settings.connect_url.clone().filter(|_| task.hold == Some(Hold::Token)),
         prompt: task.prompt.clone(),
-    }))
+    })
 }
 
 /// Puts the one label that shows the state and takes off those put before: one write at a time, so a change of

@@ -167,7 +167,7 @@ async fn settle(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepErr
     tx.commit().await?;
     reach(Point::SettleRecorded);
     bridge.wake.tasks.notify_one();
-    bridge.wake.reports.notify_one();
+    bridge.wake.tell();
     Ok(())
 }
 

@@ -8,7 +8,8 @@ use chrono::TimeDelta;
 
 use super::verify::Verified;
 use super::{Bridge, Live};
-use crate::domain::command::{self, Command, Parsed};
+use crate::domain::chat::{Chat, ChatSaid, Form};
+use crate::domain::command::{self, Command, Own, OwnWord, Parsed, place};
 use crate::domain::event::{Event, SubjectKind};
 use crate::sources::{Envelope, Reading};
 use crate::store::Moment;
@@ -68,6 +69,12 @@ pub(in crate::pipeline) enum Said {
     Command(Command),
     /// Help was asked for, or the command is wrong: what to answer.
     Answer(String),
+    /// In a chat: one of our own commands.
+    Own(Own),
+    /// In a chat: help was asked for.
+    Help,
+    /// In a chat: nothing more was said, or a message was chosen, so the form is opened.
+    Form,
 }
 
 pub(super) fn sort(keep_bodies: Duration, live: &Live, unsorted: &Unsorted<'_>) -> Sorted {
@@ -80,6 +87,7 @@ pub(super) fn sort(keep_bodies: Duration, live: &Live, unsorted: &Unsorted<'_>) 
     };
     let event = match source.source.read(unsorted.source, unsorted.envelope, unsorted.body) {
         Ok(Reading::Event(event)) => *event,
+        Ok(Reading::Nothing(why)) => return end(DeliveryState::Ignored, &why),
         Ok(Reading::Ping) => return end(DeliveryState::Ignored, "a ping: the hook is set up and reaches taskbridge"),
         Err(unreadable) => return end(DeliveryState::Failed, &unreadable.to_string()),
     };
@@ -100,7 +108,10 @@ pub(super) fn sort(keep_bodies: Duration, live: &Live, unsorted: &Unsorted<'_>) 
         Said::Command(command) => Some(command.name.as_str()),
         _ => None,
     };
-    let candidates = listeners(live, &event, label, name);
+    let candidates = match &event.chat {
+        None => listeners(live, &event, label, name),
+        Some(chat) => chat_candidates(live, source, chat, &said),
+    };
     let touches_tasks = is_thread_event(&event, "unlabeled") || event.name.starts_with("pull_request");
     if candidates.is_empty() && matches!(said, Said::Nothing) && !touches_tasks && !takes_back(&event) {
         let mut end = describe(live, &event, DeliveryState::Ignored);
@@ -161,14 +172,74 @@ pub(in crate::pipeline) fn is_thread_event(event: &Event, action: &str) -> bool 
     event.action == action && matches!(event.name.as_str(), "issues" | "pull_request")
 }
 
-/// What the comment of an event says to us.
+/// The rules for work that is wanted in a chat: the channel's own, or all that listen to the command.
+pub(in crate::pipeline) fn chat_candidates(
+    live: &Live,
+    source: &super::bridge::LiveSource,
+    chat: &Chat,
+    said: &Said,
+) -> Vec<usize> {
+    if !matches!(said, Said::Command(_)) {
+        return Vec::new();
+    }
+    let usual = source.chat.as_ref().and_then(|side| side.channels.get(&chat.place.channel));
+    if let Some(own) = usual.and_then(|usual| usual.rule.as_ref()) {
+        return live.rules.rules.iter().position(|rule| rule.name == *own).into_iter().collect();
+    }
+    let command = match &chat.said {
+        ChatSaid::Command { name, .. } => name,
+        ChatSaid::Form(Form { command, .. }) if !command.is_empty() => command,
+        _ => &source.grammar.prefix,
+    };
+    live.rules.slashed(&chat.place.source, command)
+}
+
+/// What is said to us in a chat.
+fn said_in_chat(chat: &Chat, host: &str, source: &super::bridge::LiveSource) -> Said {
+    match &chat.said {
+        ChatSaid::Command { text, .. } if text.trim().is_empty() => Said::Form,
+        ChatSaid::Chosen { .. } => Said::Form,
+        ChatSaid::Button { name, value } => match OwnWord::parse(name) {
+            Some(word) => Said::Own(Own { word, argument: Some(value.clone()) }),
+            // A button that opens a page tells us of it too.
+            None => Said::Nothing,
+        },
+        ChatSaid::Form(form) => Said::Command(Command {
+            text: form.prompt.clone(),
+            model: form.model.clone(),
+            base: form.base.clone(),
+            create_pull_request: form.pull_request,
+            ..Command::default()
+        }),
+        ChatSaid::Command { text, .. } => {
+            let rest = match place::repo_of(text, host) {
+                Ok((_, rest)) => rest,
+                Err(message) => return Said::Answer(message),
+            };
+            // What our own words are about may be a link, which is no place to work in.
+            match command::parse_said(&rest, &source.grammar) {
+                Parsed::None => Said::Nothing,
+                Parsed::Command(command) => Said::Command(command),
+                Parsed::Own(own) => Said::Own(own),
+                Parsed::Help => Said::Help,
+                Parsed::Bad { message } => Said::Answer(message),
+            }
+        }
+    }
+}
+
+/// What the comment of an event, or a message in a chat, says to us.
 pub(in crate::pipeline) fn said(event: &Event, source: &super::bridge::LiveSource) -> Said {
+    if let Some(chat) = &event.chat {
+        return said_in_chat(chat, &event.host, source);
+    }
     let writes =
         event.action == "created" && matches!(event.name.as_str(), "issue_comment" | "pull_request_review_comment");
     let Some(comment) = event.comment.as_ref().filter(|_| writes) else { return Said::Nothing };
     match command::parse(&comment.body, &source.grammar) {
         Parsed::None => Said::Nothing,
         Parsed::Command(command) => Said::Command(command),
+        Parsed::Own(own) => Said::Answer(format!("`{}` is for chats", own.word.as_str())),
         Parsed::Help => Said::Answer(command::help_text(&source.grammar)),
         Parsed::Bad { message } => Said::Answer(message),
     }

@@ -62,7 +62,7 @@ pub async fn resume_batch(bridge: &Bridge) -> Result<usize, StepError> {
     release_forgotten(bridge).await?;
     let now = bridge.ground.now();
     let turns = bridge.store.tasks_whose_turn_it_is(now).await?;
-    let mut taken = 0;
+    let mut taken = super::chat::match_linked(bridge).await?;
     for id in turns {
         let mut tx = bridge.store.begin().await?;
         let Some(mut task) = tx.lock_task(id).await? else { continue };

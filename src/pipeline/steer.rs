@@ -69,7 +69,7 @@ pub async fn cancel(bridge: &Bridge, id: TaskId, by: &str) -> Result<Task, Steer
     task.release();
     take_step(&mut tx, &bridge.ground, &mut task, Step::Cancel, &format!("cancelled before the start by {by}")).await?;
     tx.commit().await?;
-    bridge.wake.reports.notify_one();
+    bridge.wake.tell();
     bridge.wake.tasks.notify_one();
     Ok(task)
 }
@@ -99,7 +99,7 @@ pub async fn cancel_by_label(bridge: &Bridge, off: Labelling<'_>, by: &str) -> R
         cancelled += 1;
     }
     if cancelled > 0 {
-        bridge.wake.reports.notify_one();
+        bridge.wake.tell();
         bridge.wake.tasks.notify_one();
     }
     Ok(cancelled)
@@ -143,7 +143,7 @@ pub async fn retry(bridge: &Bridge, id: TaskId, by: &str, known_absent: bool) ->
     };
     tx.commit().await?;
     bridge.wake.tasks.notify_one();
-    bridge.wake.reports.notify_one();
+    bridge.wake.tell();
     Ok(retried)
 }
 
@@ -193,7 +193,7 @@ pub async fn approve(bridge: &Bridge, id: TaskId, by: &str) -> Result<Task, Stee
     resume(&mut tx, &bridge.ground, &mut task, &format!("approved by {by}")).await?;
     tx.commit().await?;
     bridge.wake.tasks.notify_one();
-    bridge.wake.reports.notify_one();
+    bridge.wake.tell();
     Ok(task)
 }
 

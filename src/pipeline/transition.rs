@@ -3,8 +3,10 @@
 
 use super::{Bridge, StepError};
 use crate::clock::Ground;
+use crate::domain::chat::Place;
 use crate::domain::rule::Reaction;
 use crate::domain::task::{State, Step};
+use crate::domain::telling::chat::calls;
 use crate::ids::{ReportId, TaskId};
 use crate::store::Tx;
 use crate::store::reports::{NewReport, ReportKind};
@@ -108,6 +110,9 @@ pub async fn note(tx: &mut Tx, ground: &Ground, task: &Task, kind: &str, text: &
 /// # Errors
 /// [`StepError::Store`]: repeat the transaction.
 pub async fn tell(tx: &mut Tx, ground: &Ground, task: &Task) -> Result<(), StepError> {
+    if let Some(place) = &task.chat {
+        tell_chat(tx, ground, task, place).await?;
+    }
     let Some(number) = task.subject_number else { return Ok(()) };
     let labels = &task.report.labels;
     let wanted = [
@@ -117,6 +122,21 @@ pub async fn tell(tx: &mut Tx, ground: &Ground, task: &Task) -> Result<(), StepE
     for (_, kind, name) in wanted.into_iter().filter(|(wanted, ..)| *wanted) {
         let report = on_subject(ground, task, number, kind, format!("{name}:{}", task.id));
         tx.tell(&report, ground.now()).await?;
+    }
+    Ok(())
+}
+
+/// The living message, and once for each state that wants somebody the one who asked is called.
+async fn tell_chat(tx: &mut Tx, ground: &Ground, task: &Task, place: &Place) -> Result<(), StepError> {
+    let in_chat = |kind, dedupe, content: &str| NewReport {
+        chat: Some(place.clone()),
+        content: content.to_owned(),
+        ..on_subject(ground, task, 0, kind, dedupe)
+    };
+    tx.tell(&in_chat(ReportKind::Chat, format!("chat:{}", task.id), ""), ground.now()).await?;
+    if calls(task.state) {
+        let dedupe = format!("mention:{}:{}", task.id, task.state);
+        tx.tell(&in_chat(ReportKind::Mention, dedupe, task.state.as_str()), ground.now()).await?;
     }
     Ok(())
 }
@@ -153,5 +173,6 @@ fn on_subject(ground: &Ground, task: &Task, number: i64, kind: ReportKind, dedup
         comment_on_diff: task.comment_on_diff,
         person_id: Some(task.person_id),
         content: String::new(),
+        chat: None,
     }
 }

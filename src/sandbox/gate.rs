@@ -13,7 +13,7 @@ use super::call::{Answer, Call, Content};
 use super::fault::FaultKind;
 use super::wire::{Dropped, Wire};
 use super::world::{Caller, World};
-use super::{Shared, api, control, pages};
+use super::{Shared, api, control, pages, slack};
 
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 
@@ -25,6 +25,9 @@ pub(super) async fn pass(call: Call, shared: &Arc<Shared>) -> Result<Wire, Dropp
     let first = call.path.split('/').nth(1).unwrap_or_default().to_owned();
     if first == "_sandbox" {
         return Ok(Wire::of(control::http(&call, shared)));
+    }
+    if first == "slack" {
+        return Ok(Wire::of(slack::answer(&call, shared)));
     }
     if !api::ROOTS.contains(&first.as_str()) && !OF_APPS.contains(&call.path.as_str()) {
         return Ok(Wire::of(pages::page(&mut shared.world(), &call)));

@@ -22,6 +22,8 @@ mod gate;
 mod pages;
 /// Sockets.
 mod serve;
+/// A simulated Slack.
+pub mod slack;
 /// An answer on its way out.
 mod wire;
 /// What exists, and how it moves.
@@ -44,6 +46,7 @@ pub use control::{
     RepoSpec, TaskView, UserSpec,
 };
 pub use fault::{Fault, FaultKind};
+pub use slack::{SlackControl, SlackFault, SlackMessage, SlackRequest};
 pub use world::{CallRecord, Creation, Outcome, Role, TokenKind};
 
 use world::World;
@@ -131,6 +134,7 @@ pub enum SandboxError {
 /// The world and what a connection needs of it.
 pub(in crate::sandbox) struct Shared {
     world: Mutex<World>,
+    slack: Mutex<slack::SlackWorld>,
 }
 
 impl Shared {
@@ -145,6 +149,7 @@ pub struct Sandbox {
     address: SocketAddr,
     url: String,
     control: Control,
+    slack: SlackControl,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -167,11 +172,12 @@ impl Sandbox {
         let url = format!("http://{address}");
         let web = config.web_url.map_or_else(|| url.clone(), |web| web.trim_end_matches('/').to_owned());
         let world = World::new(config.ground, config.pace, config.usage, url.clone(), web);
-        let shared = Arc::new(Shared { world: Mutex::new(world) });
+        let shared = Arc::new(Shared { world: Mutex::new(world), slack: Mutex::default() });
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(serve::accept(listener, Arc::clone(&shared), stop.clone()));
-        Ok(Self { address, url, control: Control::new(shared), stop, tasks })
+        let slack = SlackControl::new(Arc::clone(&shared), &url);
+        Ok(Self { address, url, control: Control::new(shared), slack, stop, tasks })
     }
 
     /// The API's base, as `https://api.github.com` would be; no slash at the end.
@@ -190,6 +196,12 @@ impl Sandbox {
     #[must_use]
     pub fn control(&self) -> &Control {
         &self.control
+    }
+
+    /// The hand on the simulated Slack, which listens at the same address.
+    #[must_use]
+    pub fn slack(&self) -> &SlackControl {
+        &self.slack
     }
 
     /// Ends all connections and waits until nothing of it runs.

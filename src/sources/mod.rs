@@ -12,6 +12,9 @@ pub mod sender;
 /// The senders that are known.
 pub mod senders;
 
+/// Requests of Slack.
+pub mod slack;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -28,6 +31,8 @@ pub enum Source {
     Github(github::GithubSource),
     /// Any other.
     Sender(Box<sender::Sender>),
+    /// Slack.
+    Slack(slack::SlackSource),
 }
 
 /// Longest header value that is kept, in bytes; those of senders are far shorter.
@@ -99,6 +104,24 @@ pub enum Reading {
     Ping,
     /// Something happened.
     Event(Box<Event>),
+    /// Something that starts nothing, whatever the rules say.
+    Nothing(String),
+}
+
+/// What a verified request is answered beside being recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// As webhooks are: the delivery's id.
+    Accepted,
+    /// 200 and nothing to read: the sender would show it to somebody.
+    Quiet,
+    /// This, at once: nothing happened that has to be recorded.
+    AtOnce {
+        /// How it reads.
+        content_type: &'static str,
+        /// What is answered.
+        body: String,
+    },
 }
 
 /// Why a signed body cannot be read: the delivery fails for good, and says so.
@@ -115,6 +138,7 @@ impl Source {
         match self {
             Self::Github(_) => github::looks_signed(headers),
             Self::Sender(sender) => sender.looks_signed(headers),
+            Self::Slack(_) => slack::looks_signed(headers),
         }
     }
 
@@ -126,6 +150,16 @@ impl Source {
         match self {
             Self::Github(github) => github.verify(headers, body),
             Self::Sender(sender) => sender.verify(headers, body, now),
+            Self::Slack(slack) => slack.verify(headers, body, now),
+        }
+    }
+
+    /// What a verified request is answered.
+    #[must_use]
+    pub fn reply(&self, envelope: &Envelope, body: &[u8]) -> Reply {
+        match self {
+            Self::Github(_) | Self::Sender(_) => Reply::Accepted,
+            Self::Slack(_) => slack::reply(envelope, body),
         }
     }
 
@@ -133,7 +167,7 @@ impl Source {
     #[must_use]
     pub fn fingerprint(&self, envelope: &Envelope, body: &[u8]) -> [u8; 32] {
         match self {
-            Self::Github(_) => Sha256::digest(body).into(),
+            Self::Github(_) | Self::Slack(_) => Sha256::digest(body).into(),
             Self::Sender(sender) => sender.fingerprint(envelope, body),
         }
     }
@@ -144,6 +178,7 @@ impl Source {
         match self {
             Self::Github(_) => None,
             Self::Sender(sender) => sender.patience(),
+            Self::Slack(_) => Some(slack::PATIENCE),
         }
     }
 
@@ -151,7 +186,7 @@ impl Source {
     #[must_use]
     pub fn event_of(&self, body: &[u8]) -> Option<String> {
         match self {
-            Self::Github(_) => None,
+            Self::Github(_) | Self::Slack(_) => None,
             Self::Sender(sender) => sender.event_of(body),
         }
     }
@@ -159,7 +194,7 @@ impl Source {
     /// Whether its events name who did it. If not, rules say who answers for what they start.
     #[must_use]
     pub fn names_actors(&self) -> bool {
-        matches!(self, Self::Github(_))
+        matches!(self, Self::Github(_) | Self::Slack(_))
     }
 
     /// Reads a delivery that was verified when it came.
@@ -170,6 +205,7 @@ impl Source {
         match self {
             Self::Github(github) => github.read(name, envelope, body),
             Self::Sender(sender) => sender.read(name, envelope, body),
+            Self::Slack(slack) => slack.read(name, envelope, body),
         }
     }
 
@@ -185,6 +221,7 @@ impl Source {
                 sender.identify(event, envelope, body);
                 Ok(())
             }
+            Self::Slack(_) => Ok(()),
         }
     }
 
@@ -196,6 +233,7 @@ impl Source {
         match self {
             Self::Github(_) => github::payload_value(envelope, body),
             Self::Sender(sender) => sender.payload(envelope, body),
+            Self::Slack(_) => slack::payload_value(envelope, body),
         }
     }
 }

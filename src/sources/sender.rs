@@ -225,6 +225,7 @@ impl Sender {
             subject: subject(facts),
             label: None,
             comment: None,
+            chat: None,
             identity: String::new(),
         })))
     }

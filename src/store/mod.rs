@@ -14,6 +14,8 @@
 pub mod api_keys;
 /// Tries to start a task.
 pub mod attempts;
+/// What waits until a chat account is linked, and how often an address for answers was used.
+pub mod chats;
 /// Connecting, migrating, readiness.
 pub mod connect;
 /// What a rule said to a delivery.

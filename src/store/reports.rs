@@ -1,6 +1,7 @@
 //! The outbox: what is to be told, committed with the change that it tells of.
 
 use super::{Lease, Moment, Store, StoreError, Tx};
+use crate::domain::chat::Place;
 use crate::ids::{DeliveryId, PersonId, ReportId, TaskId};
 
 /// What kind of thing is told.
@@ -16,6 +17,12 @@ pub enum ReportKind {
     Reaction,
     /// The labels that show a task's state.
     Labels,
+    /// The living message of a task in a chat.
+    Chat,
+    /// A message in a chat that calls the one who asked.
+    Mention,
+    /// A message in a chat that one account alone sees.
+    Whisper,
 }
 
 /// A report to be made, or to be told anew. [`Report`] cannot hold this: a checked statement fills flat rows.
@@ -35,6 +42,7 @@ pub struct NewReport {
     pub comment_on_diff: bool,
     pub person_id: Option<PersonId>,
     pub content: String,
+    pub chat: Option<Place>,
 }
 
 /// A report as stored.
@@ -66,6 +74,8 @@ pub struct Report {
     pub due_at: Moment,
     pub lease: Option<uuid::Uuid>,
     pub lease_until: Option<Moment>,
+    pub chat: Option<sqlx::types::Json<Place>>,
+    pub external_ref: Option<String>,
 }
 
 impl Tx {
@@ -78,12 +88,12 @@ impl Tx {
         sqlx::query!(
             "/* tell */
             INSERT INTO reports (id, task_id, delivery_id, kind, dedupe, repo_id, repo_owner, repo_name,
-                                 subject_number, comment_id, comment_on_diff, person_id, content, made_at, due_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)
+                                 subject_number, comment_id, comment_on_diff, person_id, content, made_at, due_at, chat)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15)
             ON CONFLICT ON CONSTRAINT reports_dedupe DO UPDATE SET
                 revision = reports.revision + 1, state = 'pending', tries = 0, trouble = NULL,
                 due_at = greatest(reports.due_at, $14)
-            WHERE reports.kind IN ('comment', 'labels') OR reports.state = 'failed'",
+            WHERE reports.kind IN ('comment', 'labels', 'chat') OR reports.state = 'failed'",
             new.id.0,
             new.task_id.map(|id| id.0),
             new.delivery_id.map(|id| id.0),
@@ -98,6 +108,7 @@ impl Tx {
             new.person_id.map(|id| id.0),
             new.content,
             due_at,
+            new.chat.as_ref().map(sqlx::types::Json) as _,
         )
         .execute(self.connection())
         .await?;
@@ -117,7 +128,7 @@ impl Store {
             "/* claim_reports: picks first, then locks; counts the try before the work */
             WITH next AS MATERIALIZED (
                 SELECT DISTINCT ON (person_id, lower(repo_owner)) id, due_at FROM reports
-                WHERE state = 'pending' AND due_at <= $1
+                WHERE state = 'pending' AND chat IS NULL AND due_at <= $1
                   AND (lease_until IS NULL OR lease_until < clock_timestamp())
                 ORDER BY person_id, lower(repo_owner), due_at, id
             ), due AS MATERIALIZED (
@@ -136,6 +147,65 @@ impl Store {
         )
         .fetch_all(&self.work)
         .await?)
+    }
+
+    /// Takes reports of chats that are due, at most one a channel: what is said there is said in order.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn claim_chat_reports(&self, lease: Lease, now: Moment, limit: i64) -> Result<Vec<Report>, StoreError> {
+        Ok(sqlx::query_as!(
+            Report,
+            "/* claim_chat_reports: as claim_reports */
+            WITH next AS MATERIALIZED (
+                SELECT DISTINCT ON (chat ->> 'source', chat ->> 'channel') id, due_at FROM reports
+                WHERE state = 'pending' AND chat IS NOT NULL AND due_at <= $1
+                  AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                ORDER BY chat ->> 'source', chat ->> 'channel', due_at, id
+            ), due AS MATERIALIZED (
+                SELECT r.id FROM reports r JOIN next USING (id)
+                WHERE r.state = 'pending' AND (r.lease_until IS NULL OR r.lease_until < clock_timestamp())
+                ORDER BY next.due_at, r.id LIMIT $2 FOR NO KEY UPDATE OF r SKIP LOCKED
+            )
+            UPDATE reports r
+            SET lease = $3, lease_until = clock_timestamp() + $4 * interval '1 millisecond', tries = tries + 1
+            FROM due WHERE r.id = due.id
+            RETURNING r.*",
+            now,
+            limit,
+            lease.token,
+            lease.millis as f64,
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
+    /// Records that a revision was told in a chat, under the chat's own name of the message.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may be told again.
+    pub async fn chat_report_sent(
+        &self,
+        report: &Report,
+        lease: Lease,
+        external_ref: Option<&str>,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* chat_report_sent: fenced by the lease */
+            UPDATE reports SET
+                sent_revision = $3, external_ref = coalesce($4, external_ref), sent_at = $5, trouble = NULL, tries = 0,
+                lease = NULL, lease_until = NULL, state = CASE WHEN revision = $3 THEN 'sent' ELSE 'pending' END
+            WHERE id = $1 AND lease = $2",
+            report.id.0,
+            lease.token,
+            report.revision,
+            external_ref,
+            now,
+        )
+        .execute(&self.work)
+        .await?;
+        Ok(())
     }
 
     /// Records that a revision was told. A newer revision stays pending.

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::pipeline::{
-    Bridge, Settings, forget, match_rules, refresh, report, settle_uncertain, start_task, sweep_tasks,
+    Bridge, Settings, forget, match_rules, refresh, report, settle_uncertain, start_task, sweep_tasks, tell_chat,
 };
 use driver::{Pace, run};
 
@@ -67,6 +67,10 @@ impl Workers {
         workers.add(bridge, |b, stop| async move {
             let step = || refresh_batch(b.clone());
             run(pace("refresh", 5000), b.ground.clone(), stop, None, step).await;
+        });
+        workers.add(bridge, |b, stop| async move {
+            let step = || tell_chat_batch(b.clone());
+            run(pace("tell_chat", 500), b.ground.clone(), stop, Some(&b.wake.chats), step).await;
         });
         workers.add(bridge, |b, stop| async move {
             let step = || forget_batch(b.clone());
@@ -131,6 +135,10 @@ async fn report_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepErro
 
 async fn refresh_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
     refresh::refresh_batch(&bridge).await
+}
+
+async fn tell_chat_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
+    tell_chat::tell_chat_batch(&bridge).await
 }
 
 /// Goes on at once only while there is more than one run may delete.

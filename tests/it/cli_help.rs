@@ -29,6 +29,8 @@ fn every_command_has_a_help_that_is_looked_at() {
         &["health"],
         &["openapi"],
         &["schema"],
+        &["manifest"],
+        &["manifest", "slack"],
     ];
     let mut all = String::new();
     for command in commands {

@@ -34,7 +34,8 @@ pub use senders::{
 };
 pub use server::ServerConfig;
 pub use sources::{
-    AzureDevopsSource, GithubSource, GitlabSource, GrafanaSource, LinearSource, PresetSource, SourceConfig,
+    AzureDevopsSource, ChannelSpec, GithubSource, GitlabSource, GrafanaSource, LinearSource, PresetSource, SlackSource,
+    SourceConfig,
 };
 pub use sweep::SweepConfig;
 pub use tasks::{OnUncertain, TasksConfig};
@@ -122,8 +123,7 @@ impl Config {
             secrets.push((Path::of(&["github", "sign_in", "client_secret"]), &mut sign_in.client_secret));
         }
         for (name, source) in &mut self.sources {
-            let path = Path::of(&["sources", name, "secrets"]);
-            secrets.extend(source.secrets_mut().iter_mut().enumerate().map(|(nth, key)| (path.index(nth), key)));
+            secrets.extend(source.secrets_mut(&Path::of(&["sources", name])));
         }
         secrets
     }

@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::duration::Duration;
-use super::super::form::{AlertState, CommandName, EventName, LabelName, Login, Name, RepoName, RunAsText, TeamName};
+use super::super::form::{
+    AlertState, CommandName, EventName, LabelName, Login, Name, RepoName, RunAsText, SlashName, TeamName,
+};
 use super::limits::LimitsSpec;
 use crate::domain::rule::{OnceThen, Permission, Reaction, Untrusted};
 
@@ -28,7 +30,7 @@ pub struct RuleSpec {
     /// did it, so a rule says that it listens to them.
     #[serde(default, skip_serializing_if = "OneOrMany::is_empty")]
     pub sources: OneOrMany<String>,
-    /// What selects it: one of `label`, `command`, `event` and `alert`.
+    /// What selects it: one of `label`, `command`, `event`, `alert` and `slash`.
     pub on: OnSpec,
     /// A further condition (CEL) over `event`, `payload`, `actor` and `repo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,6 +89,10 @@ pub struct OnSpec {
     /// The sources it listens to; the same as `sources` of the rule, and instead of it.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub source: OneOrMany<String>,
+    /// One of these commands was said in a chat (`/copilot`), with a text that is work; messages to the app and its form
+    /// count as the command. A channel may have a rule of its own instead.
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub slash: OneOrMany<SlashName>,
 }
 
 /// Who may. Any one of the ways is enough.

@@ -1,11 +1,13 @@
 //! `sources`: who may send webhooks and how they prove that it is them.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::duration::Duration;
 use super::super::findings::Findings;
-use super::super::form::{HeaderText, Name};
+use super::super::form::{HeaderText, Name, RepoName, SlashName, WebUrl};
 use super::super::node::Document;
 use super::super::place::Path;
 use super::super::secret_text::SecretText;
@@ -50,6 +52,8 @@ pub enum SourceConfig {
     Stripe(PresetSource),
     /// Azure DevOps.
     AzureDevops(AzureDevopsSource),
+    /// An app in Slack: commands, messages to it, buttons and its form.
+    Slack(SlackSource),
 }
 
 /// Webhooks of GitHub repositories, organizations and Apps.
@@ -126,6 +130,54 @@ pub struct AzureDevopsSource {
     pub secrets: OneOrMany<SecretText>,
 }
 
+/// An app in Slack. `taskbridge manifest slack` prints what Slack asks for when an app is made.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SlackSource {
+    /// The app's signing secret; several while one is being replaced.
+    pub signing_secret: OneOrMany<SecretText>,
+    /// The app's bot token (`xoxb-…`), with which it speaks.
+    pub bot_token: SecretText,
+    /// The app's id (`A…`). With it, requests for another app with the same secret are ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<String>,
+    /// The command that messages to the app, and its shortcuts, count as.
+    #[serde(default = "default_command")]
+    pub command: SlashName,
+    /// What holds in a channel when nothing else is said, by the channel's id (`C…`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub channels: BTreeMap<String, ChannelSpec>,
+    /// Slack's API.
+    #[serde(default = "default_slack_api")]
+    pub api_url: WebUrl,
+}
+
+/// What holds in a channel when nothing else is said.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChannelSpec {
+    /// The repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repo: Option<RepoName>,
+    /// The rule, instead of all that listen to the command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Name>,
+    /// The model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The branch that the work starts from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_ref: Option<String>,
+}
+
+fn default_command() -> SlashName {
+    SlashName::read("/copilot").expect("a literal form")
+}
+
+fn default_slack_api() -> WebUrl {
+    WebUrl::read("https://slack.com/api").expect("a literal form")
+}
+
 fn default_prefix() -> String {
     "/copilot".to_owned()
 }
@@ -140,8 +192,9 @@ impl GithubSource {
 
 /// Does the same with whatever kind it is.
 macro_rules! each_kind {
-    ($source:expr, $known:ident => $what:expr) => {
+    ($source:expr, $known:ident => $what:expr, $slack:ident => $of_slack:expr) => {
         match $source {
+            SourceConfig::Slack($slack) => $of_slack,
             SourceConfig::Github($known) => $what,
             SourceConfig::Hmac($known) => $what,
             SourceConfig::StandardWebhooks($known) => $what,
@@ -183,17 +236,26 @@ impl SourceConfig {
             Self::Grafana(_) => "grafana",
             Self::Stripe(_) => "stripe",
             Self::AzureDevops(_) => "azure-devops",
+            Self::Slack(_) => "slack",
         }
     }
 
     /// The secrets that its webhooks may be signed with.
     #[must_use]
     pub fn secrets(&self) -> &[SecretText] {
-        each_kind!(self, source => &source.secrets)
+        each_kind!(self, source => &source.secrets, slack => &slack.signing_secret)
     }
 
-    pub(super) fn secrets_mut(&mut self) -> &mut [SecretText] {
-        each_kind!(self, source => &mut source.secrets.0)
+    /// Every secret with the way to it from `path`.
+    pub(super) fn secrets_mut(&mut self, path: &Path) -> Vec<(Path, &mut SecretText)> {
+        fn all<'a>(path: Path, secrets: &'a mut [SecretText]) -> Vec<(Path, &'a mut SecretText)> {
+            secrets.iter_mut().enumerate().map(|(nth, secret)| (path.index(nth), secret)).collect()
+        }
+        each_kind!(self, source => all(path.key("secrets"), &mut source.secrets.0), slack => {
+            let mut secrets = all(path.key("signing_secret"), &mut slack.signing_secret.0);
+            secrets.push((path.key("bot_token"), &mut slack.bot_token));
+            secrets
+        })
     }
 
     pub(super) fn check(&self, document: &Document, path: &Path, found: &mut Findings) {
@@ -204,6 +266,7 @@ impl SourceConfig {
         }
         match self {
             Self::Github(source) => source.check(document, path, found),
+            Self::Slack(source) => source.check(document, path, found),
             Self::Hmac(source) => source.check(document, path, found),
             Self::StandardWebhooks(source) => source.check(document, path, found),
             Self::Token(source) => source.check(document, path, found),
@@ -256,4 +319,23 @@ impl GitlabSource {
             found.fault(document, &path.key("signing"), message);
         }
     }
+}
+impl SlackSource {
+    fn check(&self, document: &Document, path: &Path, found: &mut Findings) {
+        if self.api_url.is_open() {
+            let message = "the bot token would be sent in the open: use `https`";
+            found.fault(document, &path.key("api_url"), message);
+        }
+        for channel in self.channels.keys().filter(|id| !is_channel(id)) {
+            let message =
+                "a channel is named by its id, such as `C0123ABCD`: Slack shows it at the end of the channel's details";
+            found.fault(document, &path.key("channels").key(channel), message);
+        }
+    }
+}
+
+fn is_channel(id: &str) -> bool {
+    (2..=64).contains(&id.len())
+        && id.starts_with(['C', 'G', 'D'])
+        && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }

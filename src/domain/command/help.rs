@@ -15,10 +15,17 @@ pub fn help_text(grammar: &Grammar) -> String {
     if grammar.free_text {
         let _ = writeln!(text, "- `{prefix} [options] what to do`");
     }
-    if grammar.names.is_empty() && !grammar.free_text {
+    for own in &grammar.own {
+        let (form, what) = own.help();
+        let _ = writeln!(text, "- `{prefix} {form}`: {what}");
+    }
+    if grammar.names.is_empty() && !grammar.free_text && grammar.own.is_empty() {
         text = String::from("No rule takes commands here.\n\n");
     }
     let _ = writeln!(text, "- `{prefix} help`");
+    if grammar.names.is_empty() && !grammar.free_text && !grammar.own.is_empty() {
+        return text;
+    }
     text.push_str(
         "\nOptions stand before the text: `--model NAME`, `--base BRANCH`, `--agent NAME`, `--pr` or `--no-pr`. \
          A value with spaces needs quotes; `--` ends the options. The lines below the command belong to its text.\n",

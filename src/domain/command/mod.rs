@@ -1,4 +1,4 @@
-//! The command line that people write in comments and, later, in chats.
+//! The command line that people write in comments and in chats.
 //!
 //! A command is the first line that starts with the prefix (in any case, after at most three spaces) outside
 //! quotations, code blocks and HTML comments. After the prefix come, in this order, a declared name, options,
@@ -9,12 +9,16 @@
 mod find;
 mod help;
 mod options;
+mod own;
+/// Where work said in a chat is to be done.
+pub mod place;
 
 pub use help::help_text;
+pub use own::{Own, OwnWord};
 
 use options::Options;
 
-/// Words that rules cannot declare as commands: they are, or will be, commands of taskbridge itself.
+/// Words that rules cannot declare as commands: they are commands of taskbridge itself.
 pub const RESERVED: &[&str] = &["help", "status", "list", "why", "retry", "cancel", "approve", "link", "unlink"];
 
 /// Longest text of a command, in characters.
@@ -31,6 +35,8 @@ pub struct Grammar {
     pub names: Vec<String>,
     /// Whether a rule takes text without a name.
     pub free_text: bool,
+    /// Which of our own commands can be written here.
+    pub own: Vec<OwnWord>,
 }
 
 /// One well-formed command.
@@ -57,6 +63,8 @@ pub enum Parsed {
     None,
     /// A command.
     Command(Command),
+    /// One of our own commands.
+    Own(Own),
     /// A wish to know what can be written here: see [`help_text`].
     Help,
     /// Something that was meant for us but cannot be done.
@@ -75,13 +83,27 @@ pub fn parse(text: &str, grammar: &Grammar) -> Parsed {
     read(line, below, grammar).unwrap_or_else(|message| Parsed::Bad { message })
 }
 
+/// Reads what was said to us in a chat, where no prefix stands in front.
+#[must_use]
+pub fn parse_said(text: &str, grammar: &Grammar) -> Parsed {
+    let (line, below) = text.trim_start().split_once('\n').unwrap_or((text.trim_start(), ""));
+    read(line.trim(), below, grammar).unwrap_or_else(|message| Parsed::Bad { message })
+}
+
 fn read(line: &str, below: &str, grammar: &Grammar) -> Result<Parsed, String> {
     let mut options = Options::default();
     let mut rest = options.take(line)?;
     let mut name = None;
     if !options.ended {
         if let Some(word) = reserved_use(rest, grammar) {
-            return if word == "help" { Ok(Parsed::Help) } else { Err(not_here(word, grammar)) };
+            return match OwnWord::parse(word).filter(|own| grammar.own.contains(own)) {
+                _ if word == "help" => Ok(Parsed::Help),
+                Some(word) => {
+                    let argument = rest.split_whitespace().nth(1).map(str::to_owned);
+                    Ok(Parsed::Own(Own { word, argument }))
+                }
+                None => Err(not_here(word, grammar)),
+            };
         }
         let first = first_word(rest);
         name = grammar.names.iter().find(|name| !first.is_empty() && name.eq_ignore_ascii_case(first));
@@ -125,6 +147,8 @@ fn reserved_use(rest: &str, grammar: &Grammar) -> Option<&'static str> {
     let word = RESERVED.iter().find(|word| word.eq_ignore_ascii_case(first))?;
     let alone = match (words.next(), words.next()) {
         (None, _) => true,
+        // A code may be of letters alone.
+        (Some(_), None) if *word == "link" && grammar.own.contains(&OwnWord::Link) => true,
         (Some(argument), None) => argument.starts_with(['#', '@']) || argument.contains(|c: char| c.is_ascii_digit()),
         _ => false,
     };

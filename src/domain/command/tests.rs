@@ -5,7 +5,12 @@ use proptest::prelude::*;
 use super::*;
 
 fn grammar() -> Grammar {
-    Grammar { prefix: "/copilot".to_owned(), names: vec!["fix".to_owned(), "review".to_owned()], free_text: true }
+    Grammar {
+        prefix: "/copilot".to_owned(),
+        names: vec!["fix".to_owned(), "review".to_owned()],
+        free_text: true,
+        own: Vec::new(),
+    }
 }
 
 fn command(text: &str) -> Command {
@@ -153,4 +158,29 @@ proptest! {
         };
         prop_assert_eq!(parsed, wanted);
     }
+}
+
+#[test]
+fn in_a_chat_our_own_words_are_commands_and_all_else_is_work() {
+    let chat = Grammar { names: Vec::new(), own: OwnWord::ALL.to_vec(), ..grammar() };
+    let own = |word, argument: Option<&str>| Parsed::Own(Own { word, argument: argument.map(str::to_owned) });
+    assert_eq!(parse_said("status", &chat), own(OwnWord::Status, None));
+    assert_eq!(parse_said(" Retry 0190-1 ", &chat), own(OwnWord::Retry, Some("0190-1")));
+    let link = "https://github.com/acme/widgets/issues/42";
+    assert_eq!(parse_said(&format!("why {link}"), &chat), own(OwnWord::Why, Some(link)));
+    assert_eq!(parse_said("link ABCD-EFGH", &chat), own(OwnWord::Link, Some("ABCD-EFGH")), "a code is no work");
+    assert_eq!(parse_said("help", &chat), Parsed::Help);
+    for (text, model, below) in
+        [("link the two pages", None, ""), ("--model m retry the upload", Some("m"), "\nthen stop")]
+    {
+        let Parsed::Command(command) = parse_said(&format!("{text}{below}"), &chat) else { panic!("{text} is work") };
+        assert_eq!((command.model.as_deref(), command.text.ends_with(below)), (model, true));
+    }
+    let help = help_text(&chat);
+    assert!(help.contains("`/copilot unlink`") && help.contains("what to do"), "{help}");
+    let stranger = help_text(&Grammar { free_text: false, own: vec![OwnWord::Link], ..chat });
+    assert!(
+        stranger.contains("/copilot link") && !stranger.contains("status") && !stranger.contains("--model"),
+        "{stranger}"
+    );
 }

@@ -1,5 +1,8 @@
 //! The words that people read on GitHub: one living comment a task, the same in every state, edited in place.
 
+/// The words that people read in a chat.
+pub mod chat;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 

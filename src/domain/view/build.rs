@@ -58,6 +58,16 @@ pub(super) fn names(event: &Event, command: Option<&Command>) -> Map<String, Val
             }),
         );
     }
+    if let Some(chat) = &event.chat {
+        names.insert(
+            "chat".to_owned(),
+            json!({
+                "platform": chat.identity.platform(), "team": chat.identity.team(),
+                "account": chat.identity.account(), "channel": line(&chat.place.channel),
+                "thread": chat.place.thread.as_deref().map(line),
+            }),
+        );
+    }
     names
 }
 

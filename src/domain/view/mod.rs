@@ -16,8 +16,8 @@ use super::event::{Event, SubjectKind};
 use super::rule::Untrusted;
 
 /// The names at the top of a view. Any other name in a template or condition is a mistake in the rule.
-pub const NAMES: [&str; 10] =
-    ["event", "actor", "repo", "subject", "issue", "pull_request", "label", "comment", "command", "payload"];
+pub const NAMES: [&str; 11] =
+    ["event", "actor", "repo", "subject", "issue", "pull_request", "label", "comment", "command", "chat", "payload"];
 
 /// The most entries of a list that a view shows.
 pub const LIST_LIMIT: usize = 100;

@@ -56,6 +56,10 @@ pub fn of_payload(
             told.outcome = "a ping starts nothing".to_owned();
             return told;
         }
+        Ok(Reading::Nothing(why)) => {
+            told.outcome = format!("nothing would start: {why}");
+            return told;
+        }
         Err(unreadable) => {
             told.outcome = format!("it would fail: {unreadable}");
             return told;
@@ -71,6 +75,10 @@ pub fn of_payload(
         told.outcome = format!("nothing would start; the comment would be answered: {text}");
         return told;
     }
+    if let Said::Own(_) | Said::Help | Said::Form = &said {
+        told.outcome = "nothing would start; the one who said it would be answered".to_owned();
+        return told;
+    }
     let command = match &said {
         Said::Command(command) => Some(command),
         _ => None,
@@ -84,7 +92,12 @@ fn ask_rules(told: &mut Explanation, live: &Live, sight: &Sight<'_>) {
     let event = sight.event;
     let name = sight.command.map(|command| command.name.as_str());
     let label = sort::put_on(event);
-    let candidates = sort::listeners(live, event, label, name);
+    let candidates = match (&event.chat, live.sources.get(&event.source), sight.command) {
+        (Some(chat), Some(source), Some(command)) => {
+            sort::chat_candidates(live, source, chat, &Said::Command(command.clone()))
+        }
+        _ => sort::listeners(live, event, label, name),
+    };
     let written = silent::written(&live.rules.source_json);
     let mut had: Option<&Rule> = None;
     let mut rules = Vec::new();

@@ -196,7 +196,7 @@ async fn read_again(bridge: &Bridge, id: DeliveryId) -> Result<Option<Event>, St
     };
     Ok(match source.source.read(&kept.source, &envelope, body) {
         Ok(Reading::Event(event)) => Some(*event),
-        Ok(Reading::Ping) | Err(_) => None,
+        Ok(Reading::Ping | Reading::Nothing(_)) | Err(_) => None,
     })
 }
 

@@ -307,6 +307,7 @@ fn new_task(
         create_pull_request: prompt.create_pull_request,
         unapproved: hold == Some(Hold::Approval),
         event_at: event.at,
+        chat: event.chat.as_ref().map(|chat| chat.place.clone()),
     }
 }
 

@@ -7,15 +7,19 @@ use super::super::sort::{Said, describe, is_thread_event, nobody_listens, takes_
 use super::Concern;
 use super::plan::{self, Gate};
 use super::waited_enough;
+use crate::domain::command::Command;
 use crate::domain::event::{Account, Event};
 use crate::domain::intent;
 use crate::domain::rule::{Allow, Rule};
 use crate::domain::view::View;
 use crate::github::RepoPath;
 use crate::ids::{PersonId, ReportId};
+use crate::pipeline::chat::{Hearing, hear, no_such_repo};
 use crate::pipeline::decide::{Notice, Settled, notice_key, refusal_text};
 use crate::pipeline::guard::{Later, May, may, own_action};
 use crate::pipeline::sight::{Raw, Sight};
+use crate::pipeline::sort::Heard;
+use crate::pipeline::whisper::{Whisper, whisper};
 use crate::pipeline::{Bridge, Live, StepError, steer};
 use crate::store::decisions::Finished;
 use crate::store::decisions::{NewDecision, Verdict};
@@ -32,16 +36,49 @@ pub(super) enum Weighed {
 }
 
 pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<Weighed, StepError> {
-    let event = &concern.heard.event;
-    let mut settled = Settled {
-        finished: Finished {
-            id: concern.delivery.id,
-            end: describe(live, event, DeliveryState::Processed),
-            decisions: Vec::new(),
-        },
+    match hear(bridge, live, concern.delivery.id, &concern.heard).await? {
+        None => weigh_rules(bridge, live, concern).await,
+        Some(Hearing::Rules(event, command)) => weigh_rules(bridge, live, &concern.as_heard(*event, command)).await,
+        Some(Hearing::Later(later)) if !waited_enough(bridge, &concern.delivery) => Ok(Weighed::Later(later)),
+        Some(Hearing::Later(later)) => Ok(ended(live, concern, &format!("GitHub could not be asked: {}", later.why))),
+        Some(Hearing::Silent(reason)) => Ok(ended(live, concern, &reason)),
+        Some(Hearing::Ended { reason, tell, wish }) => {
+            let mut settled = settled(live, concern, DeliveryState::Processed);
+            settled.finished.end.reason = reason;
+            settled.notices.push(Notice { place: *tell });
+            settled.chat_wish = wish;
+            Ok(Weighed::Settled(Box::new(settled)))
+        }
+    }
+}
+
+fn settled(live: &Live, concern: &Concern, state: DeliveryState) -> Settled {
+    let end = describe(live, &concern.heard.event, state);
+    Settled {
+        finished: Finished { id: concern.delivery.id, end, decisions: Vec::new() },
         plans: Vec::new(),
         notices: Vec::new(),
-    };
+        chat_wish: None,
+    }
+}
+
+fn ended(live: &Live, concern: &Concern, reason: &str) -> Weighed {
+    let mut settled = settled(live, concern, DeliveryState::Ignored);
+    settled.finished.end.reason = reason.to_owned();
+    Weighed::Settled(Box::new(settled))
+}
+
+impl Concern {
+    /// The same delivery, with what is known by now of what was said in a chat.
+    fn as_heard(&self, event: Event, command: Command) -> Self {
+        let heard = Heard { event, candidates: self.heard.candidates.clone(), said: Said::Command(command) };
+        Self { delivery: self.delivery.clone(), envelope: self.envelope.clone(), heard }
+    }
+}
+
+async fn weigh_rules(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<Weighed, StepError> {
+    let event = &concern.heard.event;
+    let mut settled = settled(live, concern, DeliveryState::Processed);
     if let Some(why) = own_action(bridge, event).await? {
         settled.finished.end.state = DeliveryState::Ignored;
         settled.finished.end.reason = format!("our own doing starts nothing: {why}");
@@ -87,7 +124,9 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
         match decided {
             Considered::Wanted(plan) => settled.plans.push(*plan),
             Considered::Refused(decision, tell) => {
-                if tell && rule.report.comment {
+                if event.chat.is_some() {
+                    settled.notices.extend(whispered(bridge, concern, &rule.name, &decision.cause, tell));
+                } else if tell && rule.report.comment {
                     let actor = event.actor.as_ref().map(|actor| actor.login.as_str()).unwrap_or_default();
                     let text = refusal_text(actor, &rule.name, &decision.cause);
                     settled.notices.extend(notice(bridge, concern, &rule.name, text));
@@ -106,7 +145,26 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
         settled.finished.end.reason =
             touched.unwrap_or_else(|| nobody_listens(event, put_on.map(|label| label.name.as_str())));
     }
+    if event.chat.is_some() && settled.plans.is_empty() && settled.notices.is_empty() {
+        settled.notices.extend(whispered(bridge, concern, "", "no rule takes this here", true));
+    }
     Ok(Weighed::Settled(Box::new(settled)))
+}
+
+/// Why nothing starts, for the one who asked in a chat alone. Who may not know that the repository is there is told what
+/// everybody is told of one that is not.
+fn whispered(bridge: &Bridge, concern: &Concern, rule: &str, cause: &str, tell: bool) -> Option<Notice> {
+    let event = &concern.heard.event;
+    let chat = event.chat.as_ref()?;
+    let repo = event.repo.as_ref().map(crate::domain::event::Repo::full_name).unwrap_or_default();
+    let text = match tell {
+        true if rule.is_empty() => format!("Nothing was started: {cause}."),
+        true => format!("The rule `{rule}` did not start a task: {cause}."),
+        false => no_such_repo(&repo),
+    };
+    let nth = format!("refused:{rule}");
+    let place = whisper(&bridge.ground, concern.delivery.id, &chat.place, &nth, &Whisper::words(text));
+    Some(Notice { place })
 }
 
 /// What one rule says.
@@ -268,6 +326,7 @@ fn notice(bridge: &Bridge, concern: &Concern, what: &str, content: String) -> Op
             comment_on_diff: false,
             person_id: event.actor.as_ref().map(|actor| PersonId(actor.id)),
             content,
+            chat: None,
         },
     })
 }

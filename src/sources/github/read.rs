@@ -57,6 +57,7 @@ pub(super) fn event(source: &str, host: &str, name: &str, payload: Payload) -> E
         label,
         comment,
         at,
+        chat: None,
         identity,
     }
 }

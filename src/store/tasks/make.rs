@@ -3,6 +3,7 @@
 use sqlx::types::Json;
 
 use super::{Hold, Task};
+use crate::domain::chat::Place;
 use crate::domain::rule::{Allow, Reporting};
 use crate::domain::task::State;
 use crate::domain::trust::MarkerText;
@@ -54,6 +55,7 @@ pub struct NewTask {
     pub create_pull_request: bool,
     pub unapproved: bool,
     pub event_at: Option<Moment>,
+    pub chat: Option<Place>,
 }
 
 impl NewTask {
@@ -103,6 +105,7 @@ impl NewTask {
             create_pull_request: task.create_pull_request,
             unapproved: task.unapproved,
             event_at: task.event_at,
+            chat: task.chat.map(|chat| chat.0),
         }
     }
 }
@@ -122,10 +125,10 @@ impl Tx {
                 subject_kind, subject_number, subject_url, comment_id, comment_on_diff, label_name,
                 actor_id, actor_login, person_id, person_login, allow_pending, allow_rule, report,
                 once_key, once_idle_s, prompt, marker, model, custom_agent, base_ref, head_ref,
-                create_pull_request, unapproved, created_at, changed_at, due_at, event_at)
+                create_pull_request, unapproved, created_at, changed_at, due_at, event_at, chat)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
                     $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39,
-                    $40, $41, $41, $41, $42)
+                    $40, $41, $41, $41, $42, $43)
             RETURNING *",
             new.id.0,
             new.state as State,
@@ -169,6 +172,7 @@ impl Tx {
             new.unapproved,
             now,
             new.event_at,
+            new.chat.as_ref().map(Json) as _,
         )
         .fetch_one(self.connection())
         .await?)

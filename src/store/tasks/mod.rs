@@ -104,6 +104,7 @@ pub struct Task {
     pub due_at: Moment,
     pub lease: Option<uuid::Uuid>,
     pub lease_until: Option<Moment>,
+    pub chat: Option<sqlx::types::Json<crate::domain::chat::Place>>,
 }
 
 impl Task {

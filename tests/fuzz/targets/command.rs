@@ -55,10 +55,25 @@ fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(text);
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let grammar = match which % 4 {
-        0 => Grammar { prefix: "/copilot".to_owned(), names: names(&["fix", "review"]), free_text: true },
-        1 => Grammar { prefix: "/copilot".to_owned(), names: names(&["fix", "review"]), free_text: false },
-        2 => Grammar { prefix: "/do".to_owned(), names: Vec::new(), free_text: true },
-        _ => Grammar { prefix: "/copilot".to_owned(), names: names(&["review-it", "Fix"]), free_text: false },
+        0 => Grammar {
+            prefix: "/copilot".to_owned(),
+            names: names(&["fix", "review"]),
+            free_text: true,
+            own: Vec::new(),
+        },
+        1 => Grammar {
+            prefix: "/copilot".to_owned(),
+            names: names(&["fix", "review"]),
+            free_text: false,
+            own: Vec::new(),
+        },
+        2 => Grammar { prefix: "/do".to_owned(), names: Vec::new(), free_text: true, own: Vec::new() },
+        _ => Grammar {
+            prefix: "/copilot".to_owned(),
+            names: names(&["review-it", "Fix"]),
+            free_text: false,
+            own: Vec::new(),
+        },
     };
     match parse(&text, &grammar) {
         Parsed::None => {}
@@ -67,6 +82,7 @@ fn check(data: &[u8]) {
             assert!(!message.is_empty() && message.chars().count() < 1_000, "{message:?}");
             assert!(!message.contains(char::is_control), "{message:?}");
         }
+        Parsed::Own(own) => panic!("{own:?} is for chats"),
         Parsed::Command(command) => well_formed(&command, &grammar, &text),
     }
     if !text.to_ascii_lowercase().contains(&grammar.prefix) {

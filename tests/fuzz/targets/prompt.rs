@@ -200,6 +200,7 @@ pub(super) fn event(title: &str, body: &str, comment: &str, login: &str) -> Even
             on_diff: false,
         }),
         at: None,
+        chat: None,
         identity: String::new(),
     }
 }

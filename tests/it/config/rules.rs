@@ -106,10 +106,10 @@ rules:
     assert_eq!(
         faults(text),
         [
-            "t.yaml:3:9: rules[0].on: takes only one of `label`, `command`, `event` and `alert` (write a rule for each)",
+            "t.yaml:3:9: rules[0].on: takes only one of `label`, `command`, `event`, `alert` and `slash` (write a rule for each)",
             "t.yaml:5:21: rules[0].task.prompt: the rule has a `prompt` already: keep one of them",
             "t.yaml:6:5: rules[1]: `prompt` is missing: what is the agent told?",
-            "t.yaml:7:9: rules[1].on: says nothing: give it one of `label`, `command`, `event` and `alert`",
+            "t.yaml:7:9: rules[1].on: says nothing: give it one of `label`, `command`, `event`, `alert` and `slash`",
             "t.yaml:8:11: rules[2].name: a rule named `Both` stands already at t.yaml:2:11",
             "t.yaml:10:13: rules[2].prompt: the prompt is empty",
             "t.yaml:11:13: rules[2].run_as: a rule that runs as a person must say where (add `task.repo: owner/name`)",
@@ -247,5 +247,26 @@ fn forms_of_text_are_checked() {
         let faults = faults(&text);
         let place = format!("rules[0].{key}");
         assert!(faults.iter().any(|fault| fault.contains(&place)), "{text}: {faults:?}");
+    }
+}
+
+#[test]
+fn a_chat_has_channels_with_rules_of_their_own() {
+    let text = |channels: &str| {
+        format!(
+            "sources:\n  s: {{ type: slack, signing_secret: \"${{HOOK_SECRET}}\", bot_token: \"${{HOOK_SECRET}}\", channels: {channels} }}\n\
+             rules:\n  - {{ name: chat, on: {{ slash: /fix }}, prompt: x }}\n  - {{ name: label, on: {{ label: y }}, prompt: x }}\n"
+        )
+    };
+    let loaded = load_text(&text("{ C1: { repo: a/b, rule: chat } }")).unwrap();
+    assert_eq!(loaded.rules.slashed("s", "/FIX"), [0]);
+    assert_eq!(loaded.rules.slashed("s", "/copilot"), [0; 0]);
+    for (channels, wanted) in [
+        ("{ C1: { rule: chatt } }", "there is no rule `chatt`"),
+        ("{ C1: { rule: label } }", "does not listen to a chat"),
+        ("{ general: { repo: a/b } }", "named by its id"),
+    ] {
+        let faults = load_text(&text(channels)).unwrap_err().join("\n");
+        assert!(faults.contains(wanted), "{faults}");
     }
 }

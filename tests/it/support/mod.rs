@@ -1,6 +1,7 @@
 //! What the stories stand on.
 
 pub(crate) mod canary;
+pub(crate) mod chat;
 pub(crate) mod cut;
 pub(crate) mod install;
 pub(crate) mod payloads;

@@ -21,7 +21,10 @@ use taskbridge::github::{AppSettings, Github, Settings as GithubSettings};
 use taskbridge::http::state::Intake;
 use taskbridge::http::{AppState, router};
 use taskbridge::pipeline::record::recorder;
-use taskbridge::pipeline::{Bridge, Settings, match_rules, people, report, settle_uncertain, start_task, sweep_tasks};
+use taskbridge::pipeline::{
+    Bridge, Settings, match_rules, people, report, settle_uncertain, start_task, sweep_tasks, tell_chat,
+};
+use taskbridge::sandbox::slack::{BOT_TOKEN, SIGNING_SECRET};
 use taskbridge::sandbox::{AppSpec, Control, Pace, Role, Sandbox, SandboxConfig, UserSpec};
 use taskbridge::secret::Secret;
 use taskbridge::store::decisions::Decision;
@@ -132,7 +135,16 @@ impl World {
 
     /// A world as `setup` says.
     pub(crate) async fn of(setup: Setup<'_>) -> Self {
-        super::canary::listen(&[HOOK_SECRET, OLD_SECRET, SIGNING_KEY, MONA_TOKEN, OTTO_TOKEN, &"0f".repeat(32)]);
+        super::canary::listen(&[
+            HOOK_SECRET,
+            OLD_SECRET,
+            SIGNING_KEY,
+            MONA_TOKEN,
+            OTTO_TOKEN,
+            SIGNING_SECRET,
+            BOT_TOKEN,
+            &"0f".repeat(32),
+        ]);
         let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let ground = Ground { clock: clock.clone(), chance: Arc::new(SystemChance) };
         let mut config = SandboxConfig::new(ground.clone());
@@ -148,7 +160,7 @@ impl World {
         if let Some(longest) = setup.statement {
             store = store.patient_for(longest);
         }
-        let loaded = configuration(&setup.rules);
+        let loaded = configuration(&setup.rules.replace("SLACK_API", &sandbox.slack().api_url()));
         let mut settings = settings_of(&loaded.config);
         (settings.write_spacing, settings.hourly_writes) = (Duration::ZERO, Hourly::of(u32::MAX));
         settings.shared_clock = SharedClock::moved(clock.clone());
@@ -195,7 +207,8 @@ impl World {
 
     /// Puts other rules in force.
     pub(crate) fn reload(&self, rules: &str) {
-        self.bridge.swap(live_of(&configuration(rules), self.bridge.github.host()));
+        let rules = rules.replace("SLACK_API", &self.sandbox.slack().api_url());
+        self.bridge.swap(live_of(&configuration(&rules), self.bridge.github.host()));
     }
 
     /// Moves the clock.
@@ -236,6 +249,7 @@ impl World {
         taken += start_task::start_batch(b).await.unwrap();
         taken += settle_uncertain::settle_batch(b).await.unwrap();
         taken += sweep_tasks::sweep_batch(b).await.unwrap();
+        taken += tell_chat::tell_chat_batch(b).await.unwrap();
         taken + report::report_batch(b).await.unwrap()
     }
 
@@ -351,7 +365,13 @@ pub(crate) async fn open_store(url: &str) -> Store {
 pub(crate) fn configuration(rules: &str) -> Loaded {
     let source = "sources:\n  github: { type: github, secrets: \"${HOOK_SECRET}\" }\n";
     let text = if rules.contains("sources:\n") { rules.to_owned() } else { format!("{source}{rules}") };
-    let env = [("HOOK_SECRET", HOOK_SECRET), ("OLD_SECRET", OLD_SECRET), ("SIGNING_KEY", SIGNING_KEY)];
+    let env = [
+        ("HOOK_SECRET", HOOK_SECRET),
+        ("OLD_SECRET", OLD_SECRET),
+        ("SIGNING_KEY", SIGNING_KEY),
+        ("SLACK_SIGNING_SECRET", SIGNING_SECRET),
+        ("SLACK_BOT_TOKEN", BOT_TOKEN),
+    ];
     let reader = Reader::fixed(&env, &[("/etc/taskbridge.yaml", &text)]);
     load(std::path::Path::new("/etc/taskbridge.yaml"), &reader).unwrap_or_else(|faults| panic!("{faults}\n{text}"))
 }

@@ -1,0 +1,28 @@
+//! What is said in chats, a folder a chat. The words come from above; here they take the chat's form and leave.
+
+/// Slack.
+pub mod slack;
+
+/// A message, before it takes a chat's form.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Message {
+    /// The text, as Markdown with `**bold**`, `` `code` `` and `[links](https://…)`.
+    pub text: String,
+    /// The account that is called by it, if one is.
+    pub mention: Option<String>,
+    /// What can be pressed under it.
+    pub buttons: Vec<Button>,
+}
+
+/// Something to press.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Button {
+    /// The name by which we know it again.
+    pub name: &'static str,
+    /// What stands on it.
+    pub label: &'static str,
+    /// What it carries.
+    pub value: String,
+    /// The page that it opens instead.
+    pub url: Option<String>,
+}

@@ -1,0 +1,74 @@
+//! The form for a new task: what is asked, and what stands in it when it is opened.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The name by which we know our form again.
+pub const FORM: &str = "taskbridge_new_task";
+/// Longest text that a field of Slack's takes, in characters.
+const FIELD: usize = 3000;
+
+/// Our own note in a form: where it was opened. Slack gives it back as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FormNote {
+    /// The channel.
+    pub channel: String,
+    /// The thread, if it was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+    /// The command that opened it.
+    pub command: String,
+}
+
+/// What stands in the form when it is opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prefilled {
+    /// The repository.
+    pub repo: Option<String>,
+    /// What the agent is to do.
+    pub prompt: String,
+    /// The branch to start from.
+    pub base: Option<String>,
+    /// The model.
+    pub model: Option<String>,
+}
+
+/// The form as Slack takes it.
+pub(super) fn view(note: &FormNote, filled: &Prefilled) -> Value {
+    let field = |id: &str, label: &str, hint: &str, value: Option<&str>, optional: bool, multiline: bool| {
+        let mut element = json!({
+            "type": "plain_text_input", "action_id": "value", "multiline": multiline, "max_length": FIELD,
+            "placeholder": { "type": "plain_text", "text": hint },
+        });
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            element["initial_value"] = value.chars().take(FIELD).collect::<String>().into();
+        }
+        json!({
+            "type": "input", "block_id": id, "optional": optional, "element": element,
+            "label": { "type": "plain_text", "text": label },
+        })
+    };
+    let option = |value: &str, shown: &str| json!({ "text": { "type": "plain_text", "text": shown }, "value": value });
+    let (yes, no) = (option("yes", "Open a pull request"), option("no", "Only push a branch"));
+    json!({
+        "type": "modal", "callback_id": FORM,
+        "private_metadata": serde_json::to_string(note).unwrap_or_default(),
+        "title": { "type": "plain_text", "text": "New task" },
+        "submit": { "type": "plain_text", "text": "Start" },
+        "close": { "type": "plain_text", "text": "Cancel" },
+        "blocks": [
+            field("repo", "Repository", "owner/name", filled.repo.as_deref(), false, false),
+            field("prompt", "What is to be done", "Fix the failing test in …", Some(&filled.prompt), false, true),
+            field("base", "Branch to start from", "the default branch", filled.base.as_deref(), true, false),
+            field("model", "Model", "the usual one", filled.model.as_deref(), true, false),
+            {
+                "type": "input", "block_id": "pull_request",
+                "label": { "type": "plain_text", "text": "When it is done" },
+                "element": {
+                    "type": "radio_buttons", "action_id": "value", "options": [yes, no], "initial_option": yes,
+                },
+            },
+        ],
+    })
+}

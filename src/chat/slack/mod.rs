@@ -1,0 +1,237 @@
+//! What is asked of Slack's Web API. The token goes into one header of one request to one address, and into no log, error
+//! or `Debug`. Slack answers nearly everything with 200: only `ok` says whether it was done.
+//! Facts from Slack's documentation of `chat.postMessage`, `chat.update`, `chat.postEphemeral`, `views.open` and
+//! "Handling user interaction".
+
+mod blocks;
+mod error;
+/// The form for a new task.
+pub mod form;
+
+use std::time::Duration;
+
+use reqwest::{Client, Url};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+pub use error::{SlackError, SlackNext};
+use form::{FormNote, Prefilled};
+
+use super::Message;
+use crate::secret::Secret;
+
+/// The longest that a call may take; well below the lease of a report.
+const CALL: Duration = Duration::from_secs(8);
+/// What opens a form is worth nothing after three seconds.
+const OPEN: Duration = Duration::from_millis(2500);
+/// How long without a named time.
+const PAUSE: Duration = Duration::from_secs(30);
+/// The longest pause that is believed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// Most bytes of an answer that are read.
+const ANSWER: usize = 1024 * 1024;
+/// Where addresses for answers lead.
+const ANSWERS_AT: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
+
+/// One app of Slack, as it speaks.
+#[derive(Debug)]
+pub struct Slack {
+    http: Result<Client, String>,
+    api: String,
+    token: Secret,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    ok: bool,
+    error: String,
+    ts: Option<String>,
+}
+
+impl Slack {
+    /// The app with this bot token, behind this address (`https://slack.com/api`). It asks nothing yet.
+    #[must_use]
+    pub fn new(api_url: &str, token: Secret) -> Self {
+        let api = api_url.trim_end_matches('/').to_owned();
+        // The result is an error only when a provider is there already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = Client::builder()
+            .user_agent(concat!("taskbridge/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .timeout(CALL)
+            .connect_timeout(CALL / 2);
+        // Without TLS (the simulated Slack) no certificates are loaded, and no proxy stands between.
+        let builder = if api.starts_with("https://") { builder } else { builder.tls_certs_only(Vec::new()).no_proxy() };
+        Self { http: builder.build().map_err(|error| error.without_url().to_string()), api, token }
+    }
+
+    /// Says something in a channel. Answers Slack's name of the message.
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn post(&self, channel: &str, thread: Option<&str>, message: &Message) -> Result<String, SlackError> {
+        let mut fields = blocks::fields(message);
+        fields.insert("channel".to_owned(), channel.into());
+        if let Some(thread) = thread {
+            fields.insert("thread_ts".to_owned(), thread.into());
+        }
+        let answer = self.call("chat.postMessage", fields, CALL).await?;
+        answer.ts.filter(|ts| is_ts(ts)).ok_or_else(|| SlackError::Unclear("it names no message".to_owned()))
+    }
+
+    /// Edits what was said.
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn update(&self, channel: &str, ts: &str, message: &Message) -> Result<(), SlackError> {
+        let mut fields = blocks::fields(message);
+        fields.insert("channel".to_owned(), channel.into());
+        fields.insert("ts".to_owned(), ts.into());
+        self.call("chat.update", fields, CALL).await.map(|_| ())
+    }
+
+    /// Says something in a channel that one account alone sees.
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn whisper(
+        &self,
+        channel: &str,
+        account: &str,
+        thread: Option<&str>,
+        message: &Message,
+    ) -> Result<(), SlackError> {
+        let mut fields = blocks::fields(message);
+        fields.insert("channel".to_owned(), channel.into());
+        fields.insert("user".to_owned(), account.into());
+        if let Some(thread) = thread {
+            fields.insert("thread_ts".to_owned(), thread.into());
+        }
+        self.call("chat.postEphemeral", fields, CALL).await.map(|_| ())
+    }
+
+    /// Opens the form for a new task.
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn open(&self, opens: &Secret, note: &FormNote, filled: &Prefilled) -> Result<(), SlackError> {
+        let mut fields = Map::new();
+        fields.insert("trigger_id".to_owned(), opens.expose().into());
+        fields.insert("view".to_owned(), form::view(note, filled));
+        self.call("views.open", fields, OPEN).await.map(|_| ())
+    }
+
+    /// Answers at the address that a request carried: for all in the channel, or for the one who asked.
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn answer(&self, to: &Secret, for_all: bool, message: &Message) -> Result<(), SlackError> {
+        let url = self.answers_at(to).ok_or(SlackError::NoAnswers)?;
+        let mut fields = blocks::fields(message);
+        fields.insert("response_type".to_owned(), if for_all { "in_channel" } else { "ephemeral" }.into());
+        fields.insert("replace_original".to_owned(), false.into());
+        let request = self.http()?.post(url).json(&fields);
+        let (status, _, body) = read(request.send().await.map_err(network)?).await?;
+        match status {
+            200 if !String::from_utf8_lossy(&body).contains("\"ok\":false") => Ok(()),
+            429 => Err(SlackError::Limited(PAUSE)),
+            500.. => Err(SlackError::Unclear(format!("status {status}"))),
+            _ => Err(SlackError::NoAnswers),
+        }
+    }
+
+    /// The address, if it is Slack's: whoever could name another would have us send what is meant for one person.
+    fn answers_at(&self, to: &Secret) -> Option<Url> {
+        let url = Url::parse(to.expose()).ok()?;
+        let own = Url::parse(&self.api).ok()?;
+        let ours = own.scheme() == "http" && url.origin() == own.origin();
+        let slacks = url.scheme() == "https"
+            && url.port().is_none()
+            && url.username().is_empty()
+            && url.host_str().is_some_and(|host| ANSWERS_AT.contains(&host));
+        (ours || slacks).then_some(url)
+    }
+
+    fn http(&self) -> Result<&Client, SlackError> {
+        self.http.as_ref().map_err(|why| SlackError::NotSent(why.clone()))
+    }
+
+    async fn call(&self, method: &str, fields: Map<String, Value>, within: Duration) -> Result<Answer, SlackError> {
+        let request = self.http()?.post(format!("{}/{method}", self.api)).bearer_auth(self.token.expose());
+        let request = request.json(&fields).timeout(within);
+        let (status, pause, body) = read(request.send().await.map_err(network)?).await?;
+        if status == 429 {
+            return Err(SlackError::Limited(pause));
+        }
+        if status != 200 {
+            return Err(SlackError::Unclear(format!("status {status}")));
+        }
+        let answer: Answer =
+            serde_json::from_slice(&body).map_err(|_| SlackError::Unclear("its answer cannot be read".to_owned()))?;
+        match answer.error.as_str() {
+            _ if answer.ok => Ok(answer),
+            "ratelimited" => Err(SlackError::Limited(pause)),
+            // Slack's own words are short; whatever else came is not repeated.
+            error => Err(SlackError::Refused(
+                error.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(60).collect(),
+            )),
+        }
+    }
+}
+
+/// Status, pause and body, as much of it as may be.
+async fn read(mut response: reqwest::Response) -> Result<(u16, Duration, Vec<u8>), SlackError> {
+    let status = response.status().as_u16();
+    let named = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let pause = named.map_or(PAUSE, Duration::from_secs).min(LONGEST_PAUSE);
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(network)? {
+        if body.len() + piece.len() > ANSWER {
+            return Err(SlackError::Unclear("its answer is too long".to_owned()));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok((status, pause, body))
+}
+
+/// Never with the address, which may be a secret.
+fn network(error: reqwest::Error) -> SlackError {
+    let surely_not = error.is_connect() || error.is_builder();
+    let why = if error.is_timeout() { "no answer in time".to_owned() } else { error.without_url().to_string() };
+    if surely_not { SlackError::NotSent(why) } else { SlackError::Unclear(why) }
+}
+
+fn is_ts(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_go_to_slack_alone() {
+        let slack = Slack::new("https://slack.com/api", Secret::new("xoxb-a-token-of-a-test"));
+        let ok = |url: &str| slack.answers_at(&Secret::new(url)).is_some();
+        assert!(ok("https://hooks.slack.com/commands/T1/2/3"));
+        assert!(ok("https://hooks.slack-gov.com/actions/T1/2/3"));
+        for elsewhere in [
+            "http://hooks.slack.com/x",
+            "https://hooks.slack.com.evil.example/x",
+            "https://hooks.slack.com:8443/x",
+            "https://evil@hooks.slack.com/x",
+            "https://slack.com/api/x",
+            "http://127.0.0.1/x",
+            "x",
+        ] {
+            assert!(!ok(elsewhere), "{elsewhere}");
+        }
+        let trial = Slack::new("http://127.0.0.1:9/slack/api", Secret::new("x"));
+        assert!(trial.answers_at(&Secret::new("http://127.0.0.1:9/slack/hooks/1")).is_some());
+        assert!(trial.answers_at(&Secret::new("http://127.0.0.1:8/slack/hooks/1")).is_none());
+        assert!(!format!("{slack:?}").contains("xoxb"));
+    }
+}

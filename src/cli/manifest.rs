@@ -1,0 +1,115 @@
+//! `taskbridge manifest`: what a chat asks for when an app is made there, with the addresses of this service filled in.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::CliError;
+use crate::config::WebUrl;
+
+/// Print the manifest of an app for a chat.
+#[derive(Debug, Args)]
+pub(super) struct Manifest {
+    #[command(subcommand)]
+    chat: Chat,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chat {
+    Slack(Slack),
+}
+
+/// Print the manifest of an app for Slack: Create New App, From a manifest, JSON.
+#[derive(Debug, Args)]
+struct Slack {
+    /// Where Slack reaches this service: `https://bridge.example.com`.
+    #[arg(long)]
+    url: String,
+    /// The name of the source in the configuration.
+    #[arg(long, default_value = "slack")]
+    source: String,
+    /// The command that people type.
+    #[arg(long, default_value = "/copilot")]
+    command: String,
+    /// The name of the app.
+    #[arg(long, default_value = "taskbridge")]
+    name: String,
+}
+
+impl Manifest {
+    pub(super) fn run(self) -> Result<(), CliError> {
+        let Chat::Slack(slack) = self.chat;
+        super::print(&format!("{:#}\n", slack.manifest()?))
+    }
+}
+
+impl Slack {
+    fn manifest(&self) -> Result<Value, CliError> {
+        let wrong = |what: &str, why: String| CliError::Said(format!("{what}: {why}"));
+        let url = WebUrl::read(&self.url).map_err(|why| wrong("--url", why))?;
+        if !url.starts_with("https://") {
+            return Err(wrong("--url", "Slack sends to `https` addresses only".to_owned()));
+        }
+        let command = crate::config::SlashName::read(&self.command).map_err(|why| wrong("--command", why))?;
+        let source = crate::config::Name::read(&self.source).map_err(|why| wrong("--source", why))?;
+        let hook = format!("{}/hooks/{}", *url, *source);
+        Ok(json!({
+            "display_information": {
+                "name": self.name,
+                "description": "Starts GitHub Copilot agent tasks as you, and follows them to their end.",
+            },
+            "features": {
+                "app_home": {
+                    "home_tab_enabled": false, "messages_tab_enabled": true, "messages_tab_read_only_enabled": false,
+                },
+                "bot_user": { "display_name": self.name, "always_online": true },
+                "slash_commands": [{
+                    "command": *command, "url": hook, "should_escape": true,
+                    "description": "Start an agent task, or see yours",
+                    "usage_hint": "[repo:owner/name] what to do | status | list | help",
+                }],
+                "shortcuts": [{
+                    "name": "Make it a task", "type": "message", "callback_id": "taskbridge_from_message",
+                    "description": "Opens the form for a new task with this message",
+                }],
+            },
+            "oauth_config": {
+                "scopes": { "bot": ["app_mentions:read", "chat:write", "commands", "im:history"] },
+            },
+            "settings": {
+                "event_subscriptions": {
+                    "request_url": hook,
+                    "bot_events": ["app_mention", "app_uninstalled", "message.im", "tokens_revoked"],
+                },
+                "interactivity": { "is_enabled": true, "request_url": hook },
+                "org_deploy_enabled": false,
+                "socket_mode_enabled": false,
+                "token_rotation_enabled": false,
+            },
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slack(url: &str) -> Slack {
+        let text = |text: &str| text.to_owned();
+        Slack { url: text(url), source: text("team"), command: text("/fix"), name: text("taskbridge") }
+    }
+
+    #[test]
+    fn all_addresses_lead_to_the_source() {
+        let manifest = slack("https://bridge.example.com/").manifest().expect("a manifest");
+        for place in [
+            "/features/slash_commands/0/url",
+            "/settings/event_subscriptions/request_url",
+            "/settings/interactivity/request_url",
+        ] {
+            assert_eq!(manifest.pointer(place).and_then(Value::as_str), Some("https://bridge.example.com/hooks/team"));
+        }
+        assert_eq!(manifest.pointer("/features/slash_commands/0/command"), Some(&"/fix".into()));
+        assert!(slack("http://bridge.example.com").manifest().is_err());
+        assert!(slack("bridge").manifest().is_err());
+    }
+}

@@ -1,0 +1,78 @@
+//! What somebody says in a chat, whichever chat it is: who, where, and in which of the few ways people can say it.
+
+use serde::{Deserialize, Serialize};
+
+use super::identity::Identity;
+use crate::secret::Secret;
+
+/// One thing said to us in a chat.
+#[derive(Debug, Clone)]
+pub struct Chat {
+    /// Who said it.
+    pub identity: Identity,
+    /// Where it was said, and is answered.
+    pub place: Place,
+    /// What was said.
+    pub said: ChatSaid,
+    /// An address for a few answers, for a short time. Whoever has it can answer.
+    pub answer_to: Option<Secret>,
+    /// What lets a form be opened, once and at once.
+    pub opens: Option<Secret>,
+}
+
+/// A place in a chat. It is kept with tasks and reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The configured source.
+    pub source: String,
+    /// The channel.
+    pub channel: String,
+    /// The message whose thread it is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+    /// The account that asked, by the chat's own id.
+    pub account: String,
+}
+
+/// In which way it was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChatSaid {
+    /// A command with its text, or a message to us, which counts as the command.
+    Command {
+        /// The command: `/copilot`.
+        name: String,
+        /// The text after it.
+        text: String,
+    },
+    /// A button under one of our messages.
+    Button {
+        /// Which one.
+        name: String,
+        /// What it carries: a task.
+        value: String,
+    },
+    /// Our form, filled in.
+    Form(Form),
+    /// A message was chosen to become a task: the form is opened with its text.
+    Chosen {
+        /// The text of the message, by anybody.
+        text: String,
+    },
+}
+
+/// The form for a new task.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Form {
+    /// The command that opened it.
+    pub command: String,
+    /// The repository, `owner/name`.
+    pub repo: String,
+    /// What the agent is to do.
+    pub prompt: String,
+    /// The branch to start from.
+    pub base: Option<String>,
+    /// The model.
+    pub model: Option<String>,
+    /// Whether a pull request is opened, if that was said.
+    pub pull_request: Option<bool>,
+}

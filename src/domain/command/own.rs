@@ -1,0 +1,72 @@
+//! The commands of taskbridge itself: the words that no rule can declare.
+
+/// One of them, with what was written after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// Which.
+    pub word: OwnWord,
+    /// What it is about, if that was said: a task, a link, a code.
+    pub argument: Option<String>,
+}
+
+/// Which of our own commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnWord {
+    /// What runs for me.
+    Status,
+    /// My newest tasks.
+    List,
+    /// Why something happened, or did not.
+    Why,
+    /// Once more.
+    Retry,
+    /// Not any more, if it has not started.
+    Cancel,
+    /// It may go on.
+    Approve,
+    /// Link this chat account to a GitHub account.
+    Link,
+    /// Forget that link.
+    Unlink,
+}
+
+impl OwnWord {
+    /// All of them, in the order of the help.
+    pub const ALL: [Self; 8] =
+        [Self::Status, Self::List, Self::Why, Self::Retry, Self::Cancel, Self::Approve, Self::Link, Self::Unlink];
+
+    /// The word that is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::List => "list",
+            Self::Why => "why",
+            Self::Retry => "retry",
+            Self::Cancel => "cancel",
+            Self::Approve => "approve",
+            Self::Link => "link",
+            Self::Unlink => "unlink",
+        }
+    }
+
+    /// The command of this word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|own| own.as_str().eq_ignore_ascii_case(word))
+    }
+
+    /// What help says of it: how it is written, and what it does.
+    pub(super) fn help(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Status => ("status", "what runs for you now"),
+            Self::List => ("list", "your newest tasks"),
+            Self::Why => ("why LINK or TASK", "why an issue or a task stands where it does"),
+            Self::Retry => ("retry [TASK]", "try your newest task, or this one, once more"),
+            Self::Cancel => ("cancel [TASK]", "call off a task that has not started"),
+            Self::Approve => ("approve TASK", "let a task go on that waits for approval"),
+            Self::Link => ("link", "link this account to your GitHub account"),
+            Self::Unlink => ("unlink", "forget that link"),
+        }
+    }
+}

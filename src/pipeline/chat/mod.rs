@@ -1,0 +1,222 @@
+//! What is said to us in a chat: who says it, as which person, and where the work is to be done. What is left then goes
+//! the way of every other event. Answers are seen by the one who asked alone.
+
+mod own;
+
+use super::guard::Later;
+use super::people::{NoReader, NoToken, reader};
+use super::sort::{Heard, Said};
+use super::whisper::{Whisper, whisper};
+use super::{Bridge, Live, StepError, links};
+use crate::chat::slack::form::{FormNote, Prefilled};
+use crate::domain::chat::{Chat, ChatSaid};
+use crate::domain::command::{Command, Grammar, OwnWord, help_text, place};
+use crate::domain::event::{Account, AccountKind, Event, Repo};
+use crate::domain::identity::Identity;
+use crate::github::{CallError, Next, RepoPath};
+use crate::ids::DeliveryId;
+use crate::store::people::Person;
+use crate::store::reports::NewReport;
+
+/// What is to be done about it.
+pub(super) enum Hearing {
+    /// The rules decide: the event with its person and repository, and what is wanted.
+    Rules(Box<Event>, Command),
+    /// It has ended: why, whom to tell what, and whose wish is kept.
+    Ended { reason: String, tell: Box<NewReport>, wish: Option<Identity> },
+    /// It has ended, and there is nothing to say.
+    Silent(String),
+    /// GitHub could not be asked.
+    Later(Later),
+}
+
+/// One thing said, with what is needed to answer it.
+struct Talk<'a> {
+    bridge: &'a Bridge,
+    live: &'a Live,
+    delivery: DeliveryId,
+    event: &'a Event,
+    chat: &'a Chat,
+}
+
+impl Talk<'_> {
+    fn answer(&self, reason: &str, text: impl Into<String>) -> Hearing {
+        self.tell(reason, &Whisper::words(text), None)
+    }
+
+    fn tell(&self, reason: &str, what: &Whisper, wish: Option<Identity>) -> Hearing {
+        let tell = Box::new(whisper(&self.bridge.ground, self.delivery, &self.chat.place, "answer", what));
+        Hearing::Ended { reason: reason.to_owned(), tell, wish }
+    }
+
+    /// The account is linked to nobody, or to somebody without a token: what was asked is kept until it is.
+    fn ask_to_link(&self, text: &str, keep: bool) -> Hearing {
+        let who = &self.chat.identity;
+        let (reason, wish) = match keep {
+            true => (format!("it waits until the {who} is linked to somebody with a token"), Some(who.clone())),
+            false => (format!("the {who} is linked to nobody"), None),
+        };
+        self.tell(&reason, &Whisper::with_link(text, who), wish)
+    }
+}
+
+/// Hears what was said.
+///
+/// # Errors
+/// [`StepError`]: retry.
+pub(super) async fn hear(
+    bridge: &Bridge,
+    live: &Live,
+    delivery: DeliveryId,
+    heard: &Heard,
+) -> Result<Option<Hearing>, StepError> {
+    let Some(chat) = heard.event.chat.as_deref() else { return Ok(None) };
+    let talk = Talk { bridge, live, delivery, event: &heard.event, chat };
+    let person = match links::person_of(bridge, &chat.identity).await? {
+        Some(id) => bridge.store.person(id).await?,
+        None => None,
+    };
+    Ok(Some(match &heard.said {
+        Said::Nothing => Hearing::Silent("nothing that is said to taskbridge".to_owned()),
+        Said::Answer(text) => talk.answer("answered: it could not be understood", text.clone()),
+        Said::Help => talk.answer("answered: help", help(&talk, person.as_ref())),
+        Said::Form => open_form(&talk, person.as_ref()).await,
+        Said::Own(own) => own::act(&talk, own, person.as_ref()).await?,
+        Said::Command(command) => work(&talk, command, person.as_ref()).await?,
+    }))
+}
+
+/// Only what this account can do now.
+fn help(talk: &Talk<'_>, person: Option<&Person>) -> String {
+    let Some(source) = talk.live.sources.get(&talk.event.source) else { return String::new() };
+    match person {
+        Some(person) => {
+            let own = OwnWord::ALL.into_iter().filter(|word| *word != OwnWord::Link).collect();
+            let text = help_text(&Grammar { own, ..source.grammar.clone() });
+            format!("You are linked to {} on GitHub. {text}", person.login)
+        }
+        None => help_text(&Grammar { free_text: false, own: vec![OwnWord::Link], ..source.grammar.clone() }),
+    }
+}
+
+const NOT_LINKED: &str =
+    "This account is not linked to a GitHub account yet. Tasks run as the person who asks, so sign in first.";
+
+async fn open_form(talk: &Talk<'_>, person: Option<&Person>) -> Hearing {
+    if person.is_none() {
+        return talk.ask_to_link(NOT_LINKED, false);
+    }
+    let place = &talk.chat.place;
+    let (command, prompt) = match &talk.chat.said {
+        ChatSaid::Command { name, .. } => (name.clone(), String::new()),
+        ChatSaid::Chosen { text } => (String::new(), text.clone()),
+        ChatSaid::Button { .. } | ChatSaid::Form(_) => (String::new(), String::new()),
+    };
+    let source = talk.live.sources.get(&talk.event.source);
+    let (Some(side), Some(opens)) = (source.and_then(|source| source.chat.as_ref()), &talk.chat.opens) else {
+        return talk.answer("answered: help", help(talk, person));
+    };
+    let usual = side.channels.get(&place.channel);
+    let note = FormNote { channel: place.channel.clone(), thread: place.thread.clone(), command };
+    let filled = Prefilled {
+        repo: usual.and_then(|usual| usual.repo.clone()),
+        prompt,
+        base: usual.and_then(|usual| usual.base_ref.clone()),
+        model: usual.and_then(|usual| usual.model.clone()),
+    };
+    match side.slack.open(opens, &note, &filled).await {
+        Ok(()) => Hearing::Silent("the form was opened".to_owned()),
+        Err(error) => {
+            tracing::warn!(delivery = %talk.delivery, %error, "a form could not be opened");
+            let text = format!("The form could not be opened ({error}). {}", help(talk, person));
+            talk.answer(&format!("the form could not be opened: {error}"), text)
+        }
+    }
+}
+
+/// Work that somebody wants done.
+async fn work(talk: &Talk<'_>, command: &Command, person: Option<&Person>) -> Result<Hearing, StepError> {
+    let Some(person) = person else { return Ok(talk.ask_to_link(NOT_LINKED, true)) };
+    let source = talk.live.sources.get(&talk.event.source).and_then(|source| source.chat.as_ref());
+    let usual = source.and_then(|side| side.channels.get(&talk.chat.place.channel));
+    let said = match &talk.chat.said {
+        ChatSaid::Command { text, .. } => place::repo_of(text, &talk.event.host).ok().and_then(|(repo, _)| repo),
+        ChatSaid::Form(form) => Some(form.repo.clone()),
+        ChatSaid::Button { .. } | ChatSaid::Chosen { .. } => None,
+    };
+    let Some(repo) = said.or_else(|| usual.and_then(|usual| usual.repo.clone())) else {
+        let text =
+            "Say where: `repo:owner/name`, or a link into the repository. This channel has no repository of its own.";
+        return Ok(talk.answer("no repository was named", text));
+    };
+    let Ok(path) = repo.parse::<RepoPath>() else {
+        return Ok(talk.answer("no repository was named", "A repository is written `repo:owner/name`."));
+    };
+    let repo = match repo_of(talk, &path, person).await? {
+        Ok(repo) => repo,
+        Err(hearing) => return Ok(hearing),
+    };
+    let mut event = talk.event.clone();
+    event.actor = Some(account(person));
+    event.repo = Some(repo);
+    let mut command = command.clone();
+    command.model = command.model.or_else(|| usual.and_then(|usual| usual.model.clone()));
+    command.base = command.base.or_else(|| usual.and_then(|usual| usual.base_ref.clone()));
+    Ok(Hearing::Rules(Box::new(event), command))
+}
+
+fn account(person: &Person) -> Account {
+    Account { id: person.id.0, login: person.login.clone(), kind: AccountKind::User }
+}
+
+/// One and the same for what is not there and what may not be seen.
+pub(in crate::pipeline) fn no_such_repo(path: &str) -> String {
+    format!("There is no repository `{path}`, or you may not work in it.")
+}
+
+/// The repository as it is now, as the person sees it.
+async fn repo_of(talk: &Talk<'_>, path: &RepoPath, person: &Person) -> Result<Result<Repo, Hearing>, StepError> {
+    const AGAIN: &str = "GitHub does not accept your sign-in any more. Sign in again, and what you asked for goes on.";
+    let session = match reader(talk.bridge, path, person.id).await {
+        Ok(session) => session,
+        Err(NoReader::Token(NoToken::Store(error))) => return Err(error.into()),
+        Err(NoReader::Token(_)) => return Ok(Err(talk.ask_to_link(AGAIN, true))),
+        Err(NoReader::Call(error)) => return Ok(Err(Hearing::Later(Later::from(&error)))),
+    };
+    Ok(match session.repo(path).await {
+        Ok(info) => Ok(Repo {
+            id: info.id,
+            owner: info.path.owner().to_owned(),
+            name: info.path.name().to_owned(),
+            default_branch: Some(info.default_branch),
+            private: info.private,
+            fork: info.fork,
+        }),
+        Err(error) => Err(match error.next() {
+            Next::GiveUp => talk.answer(&unreadable(path, &error), no_such_repo(&path.to_string())),
+            Next::AskPerson => talk.ask_to_link(AGAIN, true),
+            Next::Retry | Next::Look => Hearing::Later(Later::from(&error)),
+        }),
+    })
+}
+
+fn unreadable(path: &RepoPath, error: &CallError) -> String {
+    format!("{path} could not be read: {}", error.for_person())
+}
+
+/// Lets wishes go on whose account has been linked.
+///
+/// # Errors
+/// [`StepError`]: retry.
+pub async fn match_linked(bridge: &Bridge) -> Result<usize, StepError> {
+    let wishes = bridge.store.chat_wishes_to_match(bridge.ground.now()).await?;
+    for &delivery in &wishes {
+        // False when it goes on already: another replica was first, or its body is no longer kept.
+        bridge.store.replay_delivery(delivery, bridge.ground.now()).await?;
+        bridge.store.drop_chat_wish(delivery).await?;
+    }
+    if !wishes.is_empty() {
+        bridge.wake.deliveries.notify_one();
+    }
+    Ok(wishes.len())
+}

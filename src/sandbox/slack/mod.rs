@@ -1,0 +1,253 @@
+//! A simulated Slack beside the simulated GitHub: it keeps what was posted, edited, whispered and opened, refuses what Slack
+//! refuses in the way Slack does it (200 and `ok: false`), and signs requests as Slack would send them.
+
+mod requests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::call::{Answer, Call};
+use crate::clock::Ground;
+
+pub use requests::SlackRequest;
+
+/// The bot token that the simulated Slack takes.
+pub const BOT_TOKEN: &str = "xoxb-sandbox-bot-token";
+/// The secret that it signs with.
+pub const SIGNING_SECRET: &str = "a-signing-secret-of-the-sandbox";
+
+/// A message as it stands now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SlackMessage {
+    /// Slack's name of it.
+    pub ts: String,
+    /// The channel.
+    pub channel: String,
+    /// The message whose thread it is in, if it is.
+    pub thread: Option<String>,
+    /// All its text, a section a line, and its buttons as `[name]`.
+    pub text: String,
+    /// The account that alone sees it, if it is one.
+    pub only: Option<String>,
+    /// How often it was edited.
+    pub edits: u32,
+    /// Whether it came by the address for answers of a request.
+    pub answered: bool,
+}
+
+/// What goes wrong next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SlackFault {
+    /// 200 with this error.
+    Error(String),
+    /// 429, and how long to wait.
+    Limited(u64),
+    /// 503.
+    Away,
+}
+
+/// All that Slack knows.
+#[derive(Debug, Default)]
+pub(in crate::sandbox) struct SlackWorld {
+    messages: Vec<SlackMessage>,
+    opened: Vec<Value>,
+    /// By method.
+    faults: BTreeMap<String, VecDeque<SlackFault>>,
+    /// Addresses for answers: how often used, and since when there.
+    answers: BTreeMap<u64, (u32, DateTime<Utc>)>,
+    /// What opens a form: since when there; gone when used.
+    triggers: BTreeMap<String, DateTime<Utc>>,
+    /// Channels in which the app is not.
+    closed: Vec<String>,
+    made: u64,
+}
+
+/// A handle on the simulated Slack.
+#[derive(Clone)]
+pub struct SlackControl {
+    shared: Arc<Shared>,
+    url: String,
+}
+
+impl std::fmt::Debug for SlackControl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SlackControl")
+    }
+}
+
+impl SlackControl {
+    pub(in crate::sandbox) fn new(shared: Arc<Shared>, url: &str) -> Self {
+        Self { shared, url: url.to_owned() }
+    }
+
+    fn slack(&self) -> MutexGuard<'_, SlackWorld> {
+        self.shared.slack.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ground(&self) -> Ground {
+        self.shared.world().ground.clone()
+    }
+
+    /// What `api_url` of a source is to be.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        format!("{}/slack/api", self.url)
+    }
+
+    /// What was said to all, oldest first, as it reads now.
+    #[must_use]
+    pub fn messages(&self) -> Vec<SlackMessage> {
+        self.slack().messages.iter().filter(|message| message.only.is_none()).cloned().collect()
+    }
+
+    /// What one account alone was told, oldest first.
+    #[must_use]
+    pub fn whispers(&self, account: &str) -> Vec<SlackMessage> {
+        let only = |message: &&SlackMessage| message.only.as_deref() == Some(account);
+        self.slack().messages.iter().filter(only).cloned().collect()
+    }
+
+    /// The forms that were opened.
+    #[must_use]
+    pub fn opened(&self) -> Vec<Value> {
+        self.slack().opened.clone()
+    }
+
+    /// The next call of this method goes wrong.
+    pub fn fail(&self, method: &str, fault: SlackFault) {
+        self.slack().faults.entry(method.to_owned()).or_default().push_back(fault);
+    }
+
+    /// The app is not in this channel.
+    pub fn close(&self, channel: &str) {
+        self.slack().closed.push(channel.to_owned());
+    }
+
+    /// Somebody deletes a message.
+    pub fn delete(&self, ts: &str) {
+        self.slack().messages.retain(|message| message.ts != ts);
+    }
+}
+
+/// One call: `/slack/api/METHOD` or `/slack/hooks/NUMBER`.
+pub(in crate::sandbox) fn answer(call: &Call, shared: &Shared) -> Answer {
+    let now = shared.world().ground.now();
+    let mut slack = shared.slack.lock().unwrap_or_else(PoisonError::into_inner);
+    let parts = call.segments();
+    let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(&call.body) else {
+        return refused("invalid_json");
+    };
+    let fields = Value::Object(fields);
+    match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["slack", "api", method] => {
+            match slack.faults.get_mut(method).and_then(VecDeque::pop_front) {
+                Some(SlackFault::Error(error)) => return refused(&error),
+                Some(SlackFault::Limited(seconds)) => {
+                    let mut answer = Answer::json(429, json!({ "ok": false, "error": "ratelimited" }));
+                    answer.headers.push(("retry-after", seconds.to_string()));
+                    return answer;
+                }
+                Some(SlackFault::Away) => return Answer::json(503, json!({ "ok": false, "error": "fatal_error" })),
+                None => {}
+            }
+            if call.header("authorization") != Some(&format!("Bearer {BOT_TOKEN}")) {
+                return refused("invalid_auth");
+            }
+            slack.call(method, &fields, now)
+        }
+        ["slack", "hooks", number] => slack.hook(number.parse().unwrap_or_default(), &fields, now),
+        _ => refused("unknown_method"),
+    }
+}
+
+fn refused(error: &str) -> Answer {
+    Answer::ok(json!({ "ok": false, "error": error }))
+}
+
+fn text_of(fields: &Value) -> String {
+    let blocks = fields["blocks"].as_array().cloned().unwrap_or_default();
+    let mut lines: Vec<String> = Vec::new();
+    for block in &blocks {
+        if let Some(text) = block["text"]["text"].as_str() {
+            lines.push(text.to_owned());
+        }
+        let buttons = block["elements"].as_array().into_iter().flatten();
+        lines.extend(buttons.filter_map(|button| Some(format!("[{}]", button["action_id"].as_str()?))));
+    }
+    if lines.is_empty() { fields["text"].as_str().unwrap_or_default().to_owned() } else { lines.join("\n") }
+}
+
+impl SlackWorld {
+    fn next(&mut self, now: DateTime<Utc>) -> String {
+        self.made += 1;
+        format!("{}.{:06}", now.timestamp(), self.made)
+    }
+
+    fn call(&mut self, method: &str, fields: &Value, now: DateTime<Utc>) -> Answer {
+        let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
+        let channel = text("channel");
+        match method {
+            "views.open" => {
+                let born = self.triggers.remove(&text("trigger_id"));
+                if born.is_none_or(|born| now - born > TimeDelta::seconds(3)) {
+                    return refused("expired_trigger_id");
+                }
+                self.opened.push(fields["view"].clone());
+                return Answer::ok(json!({ "ok": true, "view": { "id": "V1" } }));
+            }
+            _ if channel.is_empty() => return refused("channel_not_found"),
+            _ if self.closed.contains(&channel) => return refused("not_in_channel"),
+            _ => {}
+        }
+        match method {
+            "chat.postMessage" | "chat.postEphemeral" => {
+                let only = Some(text("user")).filter(|_| method == "chat.postEphemeral");
+                let ts = self.next(now);
+                self.messages.push(SlackMessage {
+                    ts: ts.clone(),
+                    channel: channel.clone(),
+                    thread: fields["thread_ts"].as_str().map(str::to_owned),
+                    text: text_of(fields),
+                    only,
+                    edits: 0,
+                    answered: false,
+                });
+                Answer::ok(json!({ "ok": true, "channel": channel, "ts": ts }))
+            }
+            "chat.update" => {
+                let ts = text("ts");
+                let own = |message: &&mut SlackMessage| message.ts == ts && message.only.is_none();
+                let Some(message) = self.messages.iter_mut().find(own) else { return refused("message_not_found") };
+                message.text = text_of(fields);
+                message.edits += 1;
+                Answer::ok(json!({ "ok": true, "channel": channel, "ts": ts }))
+            }
+            _ => refused("unknown_method"),
+        }
+    }
+
+    /// An address for answers works five times within half an hour.
+    fn hook(&mut self, number: u64, fields: &Value, now: DateTime<Utc>) -> Answer {
+        let ts = self.next(now);
+        let Some((used, born)) = self.answers.get_mut(&number) else { return refused("expired_url") };
+        if *used >= 5 || now - *born > TimeDelta::minutes(30) {
+            return Answer::json(404, json!({ "ok": false, "error": "expired_url" }));
+        }
+        *used += 1;
+        let for_all = fields["response_type"] == "in_channel";
+        self.messages.push(SlackMessage {
+            ts,
+            channel: String::new(),
+            thread: None,
+            text: text_of(fields),
+            only: (!for_all).then(|| "asker".to_owned()),
+            edits: 0,
+            answered: true,
+        });
+        Answer::ok(json!({ "ok": true }))
+    }
+}

@@ -1,0 +1,121 @@
+//! Requests as Slack sends them, signed over their raw bytes, for a test to hand to a door or to send.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::{SIGNING_SECRET, SlackControl};
+
+const TEAM: &str = "T0001";
+const APP: &str = "A0001";
+
+/// A signed request: headers and raw body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlackRequest {
+    /// The headers.
+    pub headers: Vec<(String, String)>,
+    /// The raw body.
+    pub body: String,
+}
+
+impl SlackControl {
+    /// A slash command by `account` in `channel`.
+    #[must_use]
+    pub fn slash(&self, account: &str, channel: &str, command: &str, text: &str) -> SlackRequest {
+        let (trigger, answers) = self.new_ways();
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [
+            ("token", "deprecated"),
+            ("team_id", TEAM),
+            ("channel_id", channel),
+            ("user_id", account),
+            ("user_name", "whoever"),
+            ("command", command),
+            ("text", text),
+            ("api_app_id", APP),
+            ("response_url", &answers),
+            ("trigger_id", &trigger),
+        ] {
+            form.append_pair(name, value);
+        }
+        self.signed("application/x-www-form-urlencoded", form.finish())
+    }
+
+    /// A message that mentions the app.
+    #[must_use]
+    pub fn mention(&self, id: &str, account: &str, channel: &str, ts: &str, text: &str) -> SlackRequest {
+        let body = json!({
+            "type": "event_callback", "team_id": TEAM, "api_app_id": APP, "event_id": id,
+            "event_time": self.ground().now().timestamp(),
+            "authorizations": [{ "team_id": TEAM, "user_id": "U0BOT", "is_bot": true }],
+            "event": {
+                "type": "app_mention", "user": account, "channel": channel, "ts": ts,
+                "text": format!("<@U0BOT> {text}"),
+            },
+        });
+        self.signed("application/json", body.to_string())
+    }
+
+    /// A button pressed under a message.
+    #[must_use]
+    pub fn press(&self, account: &str, channel: &str, ts: &str, name: &str, value: &str) -> SlackRequest {
+        self.interaction(json!({
+            "type": "block_actions", "user": { "id": account, "team_id": TEAM }, "channel": { "id": channel },
+            "message": { "ts": ts, "text": "" }, "actions": [{ "action_id": name, "value": value }],
+        }))
+    }
+
+    /// The newest opened form, filled in and sent.
+    #[must_use]
+    pub fn submit(&self, account: &str, fields: &[(&str, &str)]) -> SlackRequest {
+        let opened = self.opened().pop().unwrap_or_default();
+        let values: serde_json::Map<String, Value> = fields
+            .iter()
+            .map(|(field, value)| {
+                ((*field).to_owned(), json!({ "value": { "type": "plain_text_input", "value": value } }))
+            })
+            .collect();
+        self.interaction(json!({
+            "type": "view_submission", "user": { "id": account, "team_id": TEAM },
+            "view": {
+                "id": "V1", "hash": "1.2", "callback_id": opened["callback_id"],
+                "private_metadata": opened["private_metadata"], "state": { "values": values },
+            },
+        }))
+    }
+
+    fn interaction(&self, mut payload: Value) -> SlackRequest {
+        let (trigger, answers) = self.new_ways();
+        payload["team"] = json!({ "id": TEAM });
+        payload["api_app_id"] = APP.into();
+        payload["trigger_id"] = trigger.into();
+        payload["response_url"] = answers.into();
+        let body =
+            form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
+        self.signed("application/x-www-form-urlencoded", body)
+    }
+
+    /// A fresh trigger and a fresh address for answers.
+    fn new_ways(&self) -> (String, String) {
+        let now = self.ground().now();
+        let mut slack = self.slack();
+        slack.made += 1;
+        let number = slack.made;
+        let trigger = format!("{number}.trigger.0123456789abcdef");
+        slack.triggers.insert(trigger.clone(), now);
+        slack.answers.insert(number, (0, now));
+        (trigger, format!("{}/slack/hooks/{number}", self.url))
+    }
+
+    /// Any body, signed now.
+    #[must_use]
+    pub fn signed(&self, content_type: &str, body: String) -> SlackRequest {
+        let stamp = self.ground().now().timestamp().to_string();
+        let mut mac = Hmac::<Sha256>::new_from_slice(SIGNING_SECRET.as_bytes()).expect("any key");
+        mac.update(format!("v0:{stamp}:{body}").as_bytes());
+        let signature = format!("v0={}", hex::encode(mac.finalize().into_bytes()));
+        let headers =
+            [("content-type", content_type), ("x-slack-request-timestamp", &stamp), ("x-slack-signature", &signature)];
+        SlackRequest { headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(), body }
+    }
+}

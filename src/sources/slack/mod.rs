@@ -1,0 +1,116 @@
+//! Requests of Slack: slash commands, events, and what people press and fill in. All are signed the same way over the raw
+//! body, which is a form or JSON. Slack waits three seconds for the answer, so it is told nothing here but that the
+//! request is kept; what is said in the chat is said later.
+//! Facts from Slack's documentation "Slash commands", "Events API" and "Handling user interaction".
+
+mod payload;
+mod read;
+mod signature;
+mod words;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::HeaderMap;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{Envelope, Reading, Refusal, Reply, Unreadable, only};
+use crate::secret::Secret;
+use payload::Body;
+
+/// Slack gives up after three seconds.
+pub(super) const PATIENCE: Duration = Duration::from_millis(2500);
+/// Longest header value or id that is kept, in bytes.
+const KEPT: usize = 128;
+
+/// One configured app of Slack.
+#[derive(Debug)]
+pub struct SlackSource {
+    secrets: Vec<Secret>,
+    app_id: Option<String>,
+    command: String,
+    host: String,
+}
+
+impl SlackSource {
+    /// An app that signs with one of `secrets`. Messages to it count as `command`; repositories are on `host`.
+    #[must_use]
+    pub fn new(secrets: Vec<Secret>, app_id: Option<String>, command: String, host: String) -> Self {
+        Self { secrets, app_id, command, host }
+    }
+
+    pub(super) fn verify(&self, headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Result<Envelope, Refusal> {
+        signature::verify(&self.secrets, headers, body, now)?;
+        let content_type = match only(headers, "content-type") {
+            Ok(Some(text)) if is_plain(text) => text.to_owned(),
+            Ok(None) => String::new(),
+            _ => return Err(Refusal::HeaderUnusable),
+        };
+        // Signed like the rest of the body: unlike most senders, Slack puts no id into the headers.
+        let (event_name, sender_id) = match Body::parse(&content_type, body) {
+            Ok(parsed) => (parsed.kind().to_owned(), parsed.id()),
+            // It is kept, and fails where everybody can see why.
+            Err(_) => ("unreadable".to_owned(), None),
+        };
+        let event_name = if is_plain(&event_name) { event_name } else { "unknown".to_owned() };
+        let of_body = |bytes: &[u8]| format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
+        let sender_id = match sender_id {
+            Some(id) if is_plain(&id) => id,
+            Some(id) => of_body(id.as_bytes()),
+            None => of_body(body),
+        };
+        Ok(Envelope { sender_id, hook_id: String::new(), event_name, content_type })
+    }
+
+    pub(super) fn read(&self, source: &str, envelope: &Envelope, body: &[u8]) -> Result<Reading, Unreadable> {
+        let body = Body::parse(&envelope.content_type, body)?;
+        if let (Some(own), Some(named)) = (&self.app_id, body.app_id())
+            && own != named
+        {
+            return Ok(Reading::Nothing(
+                "it is meant for another app: compare `app_id` with the id in the app's settings at Slack".to_owned(),
+            ));
+        }
+        read::reading(source, &self.host, &self.command, envelope, body)
+    }
+}
+
+/// Whether there is one signature and one stamp, both of the right form.
+pub(super) fn looks_signed(headers: &HeaderMap) -> Result<(), Refusal> {
+    signature::announced(headers).map(|_| ())
+}
+
+/// What Slack is answered. Whatever stands in an answer to a command or a form is shown to the person.
+pub(super) fn reply(envelope: &Envelope, body: &[u8]) -> Reply {
+    let Ok(body) = Body::parse(&envelope.content_type, body) else { return Reply::Quiet };
+    match body {
+        Body::Check => Reply::AtOnce { content_type: "text/plain", body: String::new() },
+        Body::Challenge(challenge) => Reply::AtOnce { content_type: "text/plain", body: challenge },
+        Body::Interaction(interaction) => match read::wrong_fields(&interaction) {
+            wrong if wrong.is_empty() => Reply::Quiet,
+            wrong => {
+                let errors: serde_json::Map<String, Value> =
+                    wrong.into_iter().map(|(field, why)| (field.to_owned(), Value::from(why))).collect();
+                let answer = json!({ "response_action": "errors", "errors": errors });
+                Reply::AtOnce { content_type: "application/json", body: answer.to_string() }
+            }
+        },
+        Body::Command(_) | Body::Event(_) => Reply::Quiet,
+    }
+}
+
+/// The payload as it is, for rules that mention `payload`. What would let its reader answer in our name is left out.
+pub(super) fn payload_value(envelope: &Envelope, body: &[u8]) -> Result<Value, Unreadable> {
+    let mut value = payload::value(&envelope.content_type, body)?;
+    if let Some(fields) = value.as_object_mut() {
+        for secret in ["token", "response_url", "response_urls", "trigger_id"] {
+            fields.remove(secret);
+        }
+    }
+    Ok(value)
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.len() <= KEPT && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+}

@@ -1,0 +1,232 @@
+//! Work that is asked for in a chat: from the command to the pull request, in one living message; who may, as whom, and
+//! what others see.
+
+use axum::http::StatusCode;
+use taskbridge::domain::task::State;
+use taskbridge::ids::PersonId;
+use taskbridge::sandbox::{Outcome, SlackFault};
+use taskbridge::store::deliveries::DeliveryState;
+
+use crate::support::chat::{CHANNEL, CHAT_RULE, MONA_CHAT, OTTO_CHAT, chat_world};
+use crate::support::world::{OTTO_TOKEN, Setup, World};
+
+#[tokio::test]
+async fn a_command_becomes_a_task_and_one_living_message_that_calls_the_one_who_asked() {
+    let world = chat_world().await;
+    world.slash(MONA_CHAT, "fix the login button").await;
+    let task = world.task().await;
+    assert_eq!((task.prompt.as_str(), task.person_login.as_str()), ("fix the login button", "mona"));
+    assert_eq!(task.repo_full_name(), "acme/widgets");
+    assert_eq!(task.subject_number, None);
+    let first = world.living();
+    assert_eq!(first.channel, CHANNEL);
+    assert!(!first.text.contains("login button"), "a channel has other readers: {}", first.text);
+    world.live_for(120).await;
+    assert_eq!(world.task().await.state, State::Completed);
+    let last = world.living();
+    assert_eq!(last.ts, first.ts, "it is edited");
+    assert!(last.edits > 0 && last.text.contains("*Done*: <http"), "{}", last.text);
+    assert!(last.text.contains("[why]") && last.text.contains("[open]") && !last.text.contains("[retry]"));
+    let calls: Vec<_> = world.slack().messages().into_iter().filter(|message| message.thread.is_some()).collect();
+    assert_eq!(calls.len(), 1, "{calls:#?}");
+    assert_eq!(calls[0].thread.as_deref(), Some(first.ts.as_str()));
+    assert!(calls[0].text.starts_with("<@U0MONA> "), "{}", calls[0].text);
+    assert!(world.comments().is_empty(), "nobody asked on GitHub");
+}
+
+#[tokio::test]
+async fn what_fails_or_waits_calls_once_each() {
+    let world = chat_world().await;
+    world.control().script_next(Outcome::Failed { message: "no way".into() });
+    world.slash(MONA_CHAT, "fix it").await;
+    world.live_for(120).await;
+    assert_eq!(world.task().await.state, State::Failed);
+    let calls = world.slack().messages().into_iter().filter(|message| message.text.contains("<@U0MONA>")).count();
+    assert_eq!(calls, 1);
+    assert!(world.living().text.contains("[retry]"), "{}", world.living().text);
+}
+
+/// Case 22.
+#[tokio::test]
+async fn what_slack_sends_again_starts_nothing_again() {
+    let world = chat_world().await;
+    let mention = world.slack().mention("Ev1", MONA_CHAT, CHANNEL, "1515449522.000016", "fix it");
+    for _ in 0..3 {
+        let mut again = mention.clone();
+        again.headers.push(("x-slack-retry-num".into(), "1".into()));
+        assert_eq!(world.slack_says(&again).await.status, StatusCode::OK);
+    }
+    world.settle().await;
+    assert_eq!(world.delivery_count().await, 1);
+    assert_eq!(world.task().await.prompt, "fix it");
+    // Under another event of the same message it is still the same wish.
+    let other = world.slack().mention("Ev2", MONA_CHAT, CHANNEL, "1515449522.000016", "fix it");
+    world.slack_says(&other).await;
+    world.settle().await;
+    assert_eq!(world.tasks().await.len(), 1);
+    let said = world.slack().messages();
+    assert!(said.iter().all(|message| message.thread.as_deref() == Some("1515449522.000016")), "{said:#?}");
+    // Encoded anew on its way.
+    let mut changed = world.slack().slash(MONA_CHAT, CHANNEL, "/copilot", "fix it");
+    changed.body = changed.body.replace('+', "%20");
+    assert_eq!(world.slack_says(&changed).await.status, StatusCode::UNAUTHORIZED);
+}
+
+/// Case 21.
+#[tokio::test]
+async fn a_request_of_another_time_is_turned_away() {
+    let world = chat_world().await;
+    let early = world.slack().slash(MONA_CHAT, CHANNEL, "/copilot", "fix it");
+    world.advance(301);
+    assert_eq!(world.slack_says(&early).await.status, StatusCode::UNAUTHORIZED);
+    let mut late = world.slack().slash(MONA_CHAT, CHANNEL, "/copilot", "fix it");
+    for stamp in ["-1", "x", "9223372036854775808", "1e9"] {
+        late.headers[1].1 = stamp.to_owned();
+        assert_eq!(world.slack_says(&late).await.status, StatusCode::UNAUTHORIZED, "{stamp}");
+    }
+    let counts = world.refusals().await;
+    assert!(
+        counts.contains(&("stamp_stale".into(), 1)) && counts.contains(&("stamp_unusable".into(), 4)),
+        "{counts:?}"
+    );
+    assert_eq!(world.delivery_count().await, 0);
+}
+
+#[tokio::test]
+async fn a_stranger_is_denied_and_nobody_else_hears_of_it() {
+    let world = chat_world().await;
+    world.add_person("otto", OTTO_TOKEN).await;
+    world.link(OTTO_CHAT, PersonId(1002)).await;
+    world.slash(OTTO_CHAT, "fix it").await;
+    world.slash(OTTO_CHAT, "repo:acme/nothing-here fix it").await;
+    assert!(world.tasks().await.is_empty());
+    assert!(world.slack().messages().is_empty());
+    let told = world.slack().whispers(OTTO_CHAT);
+    assert_eq!(told.len(), 2);
+    assert!(told[0].text.contains("or you may not work in it"), "{}", told[0].text);
+    assert_eq!(
+        told[0].text.replace("widgets", "nothing-here"),
+        told[1].text,
+        "the one does not show that the other is there"
+    );
+}
+
+#[tokio::test]
+async fn without_a_link_the_wish_waits_and_goes_on_when_there_is_one() {
+    let world = World::of(Setup::new(CHAT_RULE)).await;
+    world.slash(MONA_CHAT, "fix the login button").await;
+    assert!(world.tasks().await.is_empty());
+    assert!(world.slack().messages().is_empty());
+    assert!(world.whispered(MONA_CHAT).contains("not linked to a GitHub account"), "{}", world.whispered(MONA_CHAT));
+    world.slash(MONA_CHAT, "status").await;
+    world.link(MONA_CHAT, PersonId(1001)).await;
+    world.settle().await;
+    assert_eq!(world.task().await.prompt, "fix the login button");
+    world.settle().await;
+    assert_eq!(world.tasks().await.len(), 1, "once");
+    // Whoever unlinks is a stranger again.
+    world.slash(MONA_CHAT, "unlink").await;
+    world.slash(MONA_CHAT, "list").await;
+    assert!(world.whispered(MONA_CHAT).contains("not linked to a GitHub account"));
+}
+
+#[tokio::test]
+async fn our_own_words_and_buttons_do_what_they_say_for_those_who_may() {
+    let world = chat_world().await;
+    world.control().script_next(Outcome::Failed { message: "no way".into() });
+    world.slash(MONA_CHAT, "fix the login button").await;
+    world.slash(MONA_CHAT, "status").await;
+    let id = world.task().await.id.to_string();
+    assert!(world.whispered(MONA_CHAT).contains(&id), "{}", world.whispered(MONA_CHAT));
+    world.slash(MONA_CHAT, &format!("why {id}")).await;
+    assert!(world.whispered(MONA_CHAT).contains("made by the rule chat"), "{}", world.whispered(MONA_CHAT));
+    assert!(!world.whispered(MONA_CHAT).contains("login button"));
+    world.live_for(120).await;
+    world.add_person("otto", OTTO_TOKEN).await;
+    world.link(OTTO_CHAT, PersonId(1002)).await;
+    let ts = world.living().ts;
+    for name in ["retry", "why", "cancel", "approve"] {
+        let press = world.slack().press(OTTO_CHAT, CHANNEL, &ts, name, &id);
+        assert_eq!(world.slack_says(&press).await.status, StatusCode::OK);
+        world.settle().await;
+        assert!(world.whispered(OTTO_CHAT).contains("not yours to see"), "{name}: {}", world.whispered(OTTO_CHAT));
+    }
+    assert_eq!(world.tasks().await.len(), 1);
+    let press = world.slack().press(MONA_CHAT, CHANNEL, &ts, "retry", &id);
+    world.slack_says(&press).await;
+    world.settle().await;
+    assert_eq!(world.tasks().await.len(), 2);
+    let open = world.slack().press(MONA_CHAT, CHANNEL, &ts, "open", "");
+    assert_eq!(world.slack_says(&open).await.status, StatusCode::OK);
+    world.slash(MONA_CHAT, "help").await;
+    assert!(world.whispered(MONA_CHAT).contains("/copilot unlink"), "{}", world.whispered(MONA_CHAT));
+}
+
+#[tokio::test]
+async fn a_command_without_text_opens_a_form_that_becomes_a_task() {
+    let world = chat_world().await;
+    world.slash(MONA_CHAT, "").await;
+    let form = world.slack().opened().pop().expect("a form");
+    assert_eq!(form["blocks"][0]["element"]["initial_value"], "acme/widgets", "the channel's repository");
+    let bad = world.slack().submit(MONA_CHAT, &[("repo", "widgets"), ("prompt", "fix it")]);
+    let answer = world.slack_says(&bad).await;
+    assert_eq!(answer.body["response_action"], "errors");
+    assert!(answer.body["errors"]["repo"].is_string());
+    let fields = [("repo", "acme/widgets"), ("prompt", "fix it\nand test it"), ("base", "next"), ("model", "m-1")];
+    assert_eq!(world.slack_says(&world.slack().submit(MONA_CHAT, &fields)).await.status, StatusCode::OK);
+    world.settle().await;
+    let task = world.task().await;
+    assert_eq!((task.prompt.as_str(), task.base_ref.as_deref()), ("fix it\nand test it", Some("next")));
+    assert_eq!(task.model.as_deref(), Some("m-1"));
+    assert_eq!(world.living().channel, CHANNEL, "where the form was opened");
+}
+
+#[tokio::test]
+async fn what_slack_refuses_is_waited_for_or_said_another_way() {
+    let world = chat_world().await;
+    world.slack().fail("chat.postMessage", SlackFault::Limited(30));
+    world.slash(MONA_CHAT, "fix it").await;
+    assert!(world.slack().messages().is_empty(), "Slack asked for a pause");
+    world.live_for(60).await;
+    let living = world.living();
+    // Deleted by somebody: not written again.
+    world.slack().delete(&living.ts);
+    world.live_for(60).await;
+    assert!(world.slack().messages().iter().all(|message| message.thread.is_some()));
+    // Where the app is not, the address for answers does, and it is not asked too often.
+    world.slack().close("C0009");
+    let elsewhere = world.slack().slash(MONA_CHAT, "C0009", "/copilot", "repo:acme/widgets fix it");
+    world.slack_says(&elsewhere).await;
+    world.settle().await;
+    world.live_for(120).await;
+    let answered: Vec<_> = world.slack().messages().into_iter().filter(|message| message.answered).collect();
+    assert_eq!(answered.len(), 1, "{answered:#?}");
+    let tasks = world.tasks().await;
+    assert!(tasks.iter().all(|task| task.state == State::Completed), "what cannot be told touches no task");
+}
+
+#[tokio::test]
+async fn what_is_not_said_to_us_starts_nothing() {
+    let world = chat_world().await;
+    let challenge =
+        world.slack().signed("application/json", r#"{"type":"url_verification","challenge":"3eZb"}"#.into());
+    let answer = world.slack_says(&challenge).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let check = world.slack().signed("application/x-www-form-urlencoded", "token=x&ssl_check=1".into());
+    assert_eq!(world.slack_says(&check).await.status, StatusCode::OK);
+    assert_eq!(world.delivery_count().await, 0);
+    let bot = r#"{"type":"event_callback","team_id":"T0001","api_app_id":"A0001","event_id":"Ev7","event":{"type":"message",
+        "subtype":"bot_message","bot_id":"B1","text":"/copilot fix it","ts":"1.1","channel":"D1","channel_type":"im"}}"#;
+    world.slack_says(&world.slack().signed("application/json", bot.into())).await;
+    let other = r#"{"type":"event_callback","team_id":"T0001","api_app_id":"A0002","event_id":"Ev8","event":{"type":"app_mention",
+        "user":"U0MONA","text":"fix it","ts":"1.2","channel":"C0001"}}"#;
+    world.slack_says(&world.slack().signed("application/json", other.into())).await;
+    let gone = r#"{"type":"event_callback","team_id":"T0001","api_app_id":"A0001","event_id":"Ev9","event":{"type":"app_uninstalled"}}"#;
+    world.slack_says(&world.slack().signed("application/json", gone.into())).await;
+    world.settle().await;
+    for id in ["Ev7", "Ev8", "Ev9"] {
+        let delivery = world.delivery(id).await;
+        assert_eq!(delivery.state, DeliveryState::Ignored, "{id}: {:?}", delivery.reason);
+    }
+    assert!(world.tasks().await.is_empty() && world.slack().messages().is_empty());
+}
