@@ -18,6 +18,8 @@ const TOLD: usize = 5;
 const DEATHS: usize = 3;
 const PARKED_BY_CHANCE: usize = 1;
 
+/// Hooks and ids of deliveries.
+pub(crate) type Keys = BTreeSet<(String, String)>;
 type Row = (String, String, String, Option<String>, DateTime<Utc>, Option<DateTime<Utc>>);
 
 /// Notes faults of one kind: all are counted, the first are told.
@@ -34,10 +36,11 @@ pub(crate) fn note(stage: &Stage, kind: &str, faults: &[String]) {
     }
 }
 
-/// Every acknowledged delivery has exactly one row, and no row is of a delivery that nobody sent.
+/// Every acknowledged delivery has exactly one row, and no row is of a delivery that nobody sent. Answers those that were
+/// parked by chance.
 ///
 /// Cases 1, 2, 14, 26, 35.
-pub(crate) async fn deliveries(stage: &Stage, pool: &PgPool, book: &Book) -> Result<(), Fatal> {
+pub(crate) async fn deliveries(stage: &Stage, pool: &PgPool, book: &Book) -> Result<Keys, Fatal> {
     let rows: Vec<Row> =
         sqlx::query_as("SELECT hook_id, sender_id, state, reason, received_at, processed_at FROM deliveries")
             .fetch_all(pool)
@@ -48,7 +51,7 @@ pub(crate) async fn deliveries(stage: &Stage, pool: &PgPool, book: &Book) -> Res
             ((hook.clone(), id.clone()), (state.clone(), why.clone().unwrap_or_default()))
         })
         .collect();
-    let by_chance: BTreeSet<(String, String)> = rows
+    let by_chance: Keys = rows
         .iter()
         .filter(|(_, id, _, why, from, to)| {
             let parked = why.as_deref().is_some_and(|why| why.contains("parked")) && !id.starts_with("poison-");
@@ -85,13 +88,13 @@ pub(crate) async fn deliveries(stage: &Stage, pool: &PgPool, book: &Book) -> Res
     }
     stage.tally.add("deliveries.sent", book.sent.len() as u64);
     stage.tally.add("deliveries.acknowledged", book.acknowledged.len() as u64);
-    Ok(())
+    Ok(by_chance)
 }
 
 /// Every acknowledged wish of somebody who may became one task, here and on GitHub; no other became any.
 ///
 /// Cases 36 to 38: whatever was lost on the way to GitHub or back.
-pub(crate) fn wishes(stage: &Stage, book: &Book, found: &Found) {
+pub(crate) fn wishes(stage: &Stage, book: &Book, found: &Found, by_chance: &Keys) {
     let (mut missing, mut doubled, mut unwanted) = (Vec::new(), Vec::new(), Vec::new());
     let (mut never_started, mut started_twice) = (Vec::new(), Vec::new());
     for wish in &book.wishes {
@@ -105,7 +108,7 @@ pub(crate) fn wishes(stage: &Stage, book: &Book, found: &Found) {
             }
             continue;
         }
-        if tasks.is_empty() && acknowledged(wish, book) {
+        if tasks.is_empty() && acknowledged(wish, book, by_chance) {
             missing.push(told());
         }
         if tasks.len() > 1 {
@@ -131,8 +134,9 @@ pub(crate) fn wishes(stage: &Stage, book: &Book, found: &Found) {
     stage.tally.add("wishes.none", count(Kind::Nothing));
 }
 
-fn acknowledged(wish: &Wish, book: &Book) -> bool {
-    wish.envelopes.iter().any(|envelope| book.acknowledged.contains_key(&envelope.key()))
+fn acknowledged(wish: &Wish, book: &Book, parked: &Keys) -> bool {
+    let mut keys = wish.envelopes.iter().map(|envelope| envelope.key());
+    keys.any(|key| book.acknowledged.contains_key(&key) && !parked.contains(&key))
 }
 
 /// Every named place of the walk was reached: one that never is proves nothing.

@@ -96,8 +96,8 @@ async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {
     let pool = stage.database.pool().await?;
     rest::come_to_rest(stage, &pool).await?;
     let found = tasks::find(stage, &pool).await?;
-    check::deliveries(stage, &pool, &book).await?;
-    check::wishes(stage, &book, &found);
+    let by_chance = check::deliveries(stage, &pool, &book).await?;
+    check::wishes(stage, &book, &found, &by_chance);
     check::markers(stage);
     check::points(stage);
     tasks::ends(stage, &found);

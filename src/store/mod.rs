@@ -7,8 +7,9 @@
 //!
 //! Statements that only take or give back a lease turn `synchronous_commit` off for themselves: they need not wait for the
 //! disk. If the database crashes and forgets one, the work is taken up again, as after any lease that ran out, and who
-//! held it meets the fence. A later commit that matters takes all earlier ones to the disk with it. The claim of a report
-//! is no such statement: its count of tries says whether to look for what may have been written already.
+//! held it meets the fence. A later commit that matters takes all earlier ones to the disk with it. The claims of deliveries
+//! and reports are no such statements: their counts of tries say who kills its worker, and whether to look for what may
+//! have been written already.
 
 /// Keys of the admin API.
 pub mod api_keys;

@@ -209,7 +209,6 @@ impl Store {
             UPDATE deliveries d
             SET lease = $3, lease_until = clock_timestamp() + $4 * interval '1 millisecond', tries = tries + 1
             FROM fits WHERE d.id = fits.id AND (fits.place = 1 OR fits.fresh AND fits.bytes <= $5)
-              AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
             RETURNING d.id, d.source, d.hook_id, d.sender_id, d.event_name, d.content_type, d.body,
                       d.received_at, d.tries"#,
             now,
