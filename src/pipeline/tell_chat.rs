@@ -7,9 +7,10 @@ use chrono::TimeDelta;
 use tokio::time::Instant;
 
 use super::bridge::{ChatSide, Live};
+use super::links::{self, NoLink};
 use super::send_report::{task_of, telling_of};
 use super::whisper::Whisper;
-use super::{Bridge, StepError, links};
+use super::{Bridge, StepError};
 use crate::chat::slack::{SlackError, SlackNext};
 use crate::chat::{Button, Message};
 use crate::domain::backoff::Backoff;
@@ -173,9 +174,10 @@ impl Telling<'_> {
         let mut text = whisper.text.clone();
         if let Some(who) = whisper.linked() {
             // Made now, and seen by nobody else: it is in no table.
-            text = match links::make_link(self.bridge, &who).await? {
-                Some(url) => format!("{text} [Sign in with GitHub]({url}): the link is for you alone."),
-                None => format!(
+            text = match links::make_link(self.bridge, &who).await {
+                Ok(url) => format!("{text} [Sign in with GitHub]({url}): the link is for you alone."),
+                Err(NoLink::Store(error)) => return Err(error.into()),
+                Err(NoLink::NotConfigured) => format!(
                     "{text} Nobody can sign in here by themselves: ask whoever runs taskbridge to link the {who}."
                 ),
             };

@@ -41,11 +41,12 @@ struct Talk<'a> {
 
 impl Talk<'_> {
     fn answer(&self, reason: &str, text: impl Into<String>) -> Hearing {
-        self.tell(reason, &Whisper::words(text), None)
+        self.tell(reason, "answer", &Whisper::words(text), None)
     }
 
-    fn tell(&self, reason: &str, what: &Whisper, wish: Option<Identity>) -> Hearing {
-        let tell = Box::new(whisper(&self.bridge.ground, self.delivery, &self.chat.place, "answer", what));
+    /// `nth` parts what is told before an account is linked from what is told of the same delivery afterwards.
+    fn tell(&self, reason: &str, nth: &str, what: &Whisper, wish: Option<Identity>) -> Hearing {
+        let tell = Box::new(whisper(&self.bridge.ground, self.delivery, &self.chat.place, nth, what));
         Hearing::Ended { reason: reason.to_owned(), tell, wish }
     }
 
@@ -56,7 +57,8 @@ impl Talk<'_> {
             true => (format!("it waits until the {who} is linked to somebody with a token"), Some(who.clone())),
             false => (format!("the {who} is linked to nobody"), None),
         };
-        self.tell(&reason, &Whisper::with_link(text, who), wish)
+        let nth = if text == AGAIN { "again" } else { "link" };
+        self.tell(&reason, nth, &Whisper::with_link(text, who), wish)
     }
 }
 
@@ -101,6 +103,8 @@ fn help(talk: &Talk<'_>, person: Option<&Person>) -> String {
 
 const NOT_LINKED: &str =
     "This account is not linked to a GitHub account yet. Tasks run as the person who asks, so sign in first.";
+
+const AGAIN: &str = "GitHub does not accept your sign-in any more. Sign in again, and what you asked for goes on.";
 
 async fn open_form(talk: &Talk<'_>, person: Option<&Person>) -> Hearing {
     if person.is_none() {
@@ -176,7 +180,6 @@ pub(in crate::pipeline) fn no_such_repo(path: &str) -> String {
 
 /// The repository as it is now, as the person sees it.
 async fn repo_of(talk: &Talk<'_>, path: &RepoPath, person: &Person) -> Result<Result<Repo, Hearing>, StepError> {
-    const AGAIN: &str = "GitHub does not accept your sign-in any more. Sign in again, and what you asked for goes on.";
     let session = match reader(talk.bridge, path, person.id).await {
         Ok(session) => session,
         Err(NoReader::Token(NoToken::Store(error))) => return Err(error.into()),
