@@ -45,6 +45,14 @@ async fn what_fails_or_waits_calls_once_each() {
     let calls = world.slack().messages().into_iter().filter(|message| message.text.contains("<@U0MONA>")).count();
     assert_eq!(calls, 1);
     assert!(world.living().text.contains("[retry]"), "{}", world.living().text);
+    world.control().script_next(Outcome::WaitingForUser);
+    world.slash(MONA_CHAT, "fix it again").await;
+    world.live_for(120).await;
+    assert_eq!(world.tasks().await.pop().unwrap().state, State::Completed);
+    let calls: Vec<_> =
+        world.slack().messages().into_iter().map(|m| m.text).filter(|t| t.contains("<@U0MONA>")).collect();
+    assert_eq!(calls.len(), 3, "once for the wait and once for the end: {calls:#?}");
+    assert!(calls[1].contains("waits for an answer"), "{calls:#?}");
 }
 
 /// Case 22.

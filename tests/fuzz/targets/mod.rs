@@ -9,6 +9,7 @@ mod prompt;
 mod rules;
 mod sealed;
 mod signature;
+mod slack;
 mod template;
 
 pub(crate) use answer::ANSWER;
@@ -20,6 +21,7 @@ pub(crate) use prompt::PROMPT;
 pub(crate) use rules::RULES;
 pub(crate) use sealed::SEALED;
 pub(crate) use signature::SIGNATURE;
+pub(crate) use slack::SLACK;
 pub(crate) use template::TEMPLATE;
 
 /// Something that takes bytes from strangers.
@@ -35,5 +37,5 @@ pub(crate) struct Target {
 }
 
 #[cfg(guided)]
-pub(crate) const ALL: [&Target; 10] =
-    [&SIGNATURE, &PAYLOAD, &COMMAND, &RULES, &CURSOR, &PROMPT, &TEMPLATE, &CONDITION, &ANSWER, &SEALED];
+pub(crate) const ALL: [&Target; 11] =
+    [&SIGNATURE, &PAYLOAD, &COMMAND, &RULES, &CURSOR, &PROMPT, &TEMPLATE, &CONDITION, &ANSWER, &SEALED, &SLACK];
