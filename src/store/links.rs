@@ -1,6 +1,6 @@
 //! Chat accounts and the people they are bound to.
 
-use super::{Moment, Store, StoreError};
+use super::{Store, StoreError};
 use crate::domain::identity::Identity;
 use crate::ids::PersonId;
 
@@ -19,26 +19,6 @@ impl Store {
         )
         .fetch_optional(&self.work)
         .await?)
-    }
-
-    /// Links a chat account to a person.
-    ///
-    /// # Errors
-    /// [`StoreError`]: nothing is changed.
-    pub async fn put_identity(&self, who: &Identity, person: PersonId, now: Moment) -> Result<(), StoreError> {
-        sqlx::query!(
-            "/* put_identity */
-            INSERT INTO identities (platform, team, account, person_id, linked_at) VALUES ($1, $2, $3, $4, $5)
-            ON CONFLICT (platform, team, account) DO UPDATE SET person_id = $4, linked_at = $5",
-            who.platform(),
-            who.team(),
-            who.account(),
-            person.0,
-            now
-        )
-        .execute(&self.work)
-        .await?;
-        Ok(())
     }
 
     /// Forgets the link of a chat account. Answers whether there was one.

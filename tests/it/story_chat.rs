@@ -9,7 +9,7 @@ use taskbridge::store::Page;
 use taskbridge::store::deliveries::DeliveryState;
 
 use crate::support::chat::{CHANNEL, CHAT_RULE, MONA_CHAT, OTTO_CHAT, chat_world};
-use crate::support::world::{OTTO_TOKEN, Setup, World};
+use crate::support::world::{MONA_TOKEN, OTTO_TOKEN, Setup, World};
 
 #[tokio::test]
 async fn a_command_becomes_a_task_and_one_living_message_that_calls_the_one_who_asked() {
@@ -235,6 +235,21 @@ async fn an_address_for_answers_is_used_five_times_within_half_an_hour() {
         world.bridge.store.deliveries(&Default::default(), Page { before: None, limit: 9 }).await.unwrap()[0].id;
     let over = world.bridge.ground.now() + chrono::TimeDelta::seconds(1);
     assert!(!world.bridge.store.take_answer(newest, 5, over).await.unwrap(), "half an hour is over");
+}
+
+#[tokio::test]
+async fn with_a_dead_token_the_wish_waits_for_another_and_is_not_tried_again_and_again() {
+    let world = chat_world().await;
+    world.control().revoke_token(MONA_TOKEN).unwrap();
+    world.slash(MONA_CHAT, "fix it").await;
+    assert!(world.whispered(MONA_CHAT).contains("Sign in again"), "{}", world.whispered(MONA_CHAT));
+    world.control().clear_calls();
+    world.live_in_steps(3, 600).await;
+    assert_eq!(world.control().calls().len(), 0, "a dead token is not tried again");
+    world.control().add_token("mona", "sandbox-mona-token-2", Default::default()).unwrap();
+    world.add_person("mona", "sandbox-mona-token-2").await;
+    world.settle().await;
+    assert_eq!(world.task().await.state, State::Queued);
 }
 
 #[tokio::test]

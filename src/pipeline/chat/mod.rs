@@ -4,7 +4,7 @@
 mod own;
 
 use super::guard::Later;
-use super::people::{NoReader, NoToken, reader};
+use super::people::{NoReader, NoToken, forget_dead, reader_and_token, refuse};
 use super::sort::{Heard, Said};
 use super::whisper::{Whisper, whisper};
 use super::{Bridge, Live, StepError, links};
@@ -180,10 +180,14 @@ pub(in crate::pipeline) fn no_such_repo(path: &str) -> String {
 
 /// The repository as it is now, as the person sees it.
 async fn repo_of(talk: &Talk<'_>, path: &RepoPath, person: &Person) -> Result<Result<Repo, Hearing>, StepError> {
-    let session = match reader(talk.bridge, path, person.id).await {
-        Ok(session) => session,
+    let (session, own) = match reader_and_token(talk.bridge, path, person.id).await {
+        Ok(reader) => reader,
         Err(NoReader::Token(NoToken::Store(error))) => return Err(error.into()),
-        Err(NoReader::Token(_)) => return Ok(Err(talk.ask_to_link(AGAIN, true))),
+        Err(NoReader::Token(NoToken::Missing(_))) => return Ok(Err(talk.ask_to_link(AGAIN, true))),
+        Err(NoReader::Token(NoToken::Sealed(error))) => {
+            tracing::error!(person = %person.id, %error, "a stored token does not open");
+            return Ok(Err(Hearing::Later(Later::soon("a stored token does not open"))));
+        }
         Err(NoReader::Call(error)) => return Ok(Err(Hearing::Later(Later::from(&error)))),
     };
     Ok(match session.repo(path).await {
@@ -195,10 +199,19 @@ async fn repo_of(talk: &Talk<'_>, path: &RepoPath, person: &Person) -> Result<Re
             private: info.private,
             fork: info.fork,
         }),
-        Err(error) => Err(match error.next() {
-            Next::GiveUp => talk.answer(&unreadable(path, &error), no_such_repo(&path.to_string())),
-            Next::AskPerson => talk.ask_to_link(AGAIN, true),
-            Next::Retry | Next::Look => Hearing::Later(Later::from(&error)),
+        Err(error) if forget_dead(talk.bridge, &session, &error).await => {
+            Err(Hearing::Later(Later::soon("GitHub no longer accepts the App's token; a new one is asked for")))
+        }
+        Err(error) => Err(match (error.next(), own) {
+            // Marked, so that the wish waits for another token and is not tried with this one again and again.
+            (Next::AskPerson, Some(sealed)) if matches!(error, CallError::Unauthorized { .. }) => {
+                refuse(talk.bridge, person.id, &sealed, &error).await?;
+                return Ok(Err(talk.ask_to_link(AGAIN, true)));
+            }
+            (Next::GiveUp | Next::AskPerson, _) => {
+                talk.answer(&unreadable(path, &error), no_such_repo(&path.to_string()))
+            }
+            (Next::Retry | Next::Look, _) => Hearing::Later(Later::from(&error)),
         }),
     })
 }

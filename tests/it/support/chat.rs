@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use taskbridge::domain::identity::Identity;
+use sqlx::Connection as _;
 use taskbridge::ids::PersonId;
 use taskbridge::sandbox::{SlackControl, SlackRequest};
 
@@ -32,10 +32,6 @@ rules:
     prompt: \"{{ command.text }}\"
 ";
 
-pub(crate) fn identity(account: &str) -> Identity {
-    Identity::new("slack", "T0001", account).unwrap()
-}
-
 /// A world with a chat, where mona's account is linked to her.
 pub(crate) async fn chat_world() -> World {
     let world = World::of(Setup::new(CHAT_RULE)).await;
@@ -49,7 +45,18 @@ impl World {
     }
 
     pub(crate) async fn link(&self, account: &str, person: PersonId) {
-        self.bridge.store.put_identity(&identity(account), person, self.bridge.ground.now()).await.unwrap();
+        let mut connection = sqlx::PgConnection::connect(&self.database.url).await.unwrap();
+        sqlx::query(
+            "INSERT INTO identities (platform, team, account, person_id, linked_at) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind("slack")
+        .bind("T0001")
+        .bind(account)
+        .bind(person.0)
+        .bind(self.bridge.ground.now())
+        .execute(&mut connection)
+        .await
+        .unwrap();
     }
 
     /// Sends a request of Slack through the real door.
