@@ -82,6 +82,7 @@ async fn every_payload_of_slack_is_read_and_answered() {
         let again = world.slack().signed(
             &envelope.content_type,
             body.replace("8088930838d88f008e0", &format!("8088930838d88f{nth:05}"))
+                .replace("1395872398", &format!("13958{nth:05}"))
                 .replace("Ev123", &format!("Ev{nth}")),
         );
         let answer = world.slack_says(&again).await;
