@@ -211,7 +211,8 @@ fn finish(config: &mut Config, main: &Document, path: &FilePath, reader: &Reader
     config.check(main, found);
 }
 
-/// Says which sources a rule listens to, where the file leaves it open: senders that name no actor must be named.
+/// Says which sources a rule listens to, where the file leaves it open: chats for a chat's command, else GitHub. Senders that
+/// name no actor must be named.
 fn listens_to(rule: &mut Written<'_>, sources: &[(String, &'static str)], found: &mut Findings) {
     let said = std::mem::take(&mut rule.spec.on.source);
     if !said.is_empty() && !rule.spec.sources.is_empty() {
@@ -220,8 +221,9 @@ fn listens_to(rule: &mut Written<'_>, sources: &[(String, &'static str)], found:
     } else if !said.is_empty() {
         rule.spec.sources = said;
     } else if rule.spec.sources.is_empty() && sources.iter().any(|(_, kind)| *kind != "github") {
-        let github = sources.iter().filter(|(_, kind)| *kind == "github").map(|(name, _)| name.clone()).collect();
-        rule.spec.sources = OneOrMany(github);
+        let meant = if rule.spec.on.slash.is_empty() { "github" } else { "slack" };
+        let all = sources.iter().filter(|(_, kind)| *kind == meant).map(|(name, _)| name.clone()).collect();
+        rule.spec.sources = OneOrMany(all);
         if rule.spec.sources.is_empty() {
             let hint = format!("add `sources: {}`", sources[0].0);
             found.fault_with(rule.document, &rule.path, "the rule does not say which sources it listens to", &hint);

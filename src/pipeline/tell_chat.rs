@@ -7,10 +7,10 @@ use chrono::TimeDelta;
 use tokio::time::Instant;
 
 use super::bridge::{ChatSide, Live};
-use super::links::NoLink;
+use super::links::{self, NoLink};
 use super::send_report::{task_of, telling_of};
 use super::whisper::Whisper;
-use super::{Bridge, StepError, links};
+use super::{Bridge, StepError};
 use crate::chat::slack::{SlackError, SlackNext};
 use crate::chat::{Button, Message};
 use crate::domain::backoff::Backoff;

@@ -13,7 +13,7 @@ use super::call::{Answer, Call, Content};
 use super::fault::FaultKind;
 use super::wire::{Dropped, Wire};
 use super::world::{Caller, World};
-use super::{Shared, api, control, pages, slack};
+use super::{Shared, api, authorize, control, pages, slack};
 
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 
@@ -30,7 +30,9 @@ pub(super) async fn pass(call: Call, shared: &Arc<Shared>) -> Result<Wire, Dropp
         return Ok(Wire::of(slack::answer(&call, shared)));
     }
     if !api::ROOTS.contains(&first.as_str()) && !OF_APPS.contains(&call.path.as_str()) {
-        return Ok(Wire::of(pages::page(&mut shared.world(), &call)));
+        let mut world = shared.world();
+        let signing_in = authorize::authorize(&mut world, &call).map(pages::guarded);
+        return Ok(Wire::of(signing_in.unwrap_or_else(|| pages::page(&mut world, &call))));
     }
     let met = {
         let mut world = shared.world();

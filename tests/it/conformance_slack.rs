@@ -79,9 +79,12 @@ async fn every_payload_of_slack_is_read_and_answered() {
         }
         assert_eq!(envelope.event_name == kind, kind != "event_callback", "{name}: {}", envelope.event_name);
         // The same through the door, signed anew for the time of the story; the samples share what is never shared.
-        let again = world
-            .slack()
-            .signed(&envelope.content_type, body.replace("8088930838d88f008e0", &format!("8088930838d88f{nth:05}")));
+        let again = world.slack().signed(
+            &envelope.content_type,
+            body.replace("8088930838d88f008e0", &format!("8088930838d88f{nth:05}"))
+                .replace("1395872398", &format!("13958{nth:05}"))
+                .replace("Ev123", &format!("Ev{nth}")),
+        );
         let answer = world.slack_says(&again).await;
         assert_eq!(answer.status, StatusCode::OK, "{name}: {}", answer.body);
         assert!(answer.body.is_null(), "{name}: people would read it: {}", answer.body);

@@ -5,10 +5,11 @@ use axum::http::StatusCode;
 use taskbridge::domain::task::State;
 use taskbridge::ids::PersonId;
 use taskbridge::sandbox::{Outcome, SlackFault};
+use taskbridge::store::Page;
 use taskbridge::store::deliveries::DeliveryState;
 
 use crate::support::chat::{CHANNEL, CHAT_RULE, MONA_CHAT, OTTO_CHAT, chat_world};
-use crate::support::world::{OTTO_TOKEN, Setup, World};
+use crate::support::world::{MONA_TOKEN, OTTO_TOKEN, Setup, World};
 
 #[tokio::test]
 async fn a_command_becomes_a_task_and_one_living_message_that_calls_the_one_who_asked() {
@@ -44,6 +45,14 @@ async fn what_fails_or_waits_calls_once_each() {
     let calls = world.slack().messages().into_iter().filter(|message| message.text.contains("<@U0MONA>")).count();
     assert_eq!(calls, 1);
     assert!(world.living().text.contains("[retry]"), "{}", world.living().text);
+    world.control().script_next(Outcome::WaitingForUser);
+    world.slash(MONA_CHAT, "fix it again").await;
+    world.live_for(120).await;
+    assert_eq!(world.tasks().await.pop().unwrap().state, State::Completed);
+    let calls: Vec<_> =
+        world.slack().messages().into_iter().map(|m| m.text).filter(|t| t.contains("<@U0MONA>")).collect();
+    assert_eq!(calls.len(), 3, "once for the wait and once for the end: {calls:#?}");
+    assert!(calls[1].contains("waits for an answer"), "{calls:#?}");
 }
 
 /// Case 22.
@@ -179,6 +188,77 @@ async fn a_command_without_text_opens_a_form_that_becomes_a_task() {
     assert_eq!((task.prompt.as_str(), task.base_ref.as_deref()), ("fix it\nand test it", Some("next")));
     assert_eq!(task.model.as_deref(), Some("m-1"));
     assert_eq!(world.living().channel, CHANNEL, "where the form was opened");
+}
+
+#[tokio::test]
+async fn a_chosen_message_fills_the_form_and_the_task_is_told_of_in_its_thread() {
+    let world = chat_world().await;
+    let chosen = world.slack().choose(MONA_CHAT, CHANNEL, "1515449522.000016", "the &lt;b&gt; button is broken");
+    world.slack_says(&chosen).await;
+    world.settle().await;
+    let form = world.slack().opened().pop().expect("a form");
+    assert_eq!(form["blocks"][1]["element"]["initial_value"], "the <b> button is broken");
+    assert!(world.tasks().await.is_empty(), "nothing starts before somebody has sent it");
+    // Too late to open another: the help is shown instead.
+    let late = world.slack().slash(MONA_CHAT, CHANNEL, "/copilot", "");
+    world.advance(4);
+    world.slack_says(&late).await;
+    world.settle().await;
+    assert!(world.whispered(MONA_CHAT).contains("expired_trigger_id"), "{}", world.whispered(MONA_CHAT));
+    let fields = [("repo", "acme/widgets"), ("prompt", "fix it"), ("pull_request", "no")];
+    world.slack_says(&world.slack().submit(MONA_CHAT, &fields)).await;
+    world.settle().await;
+    assert!(!world.task().await.create_pull_request);
+    assert!(world.slack().messages().iter().all(|message| message.thread.as_deref() == Some("1515449522.000016")));
+}
+
+#[tokio::test]
+async fn an_address_for_answers_is_used_five_times_within_half_an_hour() {
+    let world = World::of(Setup::new(CHAT_RULE)).await;
+    world.slack().close("C0009");
+    let request = world.slack().slash(MONA_CHAT, "C0009", "/copilot", "help");
+    world.slack_says(&request).await;
+    world.settle().await;
+    let told = world.slack().whispers("asker");
+    assert!(told.len() == 1 && told[0].answered && told[0].text.contains("/copilot link"), "{told:#?}");
+    let delivery =
+        world.bridge.store.deliveries(&Default::default(), Page { before: None, limit: 9 }).await.unwrap()[0].id;
+    let since = world.bridge.ground.now() - chrono::TimeDelta::minutes(30);
+    let mut left = 0;
+    while world.bridge.store.take_answer(delivery, 5, since).await.unwrap() {
+        left += 1;
+    }
+    assert_eq!(left, 4);
+    let later = world.slack().slash(MONA_CHAT, "C0009", "/copilot", "help");
+    world.slack_says(&later).await;
+    let newest =
+        world.bridge.store.deliveries(&Default::default(), Page { before: None, limit: 9 }).await.unwrap()[0].id;
+    let over = world.bridge.ground.now() + chrono::TimeDelta::seconds(1);
+    assert!(!world.bridge.store.take_answer(newest, 5, over).await.unwrap(), "half an hour is over");
+}
+
+#[tokio::test]
+async fn with_a_dead_token_the_wish_waits_for_another_and_is_not_tried_again_and_again() {
+    let world = chat_world().await;
+    world.control().revoke_token(MONA_TOKEN).unwrap();
+    world.slash(MONA_CHAT, "fix it").await;
+    assert!(world.whispered(MONA_CHAT).contains("Sign in again"), "{}", world.whispered(MONA_CHAT));
+    world.control().clear_calls();
+    world.live_in_steps(3, 600).await;
+    assert_eq!(world.control().calls().len(), 0, "a dead token is not tried again");
+    world.control().add_token("mona", "sandbox-mona-token-2", Default::default()).unwrap();
+    world.add_person("mona", "sandbox-mona-token-2").await;
+    world.settle().await;
+    assert_eq!(world.task().await.state, State::Queued);
+}
+
+#[tokio::test]
+async fn what_is_refused_after_the_link_is_told_too() {
+    let world = World::of(Setup::new(CHAT_RULE)).await;
+    world.slash(MONA_CHAT, "repo:acme/nothing-here fix it").await;
+    world.link(MONA_CHAT, PersonId(1001)).await;
+    world.settle().await;
+    assert!(world.whispered(MONA_CHAT).contains("or you may not work in it"), "{}", world.whispered(MONA_CHAT));
 }
 
 #[tokio::test]

@@ -99,7 +99,8 @@ fn read(line: &str, below: &str, grammar: &Grammar) -> Result<Parsed, String> {
             return match OwnWord::parse(word).filter(|own| grammar.own.contains(own)) {
                 _ if word == "help" => Ok(Parsed::Help),
                 Some(word) => {
-                    let argument = rest.split_whitespace().nth(1).map(str::to_owned);
+                    let argument: String = rest.split_whitespace().skip(1).collect();
+                    let argument = Some(argument).filter(|argument| !argument.is_empty());
                     Ok(Parsed::Own(Own { word, argument }))
                 }
                 None => Err(not_here(word, grammar)),
@@ -147,8 +148,13 @@ fn reserved_use(rest: &str, grammar: &Grammar) -> Option<&'static str> {
     let word = RESERVED.iter().find(|word| word.eq_ignore_ascii_case(first))?;
     let alone = match (words.next(), words.next()) {
         (None, _) => true,
-        // A code may be of letters alone.
+        // A code may be of letters alone, or typed in two halves: that is no work.
         (Some(_), None) if *word == "link" && grammar.own.contains(&OwnWord::Link) => true,
+        (Some(one), Some(two)) if *word == "link" && grammar.own.contains(&OwnWord::Link) => {
+            let half =
+                |text: &str| text.len() == 4 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+            half(one) && half(two) && words.next().is_none()
+        }
         (Some(argument), None) => argument.starts_with(['#', '@']) || argument.contains(|c: char| c.is_ascii_digit()),
         _ => false,
     };

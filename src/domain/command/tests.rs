@@ -169,6 +169,8 @@ fn in_a_chat_our_own_words_are_commands_and_all_else_is_work() {
     let link = "https://github.com/acme/widgets/issues/42";
     assert_eq!(parse_said(&format!("why {link}"), &chat), own(OwnWord::Why, Some(link)));
     assert_eq!(parse_said("link ABCD-EFGH", &chat), own(OwnWord::Link, Some("ABCD-EFGH")), "a code is no work");
+    assert_eq!(parse_said("link ABCD E7GH", &chat), own(OwnWord::Link, Some("ABCDE7GH")));
+    assert!(matches!(parse_said("link this page", &chat), Parsed::Command(_)));
     assert_eq!(parse_said("help", &chat), Parsed::Help);
     for (text, model, below) in
         [("link the two pages", None, ""), ("--model m retry the upload", Some("m"), "\nthen stop")]

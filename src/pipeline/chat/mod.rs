@@ -4,7 +4,7 @@
 mod own;
 
 use super::guard::Later;
-use super::people::{NoReader, NoToken, reader};
+use super::people::{NoReader, NoToken, forget_dead, reader_and_token, refuse};
 use super::sort::{Heard, Said};
 use super::whisper::{Whisper, whisper};
 use super::{Bridge, Live, StepError, links};
@@ -41,11 +41,12 @@ struct Talk<'a> {
 
 impl Talk<'_> {
     fn answer(&self, reason: &str, text: impl Into<String>) -> Hearing {
-        self.tell(reason, &Whisper::words(text), None)
+        self.tell(reason, "answer", &Whisper::words(text), None)
     }
 
-    fn tell(&self, reason: &str, what: &Whisper, wish: Option<Identity>) -> Hearing {
-        let tell = Box::new(whisper(&self.bridge.ground, self.delivery, &self.chat.place, "answer", what));
+    /// `nth` parts what is told before an account is linked from what is told of the same delivery afterwards.
+    fn tell(&self, reason: &str, nth: &str, what: &Whisper, wish: Option<Identity>) -> Hearing {
+        let tell = Box::new(whisper(&self.bridge.ground, self.delivery, &self.chat.place, nth, what));
         Hearing::Ended { reason: reason.to_owned(), tell, wish }
     }
 
@@ -56,7 +57,8 @@ impl Talk<'_> {
             true => (format!("it waits until the {who} is linked to somebody with a token"), Some(who.clone())),
             false => (format!("the {who} is linked to nobody"), None),
         };
-        self.tell(&reason, &Whisper::with_link(text, who), wish)
+        let nth = if text == AGAIN { "again" } else { "link" };
+        self.tell(&reason, nth, &Whisper::with_link(text, who), wish)
     }
 }
 
@@ -101,6 +103,8 @@ fn help(talk: &Talk<'_>, person: Option<&Person>) -> String {
 
 const NOT_LINKED: &str =
     "This account is not linked to a GitHub account yet. Tasks run as the person who asks, so sign in first.";
+
+const AGAIN: &str = "GitHub does not accept your sign-in any more. Sign in again, and what you asked for goes on.";
 
 async fn open_form(talk: &Talk<'_>, person: Option<&Person>) -> Hearing {
     if person.is_none() {
@@ -176,12 +180,17 @@ pub(in crate::pipeline) fn no_such_repo(path: &str) -> String {
 
 /// The repository as it is now, as the person sees it.
 async fn repo_of(talk: &Talk<'_>, path: &RepoPath, person: &Person) -> Result<Result<Repo, Hearing>, StepError> {
-    const AGAIN: &str = "GitHub does not accept your sign-in any more. Sign in again, and what you asked for goes on.";
-    let session = match reader(talk.bridge, path, person.id).await {
-        Ok(session) => session,
+    let (session, own) = match reader_and_token(talk.bridge, path, person.id).await {
+        Ok(reader) => reader,
         Err(NoReader::Token(NoToken::Store(error))) => return Err(error.into()),
-        Err(NoReader::Token(_)) => return Ok(Err(talk.ask_to_link(AGAIN, true))),
-        Err(NoReader::Call(error)) => return Ok(Err(Hearing::Later(Later::from(&error)))),
+        Err(NoReader::Token(NoToken::Missing(_))) => return Ok(Err(talk.ask_to_link(AGAIN, true))),
+        Err(NoReader::Token(NoToken::Sealed(error))) => {
+            tracing::error!(person = %person.id, %error, "a stored token does not open");
+            return Ok(Err(Hearing::Later(Later::soon("a stored token does not open"))));
+        }
+        Err(NoReader::Call(error) | NoReader::Token(NoToken::Later(error))) => {
+            return Ok(Err(Hearing::Later(Later::from(&error))));
+        }
     };
     Ok(match session.repo(path).await {
         Ok(info) => Ok(Repo {
@@ -192,10 +201,19 @@ async fn repo_of(talk: &Talk<'_>, path: &RepoPath, person: &Person) -> Result<Re
             private: info.private,
             fork: info.fork,
         }),
-        Err(error) => Err(match error.next() {
-            Next::GiveUp => talk.answer(&unreadable(path, &error), no_such_repo(&path.to_string())),
-            Next::AskPerson => talk.ask_to_link(AGAIN, true),
-            Next::Retry | Next::Look => Hearing::Later(Later::from(&error)),
+        Err(error) if forget_dead(talk.bridge, &session, &error).await => {
+            Err(Hearing::Later(Later::soon("GitHub no longer accepts the App's token; a new one is asked for")))
+        }
+        Err(error) => Err(match (error.next(), own) {
+            // Marked, so that the wish waits for another token and is not tried with this one again and again.
+            (Next::AskPerson, Some(sealed)) if matches!(error, CallError::Unauthorized { .. }) => {
+                refuse(talk.bridge, person.id, &sealed, &error).await?;
+                return Ok(Err(talk.ask_to_link(AGAIN, true)));
+            }
+            (Next::GiveUp | Next::AskPerson, _) => {
+                talk.answer(&unreadable(path, &error), no_such_repo(&path.to_string()))
+            }
+            (Next::Retry | Next::Look, _) => Hearing::Later(Later::from(&error)),
         }),
     })
 }

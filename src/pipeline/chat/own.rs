@@ -8,8 +8,8 @@ use crate::domain::task::State;
 use crate::github::RepoPath;
 use crate::ids::TaskId;
 use crate::pipeline::guard::{May, may};
-use crate::pipeline::links::NotConfirmed;
-use crate::pipeline::{StepError, links, steer};
+use crate::pipeline::links::{self, NotConfirmed};
+use crate::pipeline::{StepError, steer};
 use crate::store::Page;
 use crate::store::people::Person;
 use crate::store::tasks::Task;
@@ -56,12 +56,12 @@ pub(super) async fn act(talk: &Talk<'_>, own: &Own, person: Option<&Person>) -> 
 async fn link(talk: &Talk<'_>, code: Option<&str>, person: Option<&Person>) -> Result<Hearing, StepError> {
     if let Some(code) = code {
         let text = match links::confirm_link(talk.bridge, &talk.chat.identity, code).await {
-            Ok(confirmed) => format!(
-                "This account is linked to {} on GitHub now. What you asked for before goes on by itself.",
-                confirmed.login
-            ),
+            Ok(linked) => {
+                let login = linked.login;
+                format!("This account is linked to {login} on GitHub now. What you asked for before goes on by itself.")
+            }
             Err(NotConfirmed::Store(error)) => return Err(error.into()),
-            Err(why) => format!("This account is not linked: {why} (`link`)."),
+            Err(why) => format!("That did not work: {why}. Write `link` for a new link."),
         };
         return Ok(talk.answer("answered: a code", text));
     }

@@ -84,6 +84,16 @@ impl SlackControl {
         }))
     }
 
+    /// A message chosen to become a task.
+    #[must_use]
+    pub fn choose(&self, account: &str, channel: &str, ts: &str, text: &str) -> SlackRequest {
+        self.interaction(json!({
+            "type": "message_action", "callback_id": "taskbridge_from_message",
+            "user": { "id": account, "team_id": TEAM }, "channel": { "id": channel },
+            "message": { "ts": ts, "text": text, "user": "U0OTHER" },
+        }))
+    }
+
     fn interaction(&self, mut payload: Value) -> SlackRequest {
         let (trigger, answers) = self.new_ways();
         payload["team"] = json!({ "id": TEAM });

@@ -10,6 +10,7 @@ mod rules;
 mod sealed;
 mod sender;
 mod signature;
+mod slack;
 mod template;
 
 pub(crate) use answer::ANSWER;
@@ -22,6 +23,7 @@ pub(crate) use rules::RULES;
 pub(crate) use sealed::SEALED;
 pub(crate) use sender::SENDER;
 pub(crate) use signature::SIGNATURE;
+pub(crate) use slack::SLACK;
 pub(crate) use template::TEMPLATE;
 
 /// Something that takes bytes from strangers.
@@ -37,5 +39,6 @@ pub(crate) struct Target {
 }
 
 #[cfg(guided)]
-pub(crate) const ALL: [&Target; 11] =
-    [&SIGNATURE, &PAYLOAD, &COMMAND, &RULES, &CURSOR, &PROMPT, &TEMPLATE, &CONDITION, &ANSWER, &SEALED, &SENDER];
+pub(crate) const ALL: [&Target; 12] = [
+    &SIGNATURE, &PAYLOAD, &COMMAND, &RULES, &CURSOR, &PROMPT, &TEMPLATE, &CONDITION, &ANSWER, &SEALED, &SENDER, &SLACK,
+];
