@@ -9,6 +9,7 @@ mod health;
 mod keys;
 mod live;
 mod log;
+mod manifest;
 mod open;
 mod openapi;
 mod pause;
@@ -53,6 +54,7 @@ enum Command {
     People(people::People),
     ApiKeys(api_keys::ApiKeys),
     Keys(keys::Keys),
+    Manifest(manifest::Manifest),
     Pause(pause::PauseCommand),
     Resume(pause::ResumeCommand),
     Sandbox(sandbox::SandboxCommand),
@@ -106,6 +108,7 @@ impl Command {
             Self::People(people) => people.run(config).await,
             Self::ApiKeys(api_keys) => api_keys.run(config).await,
             Self::Keys(keys) => keys.run(config).await,
+            Self::Manifest(manifest) => manifest.run(config),
             Self::Pause(pause) => pause.run(config).await,
             Self::Resume(resume) => resume.run(config).await,
             Self::Sandbox(sandbox) => sandbox.run().await,

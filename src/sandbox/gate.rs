@@ -13,7 +13,7 @@ use super::call::{Answer, Call, Content};
 use super::fault::FaultKind;
 use super::wire::{Dropped, Wire};
 use super::world::{Caller, World};
-use super::{Shared, api, control, pages};
+use super::{Shared, api, authorize, control, pages};
 
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 
@@ -27,7 +27,9 @@ pub(super) async fn pass(call: Call, shared: &Arc<Shared>) -> Result<Wire, Dropp
         return Ok(Wire::of(control::http(&call, shared)));
     }
     if !api::ROOTS.contains(&first.as_str()) && !OF_APPS.contains(&call.path.as_str()) {
-        return Ok(Wire::of(pages::page(&mut shared.world(), &call)));
+        let mut world = shared.world();
+        let answer = authorize::authorize(&mut world, &call).unwrap_or_else(|| pages::page(&mut world, &call));
+        return Ok(Wire::of(answer));
     }
     let met = {
         let mut world = shared.world();

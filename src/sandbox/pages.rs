@@ -14,9 +14,6 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;mar
 /// The page at a path that is not the API's.
 pub(super) fn page(world: &mut World, call: &Call) -> Answer {
     world.settle();
-    if let Some(answer) = super::authorize::authorize(world, call) {
-        return guarded(answer);
-    }
     let segments = call.segments();
     let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
     let found = match (call.method.as_str(), parts.as_slice()) {
@@ -35,7 +32,7 @@ pub(super) fn page(world: &mut World, call: &Call) -> Answer {
 }
 
 /// No page runs or loads anything.
-fn guarded(answer: Answer) -> Answer {
+pub(super) fn guarded(answer: Answer) -> Answer {
     answer
         .with("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
         .with("x-content-type-options", "nosniff")

@@ -46,6 +46,7 @@ mod sandbox_docs;
 mod sandbox_faults;
 mod sandbox_gate;
 mod sandbox_shapes;
+mod sandbox_sign_in;
 mod sandbox_tasks;
 mod sandbox_threads;
 mod sandbox_world;

@@ -245,3 +245,24 @@ async fn wrong_client_credentials_sign_nobody_out() {
     let refused = act_as(&world.bridge, OTTO).await;
     assert!(refused.is_err_and(|error| matches!(error, taskbridge::pipeline::people::NoToken::Later(_))));
 }
+
+/// A change of the sealing key seals both halves anew and disturbs no refresh on its way.
+#[tokio::test]
+async fn a_change_of_keys_seals_both_halves_anew() {
+    use taskbridge::secret::Secret;
+    use taskbridge::vault::{Key, Vault};
+    let world = dying().await;
+    let key = |hex: &str| Key::parse(&Secret::new(hex.repeat(32))).unwrap();
+    let other = replica(&world).await;
+    let vault = Vault::new(vec![key("1e"), key("0f")]).unwrap();
+    let settings = other.settings.clone();
+    let live = taskbridge::cli::live_of(&crate::support::world::configuration("rules: []"), other.github.host());
+    let rotated = Bridge::new(other.store.clone(), other.github.clone(), vault, other.ground.clone(), settings, live);
+    let before = otto(&world).await.unwrap();
+    assert_eq!(reseal(&rotated).await.unwrap(), 2, "mona and otto");
+    let after = otto(&world).await.unwrap();
+    assert!(after.token != before.token && after.refresh_token != before.refresh_token);
+    assert_eq!(after.token_version, before.token_version, "it is the same pair");
+    renew_otto(&rotated).await.unwrap();
+    assert_eq!(world.control().rotations(), 1);
+}
