@@ -56,7 +56,13 @@ pub async fn act_as(bridge: &Bridge, id: PersonId) -> Result<Acting, NoToken> {
     let mut person = there
         .ok_or_else(|| NoToken::Missing(format!("taskbridge holds no token for this account; {}", how(bridge))))?;
     let now = bridge.ground.now();
-    if person.must_be_renewed(now + DYING) {
+    // What came to nothing a moment ago is not tried again by everybody who needs the token.
+    let too_early = person.refresh_due_at.is_some_and(|due| due > now);
+    if person.must_be_renewed(now) && too_early {
+        let why = "the token has ended and could not be renewed yet".to_owned();
+        return Err(NoToken::Later(CallError::NotSent { why }));
+    }
+    if person.must_be_renewed(now + DYING) && !too_early {
         match renew(bridge, id, person.token_version).await {
             // As it stands now: of the pair that was renewed, or why there is none.
             Ok(()) | Err(NotRenewed::Ended) => person = bridge.store.person(id).await?.unwrap_or(person),
