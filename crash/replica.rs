@@ -94,6 +94,8 @@ pub(crate) async fn term(stage: &Stage, number: usize, child: &mut Child) -> Res
     match timeout(TERM_LIMIT, child.wait()).await {
         Ok(status) => {
             let status = status?;
+            // While the database is away, it cannot give back what it holds.
+            stage.died();
             stage.tally.add("kills.term", 1);
             if status.signal().is_some() {
                 // It had not yet begun to listen to signals, or it died at a fail point on its way out.

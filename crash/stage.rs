@@ -63,12 +63,12 @@ pub(crate) struct Stage {
     pub generation: watch::Sender<u64>,
     /// All sealing keys that were ever in use.
     pub keys: Mutex<Vec<String>>,
-    /// When a replica was killed or aborted.
+    /// When a replica was killed, aborted or told to end.
     pub deaths: Mutex<Vec<DateTime<Utc>>>,
 }
 
 impl Stage {
-    /// Notes that a replica died, and not by itself.
+    /// Notes that a replica ended, and not by itself.
     pub(crate) fn died(&self) {
         self.deaths.lock().unwrap_or_else(PoisonError::into_inner).push(self.ground.now());
     }

@@ -24,6 +24,9 @@ impl Check {
         for name in loaded.config.sources.keys() {
             println!("  webhooks of `{name}` are received at /hooks/{name}");
         }
+        if let Some(page) = loaded.config.connect_url() {
+            println!("  people sign in at {page}; the callback URL of the app is {page}/callback");
+        }
         for rule in &loaded.rules.rules {
             println!("  rule `{}` listens to {}", rule.name, rule.on);
         }

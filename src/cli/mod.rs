@@ -54,6 +54,7 @@ enum Command {
     People(people::People),
     ApiKeys(api_keys::ApiKeys),
     Keys(keys::Keys),
+    Manifest(manifest::Manifest),
     Pause(pause::PauseCommand),
     Resume(pause::ResumeCommand),
     Sandbox(sandbox::SandboxCommand),
@@ -61,7 +62,6 @@ enum Command {
     #[command(name = "openapi")]
     OpenApi(openapi::OpenApi),
     Schema(schema::Schema),
-    Manifest(manifest::Manifest),
 }
 
 /// Runs the command line of this process.
@@ -108,13 +108,13 @@ impl Command {
             Self::People(people) => people.run(config).await,
             Self::ApiKeys(api_keys) => api_keys.run(config).await,
             Self::Keys(keys) => keys.run(config).await,
+            Self::Manifest(manifest) => manifest.run(config),
             Self::Pause(pause) => pause.run(config).await,
             Self::Resume(resume) => resume.run(config).await,
             Self::Sandbox(sandbox) => sandbox.run().await,
             Self::Health(health) => health.run(config).await,
             Self::OpenApi(openapi) => openapi.run(),
             Self::Schema(schema) => schema.run(),
-            Self::Manifest(manifest) => manifest.run(),
         }
     }
 }

@@ -8,7 +8,9 @@ use clap::{Args, Subcommand};
 use super::CliError;
 use super::open::{Needs, beside};
 use crate::config::Loaded;
+use crate::github::{DeviceAnswer, Next};
 use crate::ids::PersonId;
+use crate::pipeline::sign_in::{self, NotSignedIn};
 use crate::pipeline::{Bridge, people};
 use crate::secret::Secret;
 use crate::store::people::Person;
@@ -38,6 +40,10 @@ enum Command {
         #[arg(long, hide = true)]
         token: Option<String>,
     },
+    /// Sign in on this terminal: GitHub shows where to type a code, and the token is stored for whoever types it.
+    ///
+    /// Needs `github.sign_in`, and the device flow enabled in the settings of that app.
+    Connect,
     /// List all people, the state of their tokens and the rules they have agreed to.
     List,
     /// Remove a person with the token and all consents.
@@ -62,6 +68,7 @@ impl People {
                 let token = token_of(token_stdin, token)?;
                 beside(config, Needs::AnyDatabase, async |_, bridge| add(bridge, &login, token).await).await
             }
+            Command::Connect => beside(config, Needs::AnyDatabase, async |_, bridge| connect(bridge).await).await,
             Command::List => beside(config, Needs::ADatabaseWithContent, async |_, bridge| list(bridge).await).await,
             Command::Remove { person } => {
                 beside(config, Needs::ADatabaseWithContent, async |_, bridge| remove(bridge, &person).await).await
@@ -106,12 +113,55 @@ async fn add(bridge: &Bridge, login: &str, token: Secret) -> Result<(), CliError
     let login = login.trim_start_matches('@');
     let (id, released) = people::add(bridge, login, token).await.map_err(CliError::said)?;
     println!("The token is that of @{login} (account {id}); it is stored sealed.");
-    match released {
-        0 => println!("No task waited for it."),
-        1 => println!("One task that waited for it goes on."),
-        more => println!("{more} tasks that waited for it go on."),
-    }
+    println!("{}", went_on(released));
     Ok(())
+}
+
+async fn connect(bridge: &Bridge) -> Result<(), CliError> {
+    let device = sign_in::begin_device(bridge).await.map_err(not_signed_in)?;
+    println!("Open {} and type the code {}", device.verification_uri, device.user_code);
+    println!("Whoever types it lets this taskbridge act for them. It waits until then (Ctrl-C ends it).");
+    let mut interval = device.interval;
+    loop {
+        tokio::time::sleep(interval).await;
+        if bridge.ground.now() >= device.expires_at {
+            return Err(CliError::Said("the code was not typed in time; run the command again".to_owned()));
+        }
+        match sign_in::ask_device(bridge, &device.device_code).await {
+            Ok(Ok(who)) => {
+                println!("Signed in as @{} (account {}); the token is stored sealed.", who.login, who.id);
+                println!("{}", went_on(who.released));
+                return Ok(());
+            }
+            Ok(Err(DeviceAnswer::SlowDown(longer))) => interval = longer,
+            Ok(Err(_)) => {}
+            // Asking again does no harm: a device's code is used up only by an answer that brings a token.
+            Err(NotSignedIn::OAuth(error)) if matches!(error.next(), Next::Retry | Next::Look) => {
+                eprintln!("taskbridge: {error}; it is asked again");
+            }
+            Err(error) => return Err(not_signed_in(error)),
+        }
+    }
+}
+
+fn not_signed_in(error: NotSignedIn) -> CliError {
+    match error {
+        NotSignedIn::NotConfigured => CliError::Said(
+            "nobody can sign in here yet: set `github.sign_in` in the configuration, or add a token with \
+             `taskbridge people add LOGIN --token-stdin`"
+                .to_owned(),
+        ),
+        NotSignedIn::OAuth(error) => CliError::Said(error.for_person()),
+        other => CliError::said(other),
+    }
+}
+
+fn went_on(released: usize) -> String {
+    match released {
+        0 => "No task waited for it.".to_owned(),
+        1 => "One task that waited for it goes on.".to_owned(),
+        more => format!("{more} tasks that waited for it go on."),
+    }
 }
 
 async fn list(bridge: &Bridge) -> Result<(), CliError> {
@@ -136,6 +186,7 @@ async fn list(bridge: &Bridge) -> Result<(), CliError> {
 fn token_state(person: &Person, now: crate::store::Moment) -> String {
     let reason = person.token_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     match (person.usable_token(now), person.token_expires_at) {
+        (Some(_), Some(_)) if person.refresh_token.is_some() => "signed in, the token is renewed by itself".to_owned(),
         (Some(_), Some(end)) => format!("token good until {}", end.format("%Y-%m-%d %H:%M UTC")),
         (Some(_), None) => "token good".to_owned(),
         (None, _) if person.token.is_none() => "no token".to_owned(),

@@ -36,6 +36,10 @@ impl SandboxCommand {
             println!("Her token: sandbox-mona-token");
             println!("  printf sandbox-mona-token | taskbridge people add mona --token-stdin");
         }
+        if self.seed {
+            sandbox.control().set_sign_in("Iv23sandbox", "sandbox-client-secret", None);
+            println!("People sign in with client id Iv23sandbox and secret sandbox-client-secret (`github.sign_in`).");
+        }
         println!("Point taskbridge at it in taskbridge.yaml:");
         println!("  github: {{ api_url: \"{url}\", web_url: \"{url}\" }}");
         println!("Ctrl-C ends it.");

@@ -26,6 +26,7 @@ pub mod links;
 pub mod match_rules;
 /// Taking in what GitHub says about a task.
 pub mod observe;
+mod over_limit;
 /// People: adding, removing, whose token.
 pub mod people;
 mod places;

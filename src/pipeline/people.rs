@@ -4,13 +4,14 @@
 use chrono::TimeDelta;
 
 use super::{Bridge, StepError};
-use crate::domain::task::State;
+use crate::domain::task::{State, Step};
 use crate::fail_point::{Point, reach};
 use crate::github::{CallError, RepoPath, Session, Token, TokenOwner};
 use crate::ids::{PersonId, TaskId};
+use crate::pipeline::over_limit::{CountedAs, over_limit};
 use crate::pipeline::places::{refresh_place, token_place};
 use crate::pipeline::refresh::{NotRenewed, renew};
-use crate::pipeline::transition::{lock_in_line, resume};
+use crate::pipeline::transition::{lock_in_line, resume, take_step};
 use crate::secret::Secret;
 use crate::store::people::Person;
 use crate::store::tasks::Hold;
@@ -55,7 +56,13 @@ pub async fn act_as(bridge: &Bridge, id: PersonId) -> Result<Acting, NoToken> {
     let mut person = there
         .ok_or_else(|| NoToken::Missing(format!("taskbridge holds no token for this account; {}", how(bridge))))?;
     let now = bridge.ground.now();
-    if person.must_be_renewed(now + DYING) {
+    // What came to nothing a moment ago is not tried again by everybody who needs the token.
+    let too_early = person.refresh_due_at.is_some_and(|due| due > now);
+    if person.must_be_renewed(now) && too_early {
+        let why = "the token has ended and could not be renewed yet".to_owned();
+        return Err(NoToken::Later(CallError::NotSent { why }));
+    }
+    if person.must_be_renewed(now + DYING) && !too_early {
         match renew(bridge, id, person.token_version).await {
             // As it stands now: of the pair that was renewed, or why there is none.
             Ok(()) | Err(NotRenewed::Ended) => person = bridge.store.person(id).await?.unwrap_or(person),
@@ -266,9 +273,36 @@ pub async fn release_held(bridge: &Bridge, id: PersonId) -> Result<usize, StepEr
 
 async fn release(bridge: &Bridge, task: TaskId) -> Result<bool, StepError> {
     let mut tx = bridge.store.begin().await?;
+    let Some(seen) = bridge.store.task(task).await? else { return Ok(false) };
+    // What is counted must not change meanwhile; in the order in which everybody takes these.
+    let counted =
+        [format!("person:{}", seen.person_id), format!("repo:{}", seen.repo_id), format!("rule:{}", seen.rule)];
+    tx.alone_with_all(&counted).await?;
     let Some(mut task) = lock_in_line(bridge, &mut tx, task).await? else { return Ok(false) };
     if task.state != State::Held || task.hold != Some(Hold::Token) {
         return Ok(false);
+    }
+    let live = bridge.live();
+    let limits = live.rules.by_name(&task.rule).map(|rule| rule.limits.clone()).unwrap_or_default();
+    let counted = CountedAs {
+        rule: &task.rule,
+        repo_id: task.repo_id,
+        repo: format!("{}/{}", task.repo_owner, task.repo_name),
+        person_id: task.person_id,
+        person: &task.person_login,
+        made_at: Some(task.created_at),
+    };
+    if let Some((why, _)) = over_limit(bridge, &mut tx, &limits, &counted, bridge.ground.now()).await? {
+        take_step(
+            &mut tx,
+            &bridge.ground,
+            &mut task,
+            Step::Cancel,
+            &format!("it waited for a token, and meanwhile {why}"),
+        )
+        .await?;
+        tx.commit().await?;
+        return Ok(true);
     }
     // Rights may have changed while it waited: they are looked up again before the start.
     task.allow_pending = true;

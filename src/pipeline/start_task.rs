@@ -96,7 +96,8 @@ async fn start_one(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), Step
         }
         Err(NoToken::Later(error)) => {
             let again = bridge.ground.now() + TimeDelta::seconds(15);
-            return put_off(bridge, lease, &task, again, &error.for_person()).await;
+            tracing::warn!(task = %task.id, %error, "a start waits until the token is renewed");
+            return put_off(bridge, lease, &task, again, "").await;
         }
         Err(NoToken::Store(error)) => return Err(error.into()),
     };

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chrono::TimeDelta;
 
 use super::call::{Answer, Call, form};
-use super::pages::{escape, wrap};
+use super::pages::{escape, guarded, wrap};
 use super::world::{Code, World};
 
 /// What an app asks for in the address.
@@ -17,7 +17,7 @@ struct Asked {
 
 /// The page, or what a button does.
 pub(super) fn authorize(world: &mut World, call: &Call) -> Option<Answer> {
-    match (call.method.as_str(), call.path.as_str()) {
+    let answer = match (call.method.as_str(), call.path.as_str()) {
         ("GET", "/login/oauth/authorize") => Some(match asked(world, |name| call.query(name)) {
             Ok(asked) => page(world, &asked),
             Err(why) => refused(&why),
@@ -33,7 +33,8 @@ pub(super) fn authorize(world: &mut World, call: &Call) -> Option<Answer> {
             Some(Answer::html(200, devices(world, said)))
         }
         _ => None,
-    }
+    };
+    answer.map(guarded)
 }
 
 /// The address that the browser goes back to when `login` lets the app in; without one, when the person does not.

@@ -31,8 +31,8 @@ pub(super) async fn pass(call: Call, shared: &Arc<Shared>) -> Result<Wire, Dropp
     }
     if !api::ROOTS.contains(&first.as_str()) && !OF_APPS.contains(&call.path.as_str()) {
         let mut world = shared.world();
-        let signing_in = authorize::authorize(&mut world, &call).map(pages::guarded);
-        return Ok(Wire::of(signing_in.unwrap_or_else(|| pages::page(&mut world, &call))));
+        let answer = authorize::authorize(&mut world, &call).unwrap_or_else(|| pages::page(&mut world, &call));
+        return Ok(Wire::of(answer));
     }
     let met = {
         let mut world = shared.world();

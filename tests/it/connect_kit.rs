@@ -58,6 +58,10 @@ pub(crate) async fn token_of_otto(world: &World) -> String {
     let sealed = otto(world).await.unwrap().token.unwrap();
     let token = world.bridge.vault.open(&Place { table: "people", row: "1002", column: "token" }, &sealed).unwrap();
     canary::know(&[token.expose()]);
+    if let Some(sealed) = otto(world).await.unwrap().refresh_token {
+        let place = Place { table: "people", row: "1002", column: "refresh_token" };
+        canary::know(&[world.bridge.vault.open(&place, &sealed).unwrap().expose()]);
+    }
     token.expose().to_owned()
 }
 
@@ -126,6 +130,7 @@ impl Browser {
             let cookie = cookie.to_str().unwrap();
             assert!(cookie.contains("; HttpOnly; SameSite=Lax"), "{cookie}");
             let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+            canary::know(&[value]);
             if value.is_empty() {
                 self.cookies.remove(name);
             } else {
@@ -139,7 +144,9 @@ impl Browser {
     pub(crate) async fn go_to_github(&mut self, world: &World, path: &str, login: &str) -> String {
         let sent = self.post(path, "").await;
         assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text);
-        world.control().approve(sent.location(), Some(login)).unwrap()
+        let back = world.control().approve(sent.location(), Some(login)).unwrap();
+        canary::know(&back.split(['?', '&', '=']).filter(|part| part.len() > 30).collect::<Vec<_>>());
+        back
     }
 
     /// The whole way. Answers the page at its end.

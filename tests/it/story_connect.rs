@@ -50,8 +50,8 @@ async fn a_right_that_was_lost_while_a_task_waited_is_noticed_when_its_person_si
     Browser::new(&world).sign_in(&world, "otto").await;
     world.live_for(10).await;
     let task = world.task().await;
-    assert_eq!(task.state, State::StartFailed, "{}", task.reason);
-    assert!(world.control().tasks().is_empty(), "nothing was started");
+    assert_eq!((task.state, task.attempt_count), (State::StartFailed, 0), "{}", task.reason);
+    assert!(task.reason.contains("allow: @otto needs write"), "nothing was even asked for: {}", task.reason);
 }
 
 fn taskbridge_setup_with_app() -> crate::support::world::Setup<'static> {
@@ -226,4 +226,44 @@ async fn any_replica_finishes_what_another_began() {
     assert_eq!(browser.get(&back).await.status, StatusCode::SEE_OTHER);
     browser.router = world.router.clone();
     assert!(browser.get("/connect").await.text.contains("otto"), "and the session is everywhere");
+}
+
+/// A limit that has become narrower while tasks waited for a token counts when they go on.
+#[tokio::test]
+async fn limits_are_looked_at_again_when_somebody_signs_in() {
+    let world = world().await;
+    world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
+    for nth in 0..3 {
+        let at = world.bridge.ground.now() + chrono::TimeDelta::seconds(nth);
+        world.hook("issues", &format!("d-{nth}"), &labelled("copilot-fix", OTTO, at)).await;
+        world.settle().await;
+    }
+    assert_eq!(world.tasks().await.len(), 3);
+    let narrow = crate::support::world::LABEL_RULE
+        .replace("    prompt:", "    limits: { per_person: { live: 1 } }\n    prompt:");
+    world.reload(&narrow);
+    Browser::new(&world).sign_in(&world, "otto").await;
+    world.settle().await;
+    let mut states: Vec<State> = world.tasks().await.iter().map(|task| task.state).collect();
+    states.sort_by_key(ToString::to_string);
+    assert_eq!(states, [State::Cancelled, State::Cancelled, State::Queued]);
+    let cancelled = world.tasks().await.into_iter().find(|task| task.state == State::Cancelled).unwrap();
+    assert!(cancelled.reason.contains("per_person.live is 1 for otto"), "{}", cancelled.reason);
+}
+
+#[tokio::test]
+async fn a_terminal_without_a_browser_signs_in_by_a_code_typed_elsewhere() {
+    use taskbridge::github::DeviceAnswer;
+    use taskbridge::pipeline::sign_in::{ask_device, begin_device};
+    let world = world().await;
+    let device = begin_device(&world.bridge).await.unwrap();
+    let ask = || ask_device(&world.bridge, &device.device_code);
+    assert!(matches!(ask().await.unwrap(), Err(DeviceAnswer::Pending)));
+    assert!(matches!(ask().await.unwrap(), Err(DeviceAnswer::SlowDown(wait)) if wait.as_secs() == 10));
+    world.advance(10);
+    world.control().let_device_in("otto", &device.user_code).unwrap();
+    let who = ask().await.unwrap().unwrap();
+    assert_eq!((who.id, who.login.as_str()), (crate::connect_kit::OTTO, "otto"));
+    assert!(world.control().is_good("otto", &token_of_otto(&world).await));
+    assert!(ask().await.is_err(), "a device's code works once");
 }

@@ -232,6 +232,10 @@ async fn who_takes_back_the_authorization_is_out_at_once_and_what_waits_is_held(
     assert!(world.control().tasks().is_empty());
 }
 
+fn sign_in_again(world: &World) {
+    world.control().set_sign_in("Iv23connect", sign_in().client_secret.expose(), None);
+}
+
 /// A secret that was changed at GitHub is no fault of the people's: nobody is signed out.
 #[tokio::test]
 async fn wrong_client_credentials_sign_nobody_out() {
@@ -242,6 +246,34 @@ async fn wrong_client_credentials_sign_nobody_out() {
     assert!(person.token_state == "ok" && person.refresh_sent_at.is_none());
     assert!(act_as(&world.bridge, OTTO).await.is_ok(), "the old token lives for half a minute more");
     world.advance(60);
-    let refused = act_as(&world.bridge, OTTO).await;
-    assert!(refused.is_err_and(|error| matches!(error, taskbridge::pipeline::people::NoToken::Later(_))));
+    world.control().clear_calls();
+    for _ in 0..5 {
+        let refused = act_as(&world.bridge, OTTO).await;
+        assert!(refused.is_err_and(|error| matches!(error, taskbridge::pipeline::people::NoToken::Later(_))));
+    }
+    assert_eq!(world.control().count_calls("POST", TOKENS), 0, "it is not asked by everybody");
+    sign_in_again(&world);
+    world.advance(400);
+    assert!(act_as(&world.bridge, OTTO).await.is_ok(), "and goes on when the secret is right again");
+}
+
+/// A change of the sealing key seals both halves anew and disturbs no refresh on its way.
+#[tokio::test]
+async fn a_change_of_keys_seals_both_halves_anew() {
+    use taskbridge::secret::Secret;
+    use taskbridge::vault::{Key, Vault};
+    let world = dying().await;
+    let key = |hex: &str| Key::parse(&Secret::new(hex.repeat(32))).unwrap();
+    let other = replica(&world).await;
+    let vault = Vault::new(vec![key("1e"), key("0f")]).unwrap();
+    let settings = other.settings.clone();
+    let live = taskbridge::cli::live_of(&crate::support::world::configuration("rules: []"), other.github.host());
+    let rotated = Bridge::new(other.store.clone(), other.github.clone(), vault, other.ground.clone(), settings, live);
+    let before = otto(&world).await.unwrap();
+    assert_eq!(reseal(&rotated).await.unwrap(), 2, "mona and otto");
+    let after = otto(&world).await.unwrap();
+    assert!(after.token != before.token && after.refresh_token != before.refresh_token);
+    assert_eq!(after.token_version, before.token_version, "it is the same pair");
+    renew_otto(&rotated).await.unwrap();
+    assert_eq!(world.control().rotations(), 1);
 }

@@ -29,6 +29,29 @@ struct Revoke {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct SignIn {
+    client_id: String,
+    client_secret: String,
+    #[serde(default)]
+    callback: Option<String>,
+    #[serde(default)]
+    token_lasts_s: Option<i64>,
+    #[serde(default = "half_a_year")]
+    refresh_lasts_s: i64,
+}
+
+fn half_a_year() -> i64 {
+    15_897_600
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Person {
+    login: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Rate {
     login: String,
     remaining: i64,
@@ -165,6 +188,15 @@ fn change(control: &Control, call: &Call, parts: &[&str]) -> Result<Value, Contr
             read(call).and_then(|own: Token| control.add_token(&own.login, &own.token, own.kind)).and_then(done)
         }
         ["tokens", "revoke"] => read(call).and_then(|own: Revoke| control.revoke_token(&own.token)).and_then(done),
+        ["sign-in"] => {
+            let own: SignIn = read(call)?;
+            control.set_sign_in(&own.client_id, &own.client_secret, own.callback.as_deref());
+            control.set_token_life(own.token_lasts_s, own.refresh_lasts_s);
+            done(())
+        }
+        ["authorizations", "revoke"] => read(call)
+            .and_then(|own: Person| control.revoke_authorization(&own.login))
+            .map(|body| json!({ "payload": body })),
         ["rate"] => {
             let rate: Rate = read(call)?;
             control.set_rate(&rate.login, rate.remaining, rate.reset_in_s).and_then(done)

@@ -108,6 +108,18 @@ fn addresses_carry_no_passwords_and_plain_http_is_warned_about() {
 }
 
 #[test]
+fn people_can_sign_in_only_where_github_can_send_them_back() {
+    let sign_in = "github: { sign_in: { client_id: Iv1, client_secret: \"${KEY}\" } }\n";
+    let found = faults(&sign_in.replace("${KEY}", "${NOBODY_SET_THIS}"));
+    assert!(found.iter().any(|fault| fault.contains("server.public_url")), "{found:?}");
+    assert!(found.iter().any(|fault| fault.contains("NOBODY_SET_THIS")), "{found:?}");
+    let rule = "rules: [{ name: a, on: { label: x }, prompt: p }]\n";
+    let open = warnings(&format!("server: {{ public_url: 'http://bridge.example.com' }}\n{rule}"));
+    assert!(open.len() == 1 && open[0].contains("sign in as others"), "{open:?}");
+    assert!(warnings(&format!("server: {{ public_url: 'https://bridge.example.com' }}\n{rule}")).is_empty());
+}
+
+#[test]
 fn an_empty_file_has_the_defaults_that_the_notes_promise() {
     let loaded = load_text("").expect("defaults are enough");
     let config = loaded.config;

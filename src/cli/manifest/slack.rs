@@ -1,26 +1,14 @@
-//! `taskbridge manifest`: what a chat asks for when an app is made there, with the addresses of this service filled in.
+//! What Slack asks for when an app is made there.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::{Value, json};
 
-use super::CliError;
+use crate::cli::CliError;
 use crate::config::WebUrl;
-
-/// Print the manifest of an app for a chat.
-#[derive(Debug, Args)]
-pub(super) struct Manifest {
-    #[command(subcommand)]
-    chat: Chat,
-}
-
-#[derive(Debug, Subcommand)]
-enum Chat {
-    Slack(Slack),
-}
 
 /// Print the manifest of an app for Slack: Create New App, From a manifest, JSON.
 #[derive(Debug, Args)]
-struct Slack {
+pub(super) struct Slack {
     /// Where Slack reaches this service: `https://bridge.example.com`.
     #[arg(long)]
     url: String,
@@ -35,15 +23,8 @@ struct Slack {
     name: String,
 }
 
-impl Manifest {
-    pub(super) fn run(self) -> Result<(), CliError> {
-        let Chat::Slack(slack) = self.chat;
-        super::print(&format!("{:#}\n", slack.manifest()?))
-    }
-}
-
 impl Slack {
-    fn manifest(&self) -> Result<Value, CliError> {
+    pub(super) fn manifest(&self) -> Result<Value, CliError> {
         let wrong = |what: &str, why: String| CliError::Said(format!("{what}: {why}"));
         let url = WebUrl::read(&self.url).map_err(|why| wrong("--url", why))?;
         if !url.starts_with("https://") {

@@ -1,0 +1,34 @@
+//! `taskbridge manifest`: what to tell GitHub or a chat to make the app that this service needs there, with its addresses
+//! filled in.
+
+mod github;
+mod slack;
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+
+use super::CliError;
+
+/// Print what to make an app from, on GitHub or in a chat.
+#[derive(Debug, Args)]
+pub(super) struct Manifest {
+    #[command(subcommand)]
+    of: Of,
+}
+
+#[derive(Debug, Subcommand)]
+enum Of {
+    /// Print the manifest of the GitHub App, from `server.public_url`, the sources and the rules.
+    Github,
+    Slack(slack::Slack),
+}
+
+impl Manifest {
+    pub(super) fn run(self, config: &Path) -> Result<(), CliError> {
+        match self.of {
+            Of::Github => github::print(config),
+            Of::Slack(slack) => super::print(&format!("{:#}\n", slack.manifest()?)),
+        }
+    }
+}
