@@ -1,9 +1,12 @@
-//! The part of the configuration that is swapped by a reload: rules and sources.
+//! The part of the configuration that is swapped by a reload: rules, sources and receivers.
 
 use std::collections::BTreeMap;
 
-use crate::config::{Loaded, SourceConfig};
+use crate::config::{Loaded, OutgoingConfig, SourceConfig};
 use crate::domain::command::Grammar;
+use crate::domain::outgoing::Choice;
+use crate::domain::signing_key::SigningKey;
+use crate::outgoing::Receiver;
 use crate::pipeline::Live;
 use crate::pipeline::bridge::LiveSource;
 use crate::sources::Source;
@@ -13,7 +16,7 @@ use crate::sources::senders::{
     azure_devops, bitbucket, described, gitea, gitlab, grafana, jira, linear, pagerduty, sentry, stripe,
 };
 
-/// Rules and sources of a loaded configuration; ids in GitHub's payloads belong to `host`.
+/// Rules, sources and receivers of a loaded configuration; ids in GitHub's payloads belong to `host`.
 #[must_use]
 pub fn live_of(loaded: &Loaded, host: &str) -> Live {
     let free_text = !loaded.rules.candidates("", "", "", None, Some("")).is_empty()
@@ -29,7 +32,27 @@ pub fn live_of(loaded: &Loaded, host: &str) -> Live {
         let grammar = Grammar { prefix, names: names.clone(), free_text };
         sources.insert(name.clone(), LiveSource { source: source_of(config, host), grammar });
     }
-    Live { rules: loaded.rules.clone(), sources }
+    let outgoing = loaded.config.outgoing.iter().map(receiver_of).collect();
+    Live { rules: loaded.rules.clone(), sources, outgoing }
+}
+
+/// One configured receiver.
+fn receiver_of(config: &OutgoingConfig) -> Receiver {
+    let shared = |key| match key {
+        SigningKey::Shared(key) => Some(key),
+        SigningKey::Public(_) => None,
+    };
+    Receiver {
+        name: config.name.to_string(),
+        choice: Choice {
+            states: config.states.to_vec(),
+            rules: config.rules.iter().map(|name| name.to_string()).collect(),
+        },
+        url: reqwest::Url::clone(&config.url),
+        keys: described::signing_keys(&config.secrets).into_iter().filter_map(shared).collect(),
+        allow_private: config.allow_private,
+        timeout: config.timeout.into(),
+    }
 }
 
 /// One configured sender.

@@ -22,6 +22,8 @@ pub mod in_hand;
 pub mod match_rules;
 /// Taking in what GitHub says about a task.
 pub mod observe;
+/// Telling receivers of webhooks.
+pub mod outgoing;
 /// People: adding, removing, whose token.
 pub mod people;
 /// From a verified request to a committed row.

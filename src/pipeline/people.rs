@@ -242,7 +242,7 @@ async fn release(bridge: &Bridge, task: TaskId) -> Result<bool, StepError> {
     if task.state != State::Held || task.hold != Some(Hold::Token) {
         return Ok(false);
     }
-    resume(&mut tx, &bridge.ground, &mut task, "a token is there again").await?;
+    resume(&mut tx, bridge, &mut task, "a token is there again").await?;
     tx.commit().await?;
     Ok(true)
 }

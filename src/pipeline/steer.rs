@@ -1,6 +1,6 @@
 //! What operators and people may do to a task or delivery. It is the same for every door.
 
-use super::transition::{lock_in_line, resume, take_step};
+use super::transition::{lock_in_line, made, resume, take_step, tell};
 use super::{Bridge, StepError};
 use crate::domain::task::{IllegalStep, State, Step};
 use crate::domain::trust::Marker;
@@ -67,7 +67,7 @@ pub async fn cancel(bridge: &Bridge, id: TaskId, by: &str) -> Result<Task, Steer
         return Err(conflict(message, task.remote_url));
     }
     task.release();
-    take_step(&mut tx, &bridge.ground, &mut task, Step::Cancel, &format!("cancelled before the start by {by}")).await?;
+    take_step(&mut tx, bridge, &mut task, Step::Cancel, &format!("cancelled before the start by {by}")).await?;
     tx.commit().await?;
     bridge.wake.reports.notify_one();
     bridge.wake.tasks.notify_one();
@@ -94,7 +94,7 @@ pub async fn cancel_by_label(bridge: &Bridge, off: Labelling<'_>, by: &str) -> R
         }
         task.release();
         let why = format!("the label `{}` was taken off by @{by} before the start", off.label);
-        take_step(&mut tx, &bridge.ground, &mut task, Step::Cancel, &why).await?;
+        take_step(&mut tx, bridge, &mut task, Step::Cancel, &why).await?;
         tx.commit().await?;
         cancelled += 1;
     }
@@ -120,14 +120,14 @@ pub async fn retry(bridge: &Bridge, id: TaskId, by: &str, known_absent: bool) ->
     }
     let retried = match task.state {
         State::StartFailed => {
-            take_step(&mut tx, ground, &mut task, Step::Retry, &format!("tried again by {by}")).await?;
+            take_step(&mut tx, bridge, &mut task, Step::Retry, &format!("tried again by {by}")).await?;
             task
         }
         State::Uncertain if known_absent => {
             task.release();
             task.uncertain_since = None;
             task.restarts = task.restarts.saturating_add(1);
-            take_step(&mut tx, ground, &mut task, Step::Absent, &format!("{by} says that GitHub does not have it"))
+            take_step(&mut tx, bridge, &mut task, Step::Absent, &format!("{by} says that GitHub does not have it"))
                 .await?;
             task
         }
@@ -173,9 +173,8 @@ async fn again(bridge: &Bridge, tx: &mut Tx, ended: &Task, by: &str) -> Result<T
     let marker = Marker::from_bytes(bridge.ground.bytes()).into();
     let new = NewTask::again(ended, TaskId::new(&bridge.ground), marker);
     let task = tx.make_task(&new, bridge.ground.now()).await?;
-    super::transition::note(tx, &bridge.ground, &task, "made", &format!("made by {by} to repeat task {}", ended.id))
-        .await?;
-    super::transition::tell(tx, &bridge.ground, &task).await?;
+    made(tx, bridge, &task, &format!("made by {by} to repeat task {}", ended.id)).await?;
+    tell(tx, &bridge.ground, &task).await?;
     Ok(task)
 }
 
@@ -190,7 +189,7 @@ pub async fn approve(bridge: &Bridge, id: TaskId, by: &str) -> Result<Task, Stee
         return Err(conflict(format!("the task is {} and does not wait for approval", task.state), task.remote_url));
     }
     task.unapproved = false;
-    resume(&mut tx, &bridge.ground, &mut task, &format!("approved by {by}")).await?;
+    resume(&mut tx, bridge, &mut task, &format!("approved by {by}")).await?;
     tx.commit().await?;
     bridge.wake.tasks.notify_one();
     bridge.wake.reports.notify_one();

@@ -31,6 +31,8 @@ pub mod forget;
 /// Statements end in time.
 pub(crate) mod in_time;
 mod lent;
+/// The part of the outbox that goes to receivers of webhooks.
+pub mod outgoing;
 /// What is paused.
 pub mod pauses;
 /// People and their sealed tokens.

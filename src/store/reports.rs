@@ -16,6 +16,8 @@ pub enum ReportKind {
     Reaction,
     /// The labels that show a task's state.
     Labels,
+    /// A webhook to a receiver (`super::outgoing`).
+    Outgoing,
 }
 
 /// A report to be made, or to be told anew. [`Report`] cannot hold this: a checked statement fills flat rows.
@@ -66,6 +68,8 @@ pub struct Report {
     pub due_at: Moment,
     pub lease: Option<uuid::Uuid>,
     pub lease_until: Option<Moment>,
+    pub receiver: Option<String>,
+    pub seq: Option<i64>,
 }
 
 impl Tx {
@@ -117,7 +121,7 @@ impl Store {
             "/* claim_reports: picks first, then locks; counts the try before the work */
             WITH next AS MATERIALIZED (
                 SELECT DISTINCT ON (person_id, lower(repo_owner)) id, due_at FROM reports
-                WHERE state = 'pending' AND due_at <= $1
+                WHERE state = 'pending' AND kind <> 'outgoing' AND due_at <= $1
                   AND (lease_until IS NULL OR lease_until < clock_timestamp())
                 ORDER BY person_id, lower(repo_owner), due_at, id
             ), due AS MATERIALIZED (

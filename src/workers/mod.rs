@@ -9,7 +9,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::pipeline::{Bridge, Settings, forget, match_rules, report, settle_uncertain, start_task, sweep_tasks};
+use crate::pipeline::{
+    Bridge, Settings, forget, match_rules, outgoing, report, settle_uncertain, start_task, sweep_tasks,
+};
 use driver::{Pace, run};
 
 /// Deliveries a batch of the match step.
@@ -62,6 +64,13 @@ impl Workers {
             let step = || report_batch(b.clone());
             run(pace("report", 500), b.ground.clone(), stop, Some(&b.wake.reports), step).await;
         });
+        // Each receiver alone, so that a slow one delays no other.
+        for lane in 0..outgoing::LANES {
+            workers.add(bridge, move |b, stop| async move {
+                let step = || outgoing_batch(b.clone(), lane);
+                run(pace("outgoing", 1000), b.ground.clone(), stop, None, step).await;
+            });
+        }
         workers.add(bridge, |b, stop| async move {
             let step = || forget_batch(b.clone());
             run(pace("forget", 600_000), b.ground.clone(), stop, None, step).await;
@@ -121,6 +130,10 @@ async fn sweep_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError
 
 async fn report_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
     report::report_batch(&bridge).await
+}
+
+async fn outgoing_batch(bridge: Bridge, lane: usize) -> Result<usize, crate::pipeline::StepError> {
+    outgoing::send_batch(&bridge, lane).await
 }
 
 /// Goes on at once only while there is more than one run may delete.

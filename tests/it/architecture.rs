@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 13] = [
     &["config"],
     &["vault"],
     &["store"],
-    &["github"],
+    &["github", "outgoing"],
     &["sources"],
     &["pipeline"],
     &["workers"],

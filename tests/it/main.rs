@@ -73,6 +73,7 @@ mod story_match;
 mod story_model;
 mod story_no_writes;
 mod story_outage;
+mod story_outgoing;
 mod story_own_doings;
 mod story_paused;
 mod story_pulls;

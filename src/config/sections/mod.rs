@@ -4,6 +4,7 @@
 mod database;
 mod github;
 mod limits;
+mod outgoing;
 mod retention;
 mod rule;
 mod senders;
@@ -22,6 +23,8 @@ use serde::{Deserialize, Serialize};
 pub use database::DatabaseConfig;
 pub use github::{AppConfig, GithubConfig};
 pub use limits::{BoundSpec, GlobalLimits, LimitsSpec, WindowSpec};
+pub use outgoing::OutgoingConfig;
+pub(super) use outgoing::check_chosen_rules;
 pub use retention::RetentionConfig;
 pub(super) use rule::default_idle_for;
 pub use rule::{
@@ -73,6 +76,8 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// Bounds over all rules together.
     pub limits: GlobalLimits,
+    /// Who is told of every change of a task's state, by webhooks signed as Standard Webhooks: up to 16 receivers.
+    pub outgoing: Vec<OutgoingConfig>,
     /// The rules, in order: the first one that is selected has the delivery.
     pub rules: Vec<RuleSpec>,
     /// Files with more rules, which come after those above, in this order: a file, a folder (all its `.yaml`
@@ -93,6 +98,7 @@ impl Default for Config {
             sweep: SweepConfig::default(),
             retention: RetentionConfig::default(),
             limits: GlobalLimits::default(),
+            outgoing: Vec::new(),
             rules: Vec::new(),
             rules_from: OneOrMany::default(),
         }
@@ -115,6 +121,11 @@ impl Config {
             let path = Path::of(&["sources", name, "secrets"]);
             secrets.extend(source.secrets_mut().iter_mut().enumerate().map(|(nth, key)| (path.index(nth), key)));
         }
+        let outgoing = Path::of(&["outgoing"]);
+        for (nth, receiver) in self.outgoing.iter_mut().enumerate() {
+            let path = outgoing.index(nth).key("secrets");
+            secrets.extend(receiver.secrets.0.iter_mut().enumerate().map(|(nth, key)| (path.index(nth), key)));
+        }
         secrets
     }
 
@@ -130,6 +141,7 @@ impl Config {
         for (name, source) in &self.sources {
             source.check(document, &Path::of(&["sources", name]), found);
         }
+        outgoing::check(&self.outgoing, self.tasks.lease, document, found);
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) const HOOK_SECRET: &str = "a secret for stories only, canary-hook-1c"
 pub(crate) const OLD_SECRET: &str = "the secret before this one, canary-hook-0c";
 /// A key of Standard Webhooks for stories.
 pub(crate) const SIGNING_KEY: &str = "whsec_c3RvcmllcyBvbmx5LCBjYW5hcnkga2V5IDFk";
+/// The one before it.
+pub(crate) const OLD_SIGNING_KEY: &str = "whsec_c3RvcmllcyBvbmx5LCBjYW5hcnkga2V5IDBk";
 /// The App that [`World::with_app`] installs.
 pub(crate) const APP_ID: i64 = 12345;
 const APP_KEY: &str = include_str!("../../fixtures/test-only-github-app-pkcs8.pem");
@@ -132,7 +134,15 @@ impl World {
 
     /// A world as `setup` says.
     pub(crate) async fn of(setup: Setup<'_>) -> Self {
-        super::canary::listen(&[HOOK_SECRET, OLD_SECRET, SIGNING_KEY, MONA_TOKEN, OTTO_TOKEN, &"0f".repeat(32)]);
+        super::canary::listen(&[
+            HOOK_SECRET,
+            OLD_SECRET,
+            SIGNING_KEY,
+            OLD_SIGNING_KEY,
+            MONA_TOKEN,
+            OTTO_TOKEN,
+            &"0f".repeat(32),
+        ]);
         let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let ground = Ground { clock: clock.clone(), chance: Arc::new(SystemChance) };
         let mut config = SandboxConfig::new(ground.clone());
@@ -351,7 +361,12 @@ pub(crate) async fn open_store(url: &str) -> Store {
 pub(crate) fn configuration(rules: &str) -> Loaded {
     let source = "sources:\n  github: { type: github, secrets: \"${HOOK_SECRET}\" }\n";
     let text = if rules.contains("sources:\n") { rules.to_owned() } else { format!("{source}{rules}") };
-    let env = [("HOOK_SECRET", HOOK_SECRET), ("OLD_SECRET", OLD_SECRET), ("SIGNING_KEY", SIGNING_KEY)];
+    let env = [
+        ("HOOK_SECRET", HOOK_SECRET),
+        ("OLD_SECRET", OLD_SECRET),
+        ("SIGNING_KEY", SIGNING_KEY),
+        ("OLD_SIGNING_KEY", OLD_SIGNING_KEY),
+    ];
     let reader = Reader::fixed(&env, &[("/etc/taskbridge.yaml", &text)]);
     load(std::path::Path::new("/etc/taskbridge.yaml"), &reader).unwrap_or_else(|faults| panic!("{faults}\n{text}"))
 }
