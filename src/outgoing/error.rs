@@ -1,4 +1,5 @@
-//! What a message can meet on its way. The words go into the admin API and the log, and hold no address.
+//! What a message can meet on its way. The words go into the admin API and the log, and hold of an
+//! address no more than the name of a host.
 
 use std::time::Duration;
 

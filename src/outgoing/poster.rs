@@ -135,7 +135,7 @@ async fn taken(mut answer: Response) -> Result<(), PostError> {
     outcome
 }
 
-/// The innermost cause, which says most and holds no address.
+/// The innermost cause, which says most, and of an address no more than the name of a host.
 fn cause(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;

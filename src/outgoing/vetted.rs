@@ -75,7 +75,6 @@ pub(super) fn is_guarded(error: &reqwest::Error) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the line says where")]
 mod tests {
     use std::sync::Mutex;
     use std::time::Duration;

@@ -43,8 +43,11 @@ async fn deliver(world: &World, lane: usize) {
 }
 
 async fn messages(world: &World) -> Vec<Report> {
-    let reports = world.bridge.store.reports_of_task(world.task().await.id).await.unwrap();
-    reports.into_iter().filter(|report| report.kind == ReportKind::Outgoing).collect()
+    let mut reports = world.bridge.store.reports_of_task(world.task().await.id).await.unwrap();
+    reports.retain(|report| report.kind == ReportKind::Outgoing);
+    // Ids of one millisecond have no order.
+    reports.sort_by_key(|report| report.seq);
+    reports
 }
 
 fn steps(heard: &[Heard]) -> Vec<(String, String)> {

@@ -51,7 +51,11 @@ fn what_cannot_be_right_is_refused_in_its_place() {
     for (secrets, wanted) in [
         ("'${PUBLIC}'", "a public key signs nothing"),
         ("'${GITHUB_WEBHOOK_SECRET}'", "begins with `whsec_`"),
-        ("[]", "wanted 1 to 8 secrets"),
+        ("[]", "the list is empty"),
+        (
+            "['${KEY}', '${KEY}', '${KEY}', '${KEY}', '${KEY}', '${KEY}', '${KEY}', '${KEY}', '${KEY}']",
+            "1 to 8 secrets",
+        ),
         ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "does not stand in this file"),
     ] {
         let faults = read(&format!("  - {{ name: b, url: 'https://b.example', secrets: {secrets} }}\n"));
