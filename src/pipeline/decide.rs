@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
+use super::over_limit::{CountedAs, over_limit};
 use super::people::still_without_token;
 use super::transition::{made, note, react, take_step, tell};
 use super::{Bridge, StepError};
-use crate::domain::rule::{Bound, Limits, OnceThen};
+use crate::domain::rule::{Limits, OnceThen};
 use crate::domain::task::{State, Step};
 use crate::fail_point::{Point, reach};
 use crate::ids::{ReportId, TaskId};
 use crate::store::decisions::{Finished, NewDecision, Verdict};
 use crate::store::reports::{NewReport, ReportKind};
 use crate::store::tasks::Hold;
-use crate::store::tasks::count::Counted;
 use crate::store::tasks::make::NewTask;
 use crate::store::unlabels::Labelling;
 use crate::store::{Lease, Moment, StoreError, Tx};
@@ -163,7 +163,7 @@ async fn make(bridge: &Bridge, tx: &mut Tx, plan: &Plan) -> Result<NewDecision, 
     if let Some(refused) = once_per(bridge, tx, plan, &mut new, now).await? {
         return Ok(decision(Verdict::Refused, refused.0, &refused.1, None));
     }
-    if let Some((cause, saw)) = over_limit(bridge, tx, plan, now).await? {
+    if let Some((cause, saw)) = over_limit(bridge, tx, &plan.limits, &counted_as(&plan.task), now).await? {
         return Ok(decision(Verdict::Refused, cause, &saw, None));
     }
     if new.hold == Some(Hold::Token) && !still_without_token(bridge, tx, new.person_id).await? {
@@ -254,63 +254,15 @@ async fn once_per(
     }
 }
 
-/// The first limit that is reached, with what was counted.
-async fn over_limit(
-    bridge: &Bridge,
-    tx: &mut Tx,
-    plan: &Plan,
-    now: Moment,
-) -> Result<Option<(String, String)>, StepError> {
-    let task = &plan.task;
-    let repo = format!("{}/{}", task.repo_owner, task.repo_name);
-    let global = &bridge.settings.limits;
-    let checks: [(&str, &Bound, Counted<'_>, &str); 5] = [
-        ("the limit per_rule", &plan.limits.per_rule, Counted::Rule(&task.rule), &task.rule),
-        ("the limit per_repo", &plan.limits.per_repo, Counted::RuleInRepo(&task.rule, task.repo_id), &repo),
-        (
-            "the limit per_person",
-            &plan.limits.per_person,
-            Counted::RuleAsPerson(&task.rule, task.person_id),
-            &task.person_login,
-        ),
-        ("the overall limit per_repo", &global.per_repo, Counted::Repo(task.repo_id), &repo),
-        ("the overall limit per_person", &global.per_person, Counted::Person(task.person_id), &task.person_login),
-    ];
-    for (name, bound, counted, of) in checks {
-        if let Some(most) = bound.live {
-            let live = tx.live_tasks(counted).await?;
-            if live >= i64::from(most) {
-                let cause =
-                    format!("{name}.live is {most} for {of}, and as many tasks have not ended; try again when one has");
-                return Ok(Some((cause, format!("{live} live"))));
-            }
-        }
-        if let Some(window) = &bound.started {
-            let within = TimeDelta::from_std(window.within).unwrap_or(TimeDelta::MAX);
-            let since = now.checked_sub_signed(within).unwrap_or(Moment::UNIX_EPOCH);
-            let (count, oldest) = tx.tasks_since(counted, since).await?;
-            if count >= i64::from(window.count) {
-                let free = oldest.and_then(|oldest| oldest.checked_add_signed(within));
-                let when = free.map(|at| format!(" after {}", at.format("%Y-%m-%d %H:%M UTC"))).unwrap_or_default();
-                let cause = format!(
-                    "{name}.started is {} within {} for {of}, and as many were made; try again{when}",
-                    window.count,
-                    words(window.within)
-                );
-                return Ok(Some((cause, format!("{count} made"))));
-            }
-        }
-    }
-    Ok(None)
-}
-
-fn words(duration: std::time::Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        s if s > 0 && s.is_multiple_of(86_400) => format!("{} d", s / 86_400),
-        s if s > 0 && s.is_multiple_of(3600) => format!("{} h", s / 3600),
-        s if s > 0 && s.is_multiple_of(60) => format!("{} min", s / 60),
-        s => format!("{s} s"),
+/// What a task that is to be made counts as.
+fn counted_as(task: &NewTask) -> CountedAs<'_> {
+    CountedAs {
+        rule: &task.rule,
+        repo_id: task.repo_id,
+        repo: format!("{}/{}", task.repo_owner, task.repo_name),
+        person_id: task.person_id,
+        person: &task.person_login,
+        made_at: None,
     }
 }
 

@@ -24,6 +24,7 @@ pub mod match_rules;
 pub mod observe;
 /// Telling receivers of webhooks.
 pub mod outgoing;
+mod over_limit;
 /// People: adding, removing, whose token.
 pub mod people;
 /// From a verified request to a committed row.

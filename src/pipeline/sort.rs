@@ -66,6 +66,8 @@ pub fn at_once(bridge: &Bridge, live: &Live, verified: &Verified) -> Option<End>
 pub(in crate::pipeline) enum Said {
     Nothing,
     Command(Command),
+    /// What waits there for approval may go on, or the task of this id.
+    Approve(Option<String>),
     /// Help was asked for, or the command is wrong: what to answer.
     Answer(String),
 }
@@ -164,6 +166,7 @@ pub(in crate::pipeline) fn said(event: &Event, source: &super::bridge::LiveSourc
     match command::parse(&comment.body, &source.grammar) {
         Parsed::None => Said::Nothing,
         Parsed::Command(command) => Said::Command(command),
+        Parsed::Approve(named) => Said::Approve(named),
         Parsed::Help => Said::Answer(command::help_text(&source.grammar)),
         Parsed::Bad { message } => Said::Answer(message),
     }

@@ -232,6 +232,7 @@ async fn queries_that_run_in_loops_do_not_scan_what_grows() {
         ("watched", vec!["7", now]),
         ("tasks_whose_turn_it_is", vec![now]),
         ("tasks_held_for_token", vec!["7"]),
+        ("tasks_held_for_approval", vec!["7", "7"]),
         ("tasks_by_remote", vec!["'github.com'", "ARRAY['remote8', 'remote9']"]),
         ("task_on_branch", vec!["7", "'branch-7'"]),
         ("unstarted_by_label", vec!["7", "7", "'fix'", now, lease]),

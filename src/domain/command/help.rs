@@ -18,6 +18,7 @@ pub fn help_text(grammar: &Grammar) -> String {
     if grammar.names.is_empty() && !grammar.free_text {
         text = String::from("No rule takes commands here.\n\n");
     }
+    let _ = writeln!(text, "- `{prefix} approve`: what waits here for approval may go on");
     let _ = writeln!(text, "- `{prefix} help`");
     text.push_str(
         "\nOptions stand before the text: `--model NAME`, `--base BRANCH`, `--agent NAME`, `--pr` or `--no-pr`. \

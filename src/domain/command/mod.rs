@@ -57,6 +57,8 @@ pub enum Parsed {
     None,
     /// A command.
     Command(Command),
+    /// What waits there for approval may go on: the task of this id, or all.
+    Approve(Option<String>),
     /// A wish to know what can be written here: see [`help_text`].
     Help,
     /// Something that was meant for us but cannot be done.
@@ -81,7 +83,11 @@ fn read(line: &str, below: &str, grammar: &Grammar) -> Result<Parsed, String> {
     let mut name = None;
     if !options.ended {
         if let Some(word) = reserved_use(rest, grammar) {
-            return if word == "help" { Ok(Parsed::Help) } else { Err(not_here(word, grammar)) };
+            return match word {
+                "help" => Ok(Parsed::Help),
+                "approve" => Ok(Parsed::Approve(rest.split_whitespace().nth(1).map(str::to_owned))),
+                _ => Err(not_here(word, grammar)),
+            };
         }
         let first = first_word(rest);
         name = grammar.names.iter().find(|name| !first.is_empty() && name.eq_ignore_ascii_case(first));

@@ -4,6 +4,7 @@
 
 use super::super::sort::{Said, describe, is_thread_event, nobody_listens};
 use super::Concern;
+use super::approve::approve;
 use super::plan::{self, Gate};
 use super::waited_enough;
 use crate::domain::event::{Account, Event};
@@ -50,6 +51,9 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
     let touched = touch_tasks(bridge, concern).await?;
     if let Said::Answer(text) = &concern.heard.said {
         return answer(bridge, concern, settled, text).await;
+    }
+    if let Said::Approve(named) = &concern.heard.said {
+        return approve(bridge, concern, settled, named.as_deref()).await;
     }
     let command = match &concern.heard.said {
         Said::Command(command) => Some(command),
@@ -239,7 +243,7 @@ pub(super) fn actor_and_repo(event: &Event) -> Option<(&Account, RepoPath)> {
     Some((actor, RepoPath::new(&repo.owner, &repo.name).ok()?))
 }
 
-fn notice(bridge: &Bridge, concern: &Concern, what: &str, content: String) -> Option<Notice> {
+pub(super) fn notice(bridge: &Bridge, concern: &Concern, what: &str, content: String) -> Option<Notice> {
     let event = &concern.heard.event;
     let (repo, number) = (event.repo.as_ref()?, event.subject.as_ref()?.number?);
     let [wish, _] = intent::keys(what, event, &concern.delivery.sender_id);
