@@ -199,6 +199,6 @@ async fn reload(bridge: &Bridge, config: &Path) {
     bridge.swap(live);
     tracing::info!(
         version,
-        "rules, sources and receivers were reloaded; other sections take effect with the next start"
+        "rules and sources were reloaded, and receivers with them; other sections take effect with the next start"
     );
 }
