@@ -27,6 +27,8 @@ pub mod domain;
 pub mod github;
 /// Doors: webhooks, admin REST, health.
 pub mod http;
+/// The other outside: receivers of webhooks about tasks.
+pub mod outgoing;
 /// The story of a webhook, a step a file.
 pub mod pipeline;
 /// A simulated GitHub with faults on demand, for the demo, for trial and for tests.

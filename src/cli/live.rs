@@ -1,10 +1,13 @@
-//! The part of the configuration that is swapped by a reload: rules and sources.
+//! The part of the configuration that is swapped by a reload: rules, sources and receivers.
 
 use std::collections::BTreeMap;
 
 use crate::chat::slack::Slack;
-use crate::config::{ChannelSpec, Loaded, SlackSource as SlackConfig, SourceConfig};
+use crate::config::{ChannelSpec, Loaded, OutgoingConfig, SlackSource as SlackConfig, SourceConfig};
 use crate::domain::command::{Grammar, OwnWord};
+use crate::domain::outgoing::Choice;
+use crate::domain::signing_key::SigningKey;
+use crate::outgoing::Receiver;
 use crate::pipeline::Live;
 use crate::pipeline::bridge::{ChannelUsual, ChatSide, LiveSource};
 use crate::sources::Source;
@@ -15,7 +18,7 @@ use crate::sources::senders::{
 };
 use crate::sources::slack::SlackSource;
 
-/// Rules and sources of a loaded configuration; ids in GitHub's payloads belong to `host`.
+/// Rules, sources and receivers of a loaded configuration; ids in GitHub's payloads belong to `host`.
 #[must_use]
 pub fn live_of(loaded: &Loaded, host: &str) -> Live {
     let free_text = !loaded.rules.candidates("", "", "", None, Some("")).is_empty()
@@ -37,7 +40,27 @@ pub fn live_of(loaded: &Loaded, host: &str) -> Live {
         };
         sources.insert(name.clone(), live);
     }
-    Live { rules: loaded.rules.clone(), sources }
+    let outgoing = loaded.config.outgoing.iter().map(receiver_of).collect();
+    Live { rules: loaded.rules.clone(), sources, outgoing }
+}
+
+/// One configured receiver.
+fn receiver_of(config: &OutgoingConfig) -> Receiver {
+    let shared = |key| match key {
+        SigningKey::Shared(key) => Some(key),
+        SigningKey::Public(_) => None,
+    };
+    Receiver {
+        name: config.name.to_string(),
+        choice: Choice {
+            states: config.states.to_vec(),
+            rules: config.rules.iter().map(|name| name.to_string()).collect(),
+        },
+        url: reqwest::Url::clone(&config.url),
+        keys: described::signing_keys(&config.secrets).into_iter().filter_map(shared).collect(),
+        allow_private: config.allow_private,
+        timeout: config.timeout.into(),
+    }
 }
 
 /// One configured sender.

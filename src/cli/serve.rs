@@ -197,5 +197,8 @@ async fn reload(bridge: &Bridge, config: &Path) {
         return;
     }
     bridge.swap(live);
-    tracing::info!(version, "rules and sources were reloaded; other sections take effect with the next start");
+    tracing::info!(
+        version,
+        "rules and sources were reloaded, and receivers with them; other sections take effect with the next start"
+    );
 }

@@ -44,6 +44,7 @@ pub(super) fn rule(written: &Written<'_>, found: &mut Findings) -> Option<Rule> 
         once_per: if let Some(once_per) = once_per { Some(once_per?) } else { None },
         limits: spec.limits.bounds(),
         untrusted: spec.untrusted,
+        hold: spec.hold,
         report,
         proceed: spec.proceed,
     })

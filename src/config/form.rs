@@ -25,6 +25,7 @@ pub(super) fn reader(format: &str) -> Option<Judge> {
         "slash" => |text| SlashName::read(text).map(drop),
         "run-as" => |text| RunAsText::read(text).map(drop),
         "web-url" => |text| WebUrl::read(text).map(drop),
+        "receiver-url" => |text| ReceiverUrl::read(text).map(drop),
         "listen" => |text| Listen::read(text).map(drop),
         _ => return None,
     })
@@ -215,25 +216,31 @@ form!(
 form!(
     /// An `http` or `https` address without user, query and fragment; kept without a slash at its end.
     WebUrl(String), "web-url", "^https?://[^?#@]+$",
-    |text| {
-        let url = reqwest::Url::parse(text).map_err(|error| format!("not an address: {error}"))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err("an address starts with `https://` (or `http://`) and a host".to_owned());
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("an address here must not carry a user or password".to_owned());
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err("an address here must not have `?` or `#`".to_owned());
-        }
-        Ok(url.as_str().trim_end_matches('/').to_owned())
-    }
+    |text| web_url(text).map(|url| url.as_str().trim_end_matches('/').to_owned())
+);
+form!(
+    /// The same, kept as it is.
+    ReceiverUrl(reqwest::Url), "receiver-url", "^https?://[^?#@]+$", web_url
 );
 form!(
     /// An address and port to listen on.
     Listen(std::net::SocketAddr), "listen", "^(\\[[0-9a-fA-F:]+\\]|[0-9.]+):[0-9]{1,5}$",
     |text| text.parse().map_err(|_| "wanted an address and a port: `127.0.0.1:8080` or `[::1]:8080`".to_owned())
 );
+
+fn web_url(text: &str) -> Result<reqwest::Url, String> {
+    let url = reqwest::Url::parse(text).map_err(|error| format!("not an address: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err("an address starts with `https://` (or `http://`) and a host".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("an address here must not carry a user or password".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("an address here must not have `?` or `#`".to_owned());
+    }
+    Ok(url)
+}
 
 impl WebUrl {
     /// Whether what is sent there could be read on the way: plain `http`, and not to this machine.

@@ -17,7 +17,7 @@ use super::secret_text::{SecretFrom, SecretText};
 use super::sections::{
     Config, GithubSource, OncePerFull, OncePerSpec, OneOrMany, RuleSpec, SourceConfig, default_idle_for,
 };
-use super::{check, include, schema, together, yaml};
+use super::{check, include, schema, sections, together, yaml};
 use crate::domain::rule::{OnceThen, Rule};
 use crate::domain::rule_set::RuleSet;
 
@@ -74,6 +74,12 @@ pub fn load(path: &FilePath, reader: &Reader) -> Result<Loaded, Faults> {
     together::check(&written, sources.as_deref(), &mut found);
     if let Some(config) = &config {
         together::channels(&written, config, &main, &mut found);
+    }
+    // A rule with a fault is not read, and has been told.
+    let all_read = found.faults.iter().all(|fault| !fault.path.starts_with("rules["));
+    if let Some(config) = config.as_ref().filter(|_| all_read) {
+        let rules: Vec<&str> = written.iter().map(|rule| rule.spec.name.as_str()).collect();
+        sections::check_chosen_rules(&config.outgoing, &rules, &main, &mut found);
     }
     let rules: Vec<Rule> = written.iter().filter_map(|rule| compile::rule(rule, &mut found)).collect();
 
@@ -192,9 +198,9 @@ fn finish(config: &mut Config, main: &Document, path: &FilePath, reader: &Reader
         found.fault_with(main, &Path::of(&["sources"]), "there is no source: no webhook could come in", hint);
     }
     let folder = path.parent().unwrap_or(FilePath::new(""));
-    let of_source = |path: &Path| matches!(path.0.first(), Some(Step::Key(section)) if section == "sources");
+    let of_hooks = |path: &Path| matches!(path.0.first(), Some(Step::Key(name)) if matches!(name.as_str(), "sources" | "outgoing"));
     for (path, secret) in config.secrets() {
-        if of_source(&path) && !reader.needs_hook_secrets() {
+        if of_hooks(&path) && !reader.needs_hook_secrets() {
             continue;
         }
         secret.resolve(folder, reader, (main, &path), found);

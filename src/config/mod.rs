@@ -30,8 +30,8 @@ pub use duration::Duration;
 pub use fault::{Fault, Faults};
 pub use fingerprint::fingerprint;
 pub use form::{
-    AlertState, CommandName, EventName, HeaderText, LabelName, Listen, Login, Name, PointerText, RepoName, RunAsText,
-    SlashName, TeamName, WebUrl,
+    AlertState, CommandName, EventName, HeaderText, LabelName, Listen, Login, Name, PointerText, ReceiverUrl, RepoName,
+    RunAsText, SlashName, TeamName, WebUrl,
 };
 pub use load::{Loaded, load};
 pub use reader::{FileText, Reader};

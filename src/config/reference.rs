@@ -23,8 +23,9 @@ pub fn reference() -> String {
     let sections = root.get("properties").and_then(Value::as_object).unwrap_or(&none);
     let mut sections: Vec<(&String, &Value)> = sections.iter().collect();
     sections.sort_by_key(|(key, _)| *key);
-    let (tables, plain): (Vec<_>, Vec<_>) =
-        sections.into_iter().partition(|(key, section)| *key == "rules" || kinds(&root, section) == ["object"]);
+    let (tables, plain): (Vec<_>, Vec<_>) = sections.into_iter().partition(|(key, section)| {
+        matches!(key.as_str(), "rules" | "outgoing") || kinds(&root, section) == ["object"]
+    });
 
     out.push_str("\n## At the top\n\n");
     let mut table = Table { root: &root, out: &mut out, told: BTreeMap::new() };

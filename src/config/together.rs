@@ -135,7 +135,8 @@ fn machine_senders(rules: &[Written<'_>], sources: &[(String, &'static str)], fo
     for rule in rules {
         let heard: Vec<&(String, &str)> =
             sources.iter().filter(|(name, _)| rule.spec.sources.iter().any(|said| said == name)).collect();
-        let machines: Vec<&(String, &str)> = heard.iter().copied().filter(|(_, kind)| *kind != "github").collect();
+        let machines: Vec<&(String, &str)> =
+            heard.iter().copied().filter(|(_, kind)| !matches!(*kind, "github" | "slack")).collect();
         machine_triggers(rule, &machines, heard.len(), found);
         let Some((first, _)) = machines.first() else {
             allowed_sources(rule, sources, found);

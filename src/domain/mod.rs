@@ -18,8 +18,12 @@ pub mod hourly;
 pub mod identity;
 /// What makes two deliveries one wish.
 pub mod intent;
+/// What receivers of outgoing webhooks hear.
+pub mod outgoing;
 /// `prompt` and other templates of a rule: strict, with fuel and size limits.
 pub mod prompt;
+/// Which addresses belong to the whole internet.
+pub mod public_address;
 /// A rule: when an event matches, what it becomes, as whom, within what limits.
 pub mod rule;
 /// All rules together, with an index.

@@ -31,6 +31,8 @@ pub struct Rule {
     pub limits: Limits,
     /// What happens to text by people who could not have started the task.
     pub untrusted: Untrusted,
+    /// What a task waits for although everything allows it.
+    pub hold: Option<HoldFor>,
     /// What people are told.
     pub report: Reporting,
     /// Whether rules below still see the delivery after this one was selected.
@@ -220,6 +222,14 @@ pub enum Untrusted {
     Strip,
     /// The task waits for approval.
     Hold,
+}
+
+/// `hold`: what a task waits for although everything allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldFor {
+    /// Somebody who may write approves it.
+    Approval,
 }
 
 /// `report`: what people are told on the issue or pull request.

@@ -17,6 +17,7 @@ use crate::domain::hourly::Hourly;
 use crate::domain::rule::Limits;
 use crate::domain::rule_set::RuleSet;
 use crate::github::Github;
+use crate::outgoing::{Poster, Receiver};
 use crate::sources::Source;
 use crate::store::Store;
 use crate::vault::Vault;
@@ -31,6 +32,8 @@ pub struct Parts {
     pub store: Store,
     /// GitHub.
     pub github: Github,
+    /// The way to receivers of webhooks.
+    pub poster: Poster,
     /// Sealing and opening of tokens.
     pub vault: Vault,
     /// Time and chance.
@@ -94,6 +97,8 @@ pub struct Live {
     pub rules: RuleSet,
     /// The senders by name.
     pub sources: BTreeMap<String, LiveSource>,
+    /// Who is told of changes.
+    pub outgoing: Vec<Receiver>,
 }
 
 /// A sender with the grammar of the commands written there.
@@ -160,6 +165,7 @@ impl Bridge {
         Self(Arc::new(Parts {
             store,
             github,
+            poster: Poster::default(),
             vault,
             ground,
             settings,

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 use super::over_limit::{CountedAs, over_limit};
 use super::people::still_without_token;
-use super::transition::{note, react, take_step, tell};
+use super::transition::{made, note, react, take_step, tell};
 use super::whisper::{Whisper, whisper};
 use super::{Bridge, StepError};
 use crate::domain::identity::Identity;
@@ -183,7 +183,7 @@ async fn make(bridge: &Bridge, tx: &mut Tx, plan: &Plan) -> Result<NewDecision, 
         // Another transaction claimed one of them between our look and now.
         return Err(StoreError::Raced.into());
     }
-    note(tx, &bridge.ground, &task, "made", &format!("made by the rule {}; {}", task.rule, plan.allowed)).await?;
+    made(tx, bridge, &task, &format!("made by the rule {}; {}", task.rule, plan.allowed)).await?;
     react(tx, &bridge.ground, &task).await?;
     tell(tx, &bridge.ground, &task).await?;
     tracing::info!(task = %task.id, rule = task.rule, person = task.person_login, state = %task.state, "a task was made");
@@ -255,7 +255,7 @@ async fn once_per(
                     // It moved between our look and the lock.
                     return Err(StoreError::Raced.into());
                 }
-                take_step(tx, &bridge.ground, &mut old, Step::Cancel, &format!("replaced by task {}", new.id)).await?;
+                take_step(tx, bridge, &mut old, Step::Cancel, &format!("replaced by task {}", new.id)).await?;
             }
             Ok(None)
         }

@@ -15,6 +15,8 @@ const BATCHES: usize = 10;
 const KEEP_REFUSALS: TimeDelta = TimeDelta::days(30);
 /// Labels taken off are remembered this long: longer than a wish may wait to be matched.
 const KEEP_UNLABELS: TimeDelta = TimeDelta::days(2);
+/// A message waits this long for a receiver that is not configured: it may be missing from one replica only, or for a while.
+const KEEP_UNHEARD: TimeDelta = TimeDelta::days(2);
 
 /// How many rows of each kind were forgotten.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,7 +27,7 @@ pub struct Forgotten {
     pub deliveries: u64,
     /// Tasks.
     pub tasks: u64,
-    /// Reports without a task, counts and rule sets.
+    /// Reports without a task, counts and rule sets; and messages to nobody, which are given up.
     pub others: u64,
 }
 
@@ -63,6 +65,7 @@ async fn forget_each(bridge: &Bridge) -> Result<Forgotten, StepError> {
     let store = &bridge.store;
     let (bodies, deliveries, tasks) =
         (before(settings.keep_bodies), before(settings.keep_deliveries), before(settings.keep_tasks));
+    let receivers: Vec<String> = bridge.live().outgoing.iter().map(|receiver| receiver.name.clone()).collect();
     let mut first_error = None;
     let mut count = |kind: &'static str, outcome: Result<u64, StoreError>| {
         outcome.unwrap_or_else(|error| {
@@ -78,6 +81,7 @@ async fn forget_each(bridge: &Bridge) -> Result<Forgotten, StepError> {
         others: count("reports", in_batches(|| store.forget_reports(deliveries, BATCH)).await)
             + count("refusals", store.forget_refusals(now - KEEP_REFUSALS).await)
             + count("sign-ins", store.forget_sign_ins(now).await)
+            + count("messages without a receiver", store.give_up_unheard(&receivers, now - KEEP_UNHEARD, BATCH).await)
             + count("unlabels", store.forget_unlabels(now - KEEP_UNLABELS).await)
             + count("rule sets", store.forget_rule_versions(deliveries, BATCH).await),
     };

@@ -26,6 +26,8 @@ pub mod links;
 pub mod match_rules;
 /// Taking in what GitHub says about a task.
 pub mod observe;
+/// Telling receivers of webhooks.
+pub mod outgoing;
 mod over_limit;
 /// People: adding, removing, whose token.
 pub mod people;

@@ -95,7 +95,7 @@ pub async fn take_in(
             }
             let words = moved_words(&task, &news, &remote.state);
             let had_ended = task.state.is_end();
-            take_step(&mut tx, ground, &mut task, Step::Observe(state), &words).await?;
+            take_step(&mut tx, bridge, &mut task, Step::Observe(state), &words).await?;
             if had_ended && !state.is_end() {
                 // Its person's rounds may have been put aside.
                 let soon = TimeDelta::from_std(bridge.settings.sweep_min).unwrap_or_default();
@@ -224,7 +224,7 @@ async fn missing(bridge: &Bridge, id: TaskId) -> Result<(), StepError> {
     } else if now.signed_duration_since(since) >= patience {
         task.look_at = Some(now + LOST_LOOK);
         let why = "GitHub has answered `not found` for a long time: it was deleted, or its repository is out of reach";
-        take_step(&mut tx, &bridge.ground, &mut task, Step::Forgotten, why).await?;
+        take_step(&mut tx, bridge, &mut task, Step::Forgotten, why).await?;
     } else {
         tx.save_task(&task).await?;
         if since == now {

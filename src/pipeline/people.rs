@@ -293,20 +293,14 @@ async fn release(bridge: &Bridge, task: TaskId) -> Result<bool, StepError> {
         made_at: Some(task.created_at),
     };
     if let Some((why, _)) = over_limit(bridge, &mut tx, &limits, &counted, bridge.ground.now()).await? {
-        take_step(
-            &mut tx,
-            &bridge.ground,
-            &mut task,
-            Step::Cancel,
-            &format!("it waited for a token, and meanwhile {why}"),
-        )
-        .await?;
+        take_step(&mut tx, bridge, &mut task, Step::Cancel, &format!("it waited for a token, and meanwhile {why}"))
+            .await?;
         tx.commit().await?;
         return Ok(true);
     }
     // Rights may have changed while it waited: they are looked up again before the start.
     task.allow_pending = true;
-    resume(&mut tx, &bridge.ground, &mut task, "a token is there again").await?;
+    resume(&mut tx, bridge, &mut task, "a token is there again").await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -101,7 +101,7 @@ pub(super) async fn adopt(
     task.looked_at = Some(now);
     task.look_at = Some(now + TimeDelta::minutes(15));
     let state = State::from_remote(&remote.state);
-    take_step(tx, &bridge.ground, task, Step::Adopt(state), text).await?;
+    take_step(tx, bridge, task, Step::Adopt(state), text).await?;
     let overlap = TimeDelta::from_std(bridge.settings.sweep_overlap).unwrap_or_default();
     let soon = TimeDelta::from_std(bridge.settings.sweep_min).unwrap_or_default();
     tx.sweep_soon(task.person_id, now - overlap, now + soon).await?;
@@ -173,7 +173,7 @@ async fn turned_down(
         _ => (Outcome::Refused, Step::Refuse),
     };
     tx.end_attempt(task.id, outcome, status, &words, now).await?;
-    take_step(tx, ground, task, step, &words).await
+    take_step(tx, bridge, task, step, &words).await
 }
 
 fn status_of(error: &CallError) -> Option<u16> {

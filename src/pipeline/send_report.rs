@@ -48,6 +48,8 @@ pub(super) async fn send(
     send_by: Instant,
 ) -> Result<Result<Told, CallError>, StepError> {
     Ok(match report.kind {
+        // Nobody takes one up on this way; it waits for its own.
+        ReportKind::Outgoing => Err(CallError::NotSent { why: "it is for a receiver, not for GitHub".into() }),
         ReportKind::Reaction => react(session, path, report).await,
         ReportKind::Notice => comment(bridge, session, path, report, &report.content, send_by).await,
         ReportKind::Comment => match task_of(bridge, report).await? {

@@ -69,7 +69,7 @@ async fn lose_sight(bridge: &Bridge, lease: Lease, task: &Task) -> Result<(), St
     task.due_at = now;
     let why = "the worker that was starting it is gone; nobody knows whether its request left";
     tx.end_attempt(task.id, Outcome::Unknown, None, why, now).await?;
-    take_step(&mut tx, &bridge.ground, &mut task, Step::LoseSight, why).await?;
+    take_step(&mut tx, bridge, &mut task, Step::LoseSight, why).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -154,7 +154,7 @@ async fn settle(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepErr
                 task.due_at = now;
                 tx.end_attempt(task.id, Outcome::Absent, None, "complete listings do not show it", now).await?;
                 let why = "complete listings past the grace do not show it: it is started once more";
-                take_step(&mut tx, &bridge.ground, &mut task, Step::Absent, why).await?;
+                take_step(&mut tx, bridge, &mut task, Step::Absent, why).await?;
             } else {
                 if !task.needs_person {
                     let why = "complete listings do not show it, and it is not started again by itself";

@@ -67,6 +67,8 @@ pub fn at_once(bridge: &Bridge, live: &Live, verified: &Verified) -> Option<End>
 pub(in crate::pipeline) enum Said {
     Nothing,
     Command(Command),
+    /// What waits there for approval may go on, or the task of this id.
+    Approve(Option<String>),
     /// Help was asked for, or the command is wrong: what to answer.
     Answer(String),
     /// In a chat: one of our own commands.
@@ -221,6 +223,7 @@ fn said_in_chat(chat: &Chat, host: &str, source: &super::bridge::LiveSource) -> 
                 Parsed::None => Said::Nothing,
                 Parsed::Command(command) => Said::Command(command),
                 Parsed::Own(own) => Said::Own(own),
+                Parsed::Approve(argument) => Said::Own(Own { word: OwnWord::Approve, argument }),
                 Parsed::Help => Said::Help,
                 Parsed::Bad { message } => Said::Answer(message),
             }
@@ -240,6 +243,7 @@ pub(in crate::pipeline) fn said(event: &Event, source: &super::bridge::LiveSourc
         Parsed::None => Said::Nothing,
         Parsed::Command(command) => Said::Command(command),
         Parsed::Own(own) => Said::Answer(format!("`{}` is for chats", own.word.as_str())),
+        Parsed::Approve(named) => Said::Approve(named),
         Parsed::Help => Said::Answer(command::help_text(&source.grammar)),
         Parsed::Bad { message } => Said::Answer(message),
     }

@@ -68,7 +68,7 @@ pub async fn resume_batch(bridge: &Bridge) -> Result<usize, StepError> {
         let Some(mut task) = tx.lock_task(id).await? else { continue };
         if task.state == State::Held && task.hold == Some(Hold::Turn) {
             task.due_at = now;
-            take_step(&mut tx, &bridge.ground, &mut task, Step::Resume, "its turn has come").await?;
+            take_step(&mut tx, bridge, &mut task, Step::Resume, "its turn has come").await?;
             tx.commit().await?;
             taken += 1;
         }
@@ -161,7 +161,7 @@ async fn begin(bridge: &Bridge, lease: Lease, task: &Task) -> Result<bool, StepE
     tx.begin_attempt(AttemptId::new(&bridge.ground), task.id, task.attempt_count, task.person_id, now).await?;
     tx.renew_lease(&mut task, lease).await?;
     let words = format!("attempt {}", task.attempt_count);
-    take_step(&mut tx, &bridge.ground, &mut task, Step::Begin, &words).await?;
+    take_step(&mut tx, bridge, &mut task, Step::Begin, &words).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -204,7 +204,7 @@ async fn allowed_now(bridge: &Bridge, lease: Lease, task: &Task) -> Result<bool,
         May::No { needs, saw, .. } => {
             task.release();
             let why = format!("allow: @{} needs {needs} ({saw})", task.actor_login);
-            take_step(&mut tx, &bridge.ground, &mut task, Step::Refuse, &why).await?;
+            take_step(&mut tx, bridge, &mut task, Step::Refuse, &why).await?;
         }
         May::Later(Later { why, .. }) | May::NoReader(why) => {
             task.release();
@@ -232,7 +232,7 @@ async fn hold(bridge: &Bridge, lease: Lease, task: &Task, why: &str, unless_give
         return Ok(());
     }
     task.hold = Some(Hold::Token);
-    take_step(&mut tx, &bridge.ground, &mut task, Step::Hold, why).await?;
+    take_step(&mut tx, bridge, &mut task, Step::Hold, why).await?;
     tx.commit().await?;
     Ok(())
 }

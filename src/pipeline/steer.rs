@@ -1,6 +1,7 @@
 //! What operators and people may do to a task or delivery. It is the same for every door.
 
-use super::transition::{lock_in_line, resume, take_step};
+use super::over_limit::{CountedAs, over_limit};
+use super::transition::{lock_in_line, made, resume, take_step, tell};
 use super::{Bridge, StepError};
 use crate::domain::task::{IllegalStep, State, Step};
 use crate::domain::trust::Marker;
@@ -67,7 +68,7 @@ pub async fn cancel(bridge: &Bridge, id: TaskId, by: &str) -> Result<Task, Steer
         return Err(conflict(message, task.remote_url));
     }
     task.release();
-    take_step(&mut tx, &bridge.ground, &mut task, Step::Cancel, &format!("cancelled before the start by {by}")).await?;
+    take_step(&mut tx, bridge, &mut task, Step::Cancel, &format!("cancelled before the start by {by}")).await?;
     tx.commit().await?;
     bridge.wake.tell();
     bridge.wake.tasks.notify_one();
@@ -94,7 +95,7 @@ pub async fn cancel_by_label(bridge: &Bridge, off: Labelling<'_>, by: &str) -> R
         }
         task.release();
         let why = format!("the label `{}` was taken off by @{by} before the start", off.label);
-        take_step(&mut tx, &bridge.ground, &mut task, Step::Cancel, &why).await?;
+        take_step(&mut tx, bridge, &mut task, Step::Cancel, &why).await?;
         tx.commit().await?;
         cancelled += 1;
     }
@@ -120,14 +121,14 @@ pub async fn retry(bridge: &Bridge, id: TaskId, by: &str, known_absent: bool) ->
     }
     let retried = match task.state {
         State::StartFailed => {
-            take_step(&mut tx, ground, &mut task, Step::Retry, &format!("tried again by {by}")).await?;
+            take_step(&mut tx, bridge, &mut task, Step::Retry, &format!("tried again by {by}")).await?;
             task
         }
         State::Uncertain if known_absent => {
             task.release();
             task.uncertain_since = None;
             task.restarts = task.restarts.saturating_add(1);
-            take_step(&mut tx, ground, &mut task, Step::Absent, &format!("{by} says that GitHub does not have it"))
+            take_step(&mut tx, bridge, &mut task, Step::Absent, &format!("{by} says that GitHub does not have it"))
                 .await?;
             task
         }
@@ -173,24 +174,42 @@ async fn again(bridge: &Bridge, tx: &mut Tx, ended: &Task, by: &str) -> Result<T
     let marker = Marker::from_bytes(bridge.ground.bytes()).into();
     let new = NewTask::again(ended, TaskId::new(&bridge.ground), marker);
     let task = tx.make_task(&new, bridge.ground.now()).await?;
-    super::transition::note(tx, &bridge.ground, &task, "made", &format!("made by {by} to repeat task {}", ended.id))
-        .await?;
-    super::transition::tell(tx, &bridge.ground, &task).await?;
+    made(tx, bridge, &task, &format!("made by {by} to repeat task {}", ended.id)).await?;
+    tell(tx, &bridge.ground, &task).await?;
     Ok(task)
 }
 
 /// Lets a task go on that waits for approval.
 ///
 /// # Errors
-/// [`SteerError::Conflict`] when it does not wait for that.
+/// [`SteerError::Conflict`] when it does not wait for that, or a limit is reached: then it goes on waiting.
 pub async fn approve(bridge: &Bridge, id: TaskId, by: &str) -> Result<Task, SteerError> {
     let mut tx = bridge.store.begin().await?;
+    let seen = bridge.store.task(id).await?.ok_or(SteerError::NotFound)?;
+    // What is counted must not change meanwhile; in the order in which everybody takes these.
+    let counted =
+        [format!("person:{}", seen.person_id), format!("repo:{}", seen.repo_id), format!("rule:{}", seen.rule)];
+    tx.alone_with_all(&counted).await?;
     let mut task = lock_in_line(bridge, &mut tx, id).await?.ok_or(SteerError::NotFound)?;
     if task.state != State::Held || task.hold != Some(Hold::Approval) {
         return Err(conflict(format!("the task is {} and does not wait for approval", task.state), task.remote_url));
     }
+    let limits = bridge.live().rules.by_name(&task.rule).map(|rule| rule.limits.clone()).unwrap_or_default();
+    let counted = CountedAs {
+        rule: &task.rule,
+        repo_id: task.repo_id,
+        repo: task.repo_full_name(),
+        person_id: task.person_id,
+        person: &task.person_login,
+        made_at: Some(task.created_at),
+    };
+    if let Some((why, _)) = over_limit(bridge, &mut tx, &limits, &counted, bridge.ground.now()).await? {
+        return Err(conflict(why, None));
+    }
     task.unapproved = false;
-    resume(&mut tx, &bridge.ground, &mut task, &format!("approved by {by}")).await?;
+    // Rights may have changed while it waited: those of the one who asked are looked up again before the start.
+    task.allow_pending |= task.actor_id.is_some();
+    resume(&mut tx, bridge, &mut task, &format!("approved by {by}")).await?;
     tx.commit().await?;
     bridge.wake.tasks.notify_one();
     bridge.wake.tell();

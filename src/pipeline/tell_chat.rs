@@ -125,7 +125,11 @@ impl Telling<'_> {
             ReportKind::Chat => self.living().await,
             ReportKind::Mention => self.mention().await,
             ReportKind::Whisper => self.whisper().await,
-            ReportKind::Comment | ReportKind::Notice | ReportKind::Reaction | ReportKind::Labels => Ok(Ok(None)),
+            ReportKind::Comment
+            | ReportKind::Notice
+            | ReportKind::Reaction
+            | ReportKind::Labels
+            | ReportKind::Outgoing => Ok(Ok(None)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The one place where a task changes its state: the state, the timeline entry and the reports that tell
 //! of it are one transaction.
 
+use super::outgoing::send_out;
 use super::{Bridge, StepError};
 use crate::clock::Ground;
 use crate::domain::chat::Place;
@@ -21,11 +22,12 @@ use crate::store::tasks::{Hold, Task};
 /// transaction is to be repeated.
 pub async fn take_step(
     tx: &mut Tx,
-    ground: &Ground,
+    bridge: &Bridge,
     task: &mut Task,
     step: Step,
     reason: &str,
 ) -> Result<(), StepError> {
+    let ground = &bridge.ground;
     let from = task.state;
     let to = from.after(step)?;
     let now = ground.now();
@@ -50,7 +52,19 @@ pub async fn take_step(
         text: reason.to_owned(),
     };
     tx.add_to_timeline(crate::ids::uuid_v7(ground), task.id, &entry).await?;
+    if from != to {
+        send_out(tx, bridge, task, Some(from)).await?;
+    }
     tell(tx, ground, task).await
+}
+
+/// Writes down that a task was made, and how, and lets receivers hear of it.
+///
+/// # Errors
+/// [`StepError::Store`]: repeat the transaction.
+pub async fn made(tx: &mut Tx, bridge: &Bridge, task: &Task, how: &str) -> Result<(), StepError> {
+    note(tx, &bridge.ground, task, "made", how).await?;
+    send_out(tx, bridge, task, None).await
 }
 
 /// Locks a task whose `once_per` key will be looked at: first its rule, then its row, as everybody does who
@@ -71,7 +85,8 @@ pub async fn lock_in_line(bridge: &Bridge, tx: &mut Tx, id: TaskId) -> Result<Op
 ///
 /// # Errors
 /// As [`take_step`].
-pub async fn resume(tx: &mut Tx, ground: &Ground, task: &mut Task, reason: &str) -> Result<(), StepError> {
+pub async fn resume(tx: &mut Tx, bridge: &Bridge, task: &mut Task, reason: &str) -> Result<(), StepError> {
+    let ground = &bridge.ground;
     let now = ground.now();
     task.due_at = now;
     let in_front = match &task.once_key {
@@ -80,7 +95,7 @@ pub async fn resume(tx: &mut Tx, ground: &Ground, task: &mut Task, reason: &str)
     };
     // The first sign of life, if nobody could give it while the task was held.
     react(tx, ground, task).await?;
-    let Some(first) = in_front else { return take_step(tx, ground, task, Step::Resume, reason).await };
+    let Some(first) = in_front else { return take_step(tx, bridge, task, Step::Resume, reason).await };
     task.hold = Some(Hold::Turn);
     task.reason = format!("waits until task {} has ended", first.id);
     task.changed_at = now;

@@ -36,6 +36,8 @@ pub(crate) mod in_time;
 mod lent;
 /// Chat accounts and the people they are bound to.
 pub mod links;
+/// The part of the outbox that goes to receivers of webhooks.
+pub mod outgoing;
 /// What is paused.
 pub mod pauses;
 /// People and their sealed tokens.

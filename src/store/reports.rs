@@ -23,6 +23,8 @@ pub enum ReportKind {
     Mention,
     /// A message in a chat that one account alone sees.
     Whisper,
+    /// A webhook to a receiver (`super::outgoing`).
+    Outgoing,
 }
 
 /// A report to be made, or to be told anew. [`Report`] cannot hold this: a checked statement fills flat rows.
@@ -76,6 +78,8 @@ pub struct Report {
     pub lease_until: Option<Moment>,
     pub chat: Option<sqlx::types::Json<Place>>,
     pub external_ref: Option<String>,
+    pub receiver: Option<String>,
+    pub seq: Option<i64>,
 }
 
 impl Tx {
@@ -128,7 +132,7 @@ impl Store {
             "/* claim_reports: picks first, then locks; counts the try before the work */
             WITH next AS MATERIALIZED (
                 SELECT DISTINCT ON (person_id, lower(repo_owner)) id, due_at FROM reports
-                WHERE state = 'pending' AND chat IS NULL AND due_at <= $1
+                WHERE state = 'pending' AND kind <> 'outgoing' AND chat IS NULL AND due_at <= $1
                   AND (lease_until IS NULL OR lease_until < clock_timestamp())
                 ORDER BY person_id, lower(repo_owner), due_at, id
             ), due AS MATERIALIZED (

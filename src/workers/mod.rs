@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::pipeline::{
-    Bridge, Settings, forget, match_rules, refresh, report, settle_uncertain, start_task, sweep_tasks, tell_chat,
+    Bridge, Settings, forget, match_rules, outgoing, refresh, report, settle_uncertain, start_task, sweep_tasks,
+    tell_chat,
 };
 use driver::{Pace, run};
 
@@ -64,6 +65,13 @@ impl Workers {
             let step = || report_batch(b.clone());
             run(pace("report", 500), b.ground.clone(), stop, Some(&b.wake.reports), step).await;
         });
+        // Each receiver alone, so that a slow one delays no other.
+        for lane in 0..outgoing::LANES {
+            workers.add(bridge, move |b, stop| async move {
+                let step = || outgoing_batch(b.clone(), lane);
+                run(pace("outgoing", 1000), b.ground.clone(), stop, None, step).await;
+            });
+        }
         workers.add(bridge, |b, stop| async move {
             let step = || refresh_batch(b.clone());
             run(pace("refresh", 5000), b.ground.clone(), stop, None, step).await;
@@ -139,6 +147,10 @@ async fn refresh_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepErr
 
 async fn tell_chat_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
     tell_chat::tell_chat_batch(&bridge).await
+}
+
+async fn outgoing_batch(bridge: Bridge, lane: usize) -> Result<usize, crate::pipeline::StepError> {
+    outgoing::send_batch(&bridge, lane).await
 }
 
 /// Goes on at once only while there is more than one run may delete.

@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 13] = [
     &["config"],
     &["vault"],
     &["store"],
-    &["chat", "github"],
+    &["chat", "github", "outgoing"],
     &["sources"],
     &["pipeline"],
     &["workers"],

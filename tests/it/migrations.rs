@@ -171,7 +171,7 @@ const TIME_ORDERED: &str = "CREATE FUNCTION id_of(n bigint) RETURNS uuid LANGUAG
     (lpad(to_hex(1767225600000 + n * 60000), 12, '0') || '70008' || lpad(to_hex(n), 15, '0'))::uuid";
 
 /// Some thousands of rows as an installation has them after a while: nearly all of them done.
-const FILL: [&str; 7] = [
+const FILL: [&str; 8] = [
     TIME_ORDERED,
     "INSERT INTO rule_versions SELECT 'v' || n, '[]', '2026-01-01'::timestamptz + n * interval '1 day'
      FROM generate_series(1, 50) n",
@@ -203,6 +203,11 @@ const FILL: [&str; 7] = [
      SELECT id_of(n), CASE WHEN n % 10 > 0 THEN id_of(n) END, 'comment', 'c' || n, n % 300, 'acme', 'r', n, n % 200 + 1,
             CASE WHEN n % 300 = 0 THEN 'pending' ELSE 'sent' END, '2026-01-01', '2026-01-01'
      FROM generate_series(1, 20000) n",
+    "INSERT INTO reports (id, task_id, kind, dedupe, repo_id, repo_owner, repo_name, subject_number, receiver, seq, state,
+                          made_at, due_at)
+     SELECT id_of(n + 20000), id_of(n / 4), 'outgoing', 'o' || n, 5, 'acme', 'r', n, 'board', n % 4,
+            CASE WHEN n % 300 = 0 THEN 'pending' ELSE 'sent' END, '2026-01-01', '2026-01-01'
+     FROM generate_series(4, 20000) n",
     "INSERT INTO sweeps (person_id, watermark, due_at)
      SELECT n, '2026-01-01', '2026-01-01' FROM generate_series(1, 200) n",
 ];
@@ -220,9 +225,14 @@ async fn queries_that_run_in_loops_do_not_scan_what_grows() {
         ("idle_sweeps", vec![now, now, limit]),
         ("claim_sweeps", vec![now, now, limit, lease, ms]),
         ("claim_reports", vec![now, limit, lease, ms]),
+        ("claim_outgoing", vec!["'board'", now, limit, lease, ms]),
+        ("outgoing_sent", vec![lease, lease, now]),
+        ("postpone_outgoing", vec![lease, lease, now, "'why'", now]),
+        ("give_up_unheard", vec!["ARRAY['board']", now, limit]),
         ("watched", vec!["7", now]),
         ("tasks_whose_turn_it_is", vec![now]),
         ("tasks_held_for_token", vec!["7"]),
+        ("tasks_held_for_approval", vec!["7", "7"]),
         ("tasks_by_remote", vec!["'github.com'", "ARRAY['remote8', 'remote9']"]),
         ("task_on_branch", vec!["7", "'branch-7'"]),
         ("unstarted_by_label", vec!["7", "7", "'fix'", now, lease]),

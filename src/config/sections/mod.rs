@@ -4,6 +4,7 @@
 mod database;
 mod github;
 mod limits;
+mod outgoing;
 mod retention;
 mod rule;
 mod senders;
@@ -22,6 +23,8 @@ use serde::{Deserialize, Serialize};
 pub use database::DatabaseConfig;
 pub use github::{AppConfig, GithubConfig, SignInConfig};
 pub use limits::{BoundSpec, GlobalLimits, LimitsSpec, WindowSpec};
+pub use outgoing::OutgoingConfig;
+pub(super) use outgoing::check_chosen_rules;
 pub use retention::RetentionConfig;
 pub(super) use rule::default_idle_for;
 pub use rule::{
@@ -74,6 +77,8 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// Bounds over all rules together.
     pub limits: GlobalLimits,
+    /// Who is told of every change of a task's state, by webhooks signed as Standard Webhooks: up to 16 receivers.
+    pub outgoing: Vec<OutgoingConfig>,
     /// The rules, in order: the first one that is selected has the delivery.
     pub rules: Vec<RuleSpec>,
     /// Files with more rules, which come after those above, in this order: a file, a folder (all its `.yaml`
@@ -94,6 +99,7 @@ impl Default for Config {
             sweep: SweepConfig::default(),
             retention: RetentionConfig::default(),
             limits: GlobalLimits::default(),
+            outgoing: Vec::new(),
             rules: Vec::new(),
             rules_from: OneOrMany::default(),
         }
@@ -125,6 +131,11 @@ impl Config {
         for (name, source) in &mut self.sources {
             secrets.extend(source.secrets_mut(&Path::of(&["sources", name])));
         }
+        let outgoing = Path::of(&["outgoing"]);
+        for (nth, receiver) in self.outgoing.iter_mut().enumerate() {
+            let path = outgoing.index(nth).key("secrets");
+            secrets.extend(receiver.secrets.0.iter_mut().enumerate().map(|(nth, key)| (path.index(nth), key)));
+        }
         secrets
     }
 
@@ -145,6 +156,7 @@ impl Config {
         for (name, source) in &self.sources {
             source.check(document, &Path::of(&["sources", name]), found);
         }
+        outgoing::check(&self.outgoing, self.tasks.lease, document, found);
     }
 }
 

@@ -10,7 +10,7 @@ use super::super::form::{
     AlertState, CommandName, EventName, LabelName, Login, Name, RepoName, RunAsText, SlashName, TeamName,
 };
 use super::limits::LimitsSpec;
-use crate::domain::rule::{OnceThen, Permission, Reaction, Untrusted};
+use crate::domain::rule::{HoldFor, OnceThen, Permission, Reaction, Untrusted};
 
 /// A file that `rules_from` names: it holds rules and nothing else.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +57,10 @@ pub struct RuleSpec {
     /// What happens to text by people who could not have started the task themselves.
     #[serde(default)]
     pub untrusted: Untrusted,
+    /// `approval`: its tasks wait until somebody who may write says `/copilot approve` on the issue or pull request, or until
+    /// the admin API does. Then rights and limits are looked at once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldFor>,
     /// What people are told on the issue or pull request.
     #[serde(default)]
     pub report: ReportSpec,

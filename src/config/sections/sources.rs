@@ -248,7 +248,7 @@ impl SourceConfig {
 
     /// Every secret with the way to it from `path`.
     pub(super) fn secrets_mut(&mut self, path: &Path) -> Vec<(Path, &mut SecretText)> {
-        fn all<'a>(path: Path, secrets: &'a mut [SecretText]) -> Vec<(Path, &'a mut SecretText)> {
+        fn all(path: Path, secrets: &mut [SecretText]) -> Vec<(Path, &mut SecretText)> {
             secrets.iter_mut().enumerate().map(|(nth, secret)| (path.index(nth), secret)).collect()
         }
         each_kind!(self, source => all(path.key("secrets"), &mut source.secrets.0), slack => {

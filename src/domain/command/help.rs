@@ -22,6 +22,7 @@ pub fn help_text(grammar: &Grammar) -> String {
     if grammar.names.is_empty() && !grammar.free_text && grammar.own.is_empty() {
         text = String::from("No rule takes commands here.\n\n");
     }
+    let _ = writeln!(text, "- `{prefix} approve`: what waits here for approval may go on");
     let _ = writeln!(text, "- `{prefix} help`");
     if grammar.names.is_empty() && !grammar.free_text && !grammar.own.is_empty() {
         return text;

@@ -65,6 +65,8 @@ pub enum Parsed {
     Command(Command),
     /// One of our own commands.
     Own(Own),
+    /// What waits there for approval may go on: the task of this id, or all.
+    Approve(Option<String>),
     /// A wish to know what can be written here: see [`help_text`].
     Help,
     /// Something that was meant for us but cannot be done.
@@ -103,6 +105,7 @@ fn read(line: &str, below: &str, grammar: &Grammar) -> Result<Parsed, String> {
                     let argument = Some(argument).filter(|argument| !argument.is_empty());
                     Ok(Parsed::Own(Own { word, argument }))
                 }
+                None if word == "approve" => Ok(Parsed::Approve(rest.split_whitespace().nth(1).map(str::to_owned))),
                 None => Err(not_here(word, grammar)),
             };
         }

@@ -89,6 +89,9 @@ fn help_and_reserved_words() {
     for text in ["/copilot status", "/copilot retry #12", "/copilot why 0198", "/copilot link @ann"] {
         assert!(bad(text, &grammar()).contains("not available here yet"), "{text:?}");
     }
+    assert_eq!(parse("/copilot approve", &grammar()), Parsed::Approve(None));
+    assert_eq!(parse("/copilot Approve 0198-a", &grammar()), Parsed::Approve(Some("0198-a".to_owned())));
+    assert_eq!(command("/copilot approve the pull request").text, "approve the pull request");
     let named = Grammar { free_text: false, ..grammar() };
     assert!(bad("/copilot cancel the last one", &named).contains("`cancel` is not available"));
     let help = help_text(&named);

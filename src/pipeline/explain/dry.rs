@@ -79,6 +79,11 @@ pub fn of_payload(
         told.outcome = "nothing would start; the one who said it would be answered".to_owned();
         return told;
     }
+    if let Said::Approve(_) = &said {
+        told.outcome =
+            "nothing new would start; what waits there for approval would go on, if the author can write".to_owned();
+        return told;
+    }
     let command = match &said {
         Said::Command(command) => Some(command),
         _ => None,

@@ -5,7 +5,7 @@ use super::Concern;
 use super::weigh::actor_and_repo;
 use crate::domain::event::{Account, Event, SubjectKind};
 use crate::domain::intent;
-use crate::domain::rule::{Rule, RunAs, Trigger};
+use crate::domain::rule::{HoldFor, Rule, RunAs, Trigger};
 use crate::domain::task::State;
 use crate::domain::trust::{Marker, clean_line};
 use crate::github::{CallError, Next, RepoPath};
@@ -250,11 +250,19 @@ fn new_task(
     let event = &concern.heard.event;
     let subject = event.subject.as_ref();
     let origin = event.repo.as_ref();
-    let (state, hold, reason) = if prompt.needs_approval {
+    let waits = match rule.hold {
+        _ if prompt.needs_approval => Some("it quotes text by somebody who could not have started it"),
+        Some(HoldFor::Approval) => Some("its rule demands it"),
+        None => None,
+    };
+    let (state, hold, reason) = if let Some(why) = waits {
+        let prefix = live.sources.get(&event.source).map(|source| source.grammar.prefix.as_str()).unwrap_or_default();
+        let here = !prefix.is_empty() && subject.is_some_and(|subject| subject.number.is_some());
+        let how = if here { format!("write `{prefix} approve` here") } else { "the admin API takes it".to_owned() };
         (
             State::Held,
             Some(Hold::Approval),
-            "it quotes text by somebody who could not have started it, and waits for approval".to_owned(),
+            format!("it waits for approval by somebody who may write, because {why}: {how}"),
         )
     } else if !runs_as.has_token {
         (State::Held, Some(Hold::Token), format!("taskbridge holds no usable token of @{}", runs_as.login))

@@ -5,6 +5,7 @@
 use super::super::refresh::taken_back;
 use super::super::sort::{Said, describe, is_thread_event, nobody_listens, takes_back};
 use super::Concern;
+use super::approve::approve;
 use super::plan::{self, Gate};
 use super::waited_enough;
 use crate::domain::command::Command;
@@ -97,6 +98,9 @@ async fn weigh_rules(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<
     };
     if let Said::Answer(text) = &concern.heard.said {
         return answer(bridge, concern, settled, text).await;
+    }
+    if let Said::Approve(named) = &concern.heard.said {
+        return approve(bridge, concern, settled, named.as_deref()).await;
     }
     let command = match &concern.heard.said {
         Said::Command(command) => Some(command),
@@ -307,7 +311,7 @@ pub(super) fn actor_and_repo(event: &Event) -> Option<(&Account, RepoPath)> {
     Some((actor, RepoPath::new(&repo.owner, &repo.name).ok()?))
 }
 
-fn notice(bridge: &Bridge, concern: &Concern, what: &str, content: String) -> Option<Notice> {
+pub(super) fn notice(bridge: &Bridge, concern: &Concern, what: &str, content: String) -> Option<Notice> {
     let event = &concern.heard.event;
     let (repo, number) = (event.repo.as_ref()?, event.subject.as_ref()?.number?);
     let [wish, _] = intent::keys(what, event, &concern.delivery.sender_id);

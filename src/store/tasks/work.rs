@@ -214,6 +214,23 @@ impl Store {
         .await?)
     }
 
+    /// Tasks asked for on an issue or pull request that wait for approval, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn tasks_held_for_approval(&self, repo: i64, subject: i64) -> Result<Vec<TaskId>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* tasks_held_for_approval */
+            SELECT id AS "id: TaskId" FROM tasks
+            WHERE origin_repo_id = $1 AND subject_number = $2 AND state = 'held' AND hold = 'approval'
+            ORDER BY id LIMIT 20"#,
+            repo,
+            subject
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
     /// The person of the live or watched task that works on this branch, if one does.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod faults;
 mod files;
 mod generated;
+mod outgoing;
 mod rule_set;
 mod rules;
 mod secrets;

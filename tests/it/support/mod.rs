@@ -7,6 +7,7 @@ pub(crate) mod install;
 pub(crate) mod payloads;
 pub(crate) mod postgres;
 pub(crate) mod program;
+pub(crate) mod receiver;
 pub(crate) mod senders;
 pub(crate) mod stories;
 pub(crate) mod world;

@@ -45,6 +45,8 @@ pub(crate) const HOOK_SECRET: &str = "a secret for stories only, canary-hook-1c"
 pub(crate) const OLD_SECRET: &str = "the secret before this one, canary-hook-0c";
 /// A key of Standard Webhooks for stories.
 pub(crate) const SIGNING_KEY: &str = "whsec_c3RvcmllcyBvbmx5LCBjYW5hcnkga2V5IDFk";
+/// The one before it.
+pub(crate) const OLD_SIGNING_KEY: &str = "whsec_c3RvcmllcyBvbmx5LCBjYW5hcnkga2V5IDBk";
 /// The App that [`World::with_app`] installs.
 pub(crate) const APP_ID: i64 = 12345;
 const APP_KEY: &str = include_str!("../../fixtures/test-only-github-app-pkcs8.pem");
@@ -143,6 +145,7 @@ impl World {
             OTTO_TOKEN,
             SIGNING_SECRET,
             BOT_TOKEN,
+            OLD_SIGNING_KEY,
             &"0f".repeat(32),
         ]);
         let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
@@ -371,6 +374,7 @@ pub(crate) fn configuration(rules: &str) -> Loaded {
         ("SIGNING_KEY", SIGNING_KEY),
         ("SLACK_SIGNING_SECRET", SIGNING_SECRET),
         ("SLACK_BOT_TOKEN", BOT_TOKEN),
+        ("OLD_SIGNING_KEY", OLD_SIGNING_KEY),
     ];
     let reader = Reader::fixed(&env, &[("/etc/taskbridge.yaml", &text)]);
     load(std::path::Path::new("/etc/taskbridge.yaml"), &reader).unwrap_or_else(|faults| panic!("{faults}\n{text}"))

@@ -232,6 +232,10 @@ pub struct UsageView {
 pub struct ReportView {
     /// Its kind.
     pub kind: ReportKind,
+    /// For an outgoing webhook: the name of its receiver.
+    pub receiver: Option<String>,
+    /// For an outgoing webhook: its id, as `webhook-id` has it.
+    pub webhook_id: Option<Uuid>,
     /// `pending`, `sent` or `failed`.
     pub state: String,
     /// Its page, once it was told.
@@ -292,7 +296,9 @@ impl TaskDetail {
             error: session.error.map(clean),
         });
         let reports = story.reports.into_iter().map(|report| ReportView {
+            webhook_id: report.receiver.as_ref().map(|_| report.id.0),
             kind: report.kind,
+            receiver: report.receiver,
             state: report.state,
             link: report.external_url,
             tries: report.tries,

@@ -1,0 +1,72 @@
+//! `hold: approval`: nothing starts until somebody who may write approves, in a comment or through the admin API; then
+//! rights and limits are looked at once more.
+
+use taskbridge::domain::task::State;
+use taskbridge::pipeline::steer;
+use taskbridge::sandbox::Role;
+use taskbridge::store::tasks::Hold;
+
+use crate::support::payloads::{MONA, OTTO};
+use crate::support::world::{LABEL_RULE, World};
+
+fn held(more: &str) -> String {
+    format!("{LABEL_RULE}    hold: approval\n{more}")
+}
+
+#[tokio::test]
+async fn a_rule_can_demand_that_a_writer_approves_in_a_comment() {
+    let world = World::with_app(&held("")).await;
+    world.label("copilot-fix", "d-1").await;
+    let task = world.task().await;
+    assert_eq!((task.state, task.hold), (State::Held, Some(Hold::Approval)));
+    assert!(world.comments()[0].contains("write `/copilot approve` here"), "{:?}", world.comments());
+    world.live_for(60).await;
+    assert!(world.control().tasks().is_empty(), "nothing starts by itself");
+
+    world.say(901, "/copilot approve", OTTO, "d-2").await;
+    assert_eq!(world.task().await.state, State::Held, "otto may only read");
+    assert!(world.delivery("d-2").await.reason.unwrap_or_default().contains("only people who can write may"));
+    world.say(902, "/copilot approve 0198-no-such-task", MONA, "d-3").await;
+    assert_eq!(world.task().await.state, State::Held);
+
+    world.say(903, &format!("/copilot approve {}", task.id), MONA, "d-4").await;
+    world.live_for(30).await;
+    assert!(world.task().await.remote_id.is_some());
+    assert!(world.story(task.id).await.contains("approved by @mona"), "{}", world.story(task.id).await);
+    let answers: Vec<String> = world.comments().into_iter().filter(|text| text.starts_with("@mona")).collect();
+    assert_eq!(answers.len(), 2, "{answers:?}");
+    assert!(answers[0].starts_with("@mona: nothing here waits for approval."), "{answers:?}");
+    assert!(answers[1].starts_with(&format!("@mona: task {} is approved.", task.id)), "{answers:?}");
+    world.assert_nothing_twice().await;
+}
+
+#[tokio::test]
+async fn rights_are_looked_up_again_when_it_goes_on() {
+    let world = World::with_app(&held("")).await;
+    world.label("copilot-fix", "d-1").await;
+    world.control().grant("acme/widgets", "mona", Role::Read).unwrap();
+    let id = world.task().await.id;
+    steer::approve(&world.bridge, id, "vera").await.unwrap();
+    world.live_for(30).await;
+    let task = world.task().await;
+    assert_eq!(task.state, State::StartFailed, "{}", task.reason);
+    assert!(task.reason.contains("allow: @mona needs write"), "{}", task.reason);
+    assert!(world.control().creations().is_empty());
+}
+
+#[tokio::test]
+async fn a_limit_that_has_become_narrower_keeps_it_waiting() {
+    let world = World::with_app(&held("")).await;
+    world.label("copilot-fix", "d-1").await;
+    world.advance(10);
+    world.label("copilot-fix", "d-2").await;
+    let [first, second] = &world.tasks().await[..] else { panic!("two wishes") };
+    world.reload(&held("    limits: { per_rule: { live: 1 } }\n"));
+    world.say(901, "/copilot approve", MONA, "d-3").await;
+    assert!(world.tasks().await.iter().all(|task| task.state == State::Held), "each stands in the other's way");
+    assert!(world.comments().last().unwrap().contains("still waits: the limit per_rule.live is 1"));
+    steer::cancel(&world.bridge, second.id, "vera").await.unwrap();
+    steer::approve(&world.bridge, first.id, "vera").await.unwrap();
+    world.live_for(30).await;
+    assert!(world.task_now(first.id).await.remote_id.is_some());
+}
