@@ -254,7 +254,7 @@ fn forms_of_text_are_checked() {
 fn a_chat_has_channels_with_rules_of_their_own() {
     let text = |channels: &str| {
         format!(
-            "sources:\n  s: {{ type: slack, signing_secret: \"${{GITHUB_WEBHOOK_SECRET}}\", bot_token: \"${{GITHUB_WEBHOOK_SECRET}}\", channels: {channels} }}\n\
+            "sources:\n  g: {{ type: github, secrets: \"${{GITHUB_WEBHOOK_SECRET}}\" }}\n  s: {{ type: slack, signing_secret: \"${{GITHUB_WEBHOOK_SECRET}}\", bot_token: \"${{GITHUB_WEBHOOK_SECRET}}\", channels: {channels} }}\n\
              rules:\n  - {{ name: chat, on: {{ slash: /fix }}, prompt: x }}\n  - {{ name: label, on: {{ label: y }}, prompt: x }}\n"
         )
     };
