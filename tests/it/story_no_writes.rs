@@ -123,7 +123,7 @@ async fn an_outage_is_said_once_however_many_deliveries_wait_for_its_end() {
     // A row of failures, and those that were under way beside it.
     let before = world.bridge.settings.at_once + taskbridge::domain::circuit::IN_A_ROW as usize;
     assert!(
-        before < WAITING / 2 && lines <= before,
+        before < WAITING && lines <= before,
         "those that were asked for before it was known, and no more: {lines}\n{text}"
     );
     world.control().remove_fault(away);
