@@ -112,7 +112,7 @@ impl Template {
         let place = line.map_or_else(String::new, |line| format!(" (template line {line})"));
         let message = match error.kind() {
             ErrorKind::UndefinedError => match self.missing(line, view) {
-                Some(path) => format!("this event has no `{path}`{place}"),
+                Some(path) => format!("this event has no `{}`{place}", shown(path)),
                 None => format!("the template uses something that this event does not have{place}"),
             },
             ErrorKind::OutOfFuel => format!("the template does too much work{place}"),
@@ -186,6 +186,15 @@ fn cap(mut text: String) -> Rendered {
     text.truncate(end);
     text.push_str(MARK);
     Rendered { text, cut: true }
+}
+
+/// A path as it is named in an error: no longer than anybody reads.
+fn shown(path: &str) -> String {
+    const LONGEST: usize = 120;
+    match path.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &path[..end]),
+        None => path.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ fn a_template_inside_a_value_stays_text() {
 fn what_an_event_lacks_is_named_with_its_line() {
     assert_eq!(error("a\n{{ issue.titel }}"), "this event has no `issue.titel` (template line 2)");
     assert_eq!(error("{{ pull_request.number }}"), "this event has no `pull_request.number` (template line 1)");
+    assert!(error(&format!("{{{{ issue.{} }}}}", "a".repeat(5_000))).chars().count() < 300);
     assert_eq!(error("{{ comment }}"), "this event has no `comment` (template line 1)");
 }
 
