@@ -107,8 +107,8 @@ fn slack_of(config: &SlackConfig, host: &str) -> LiveSource {
     let command = config.command.to_string();
     // All that is said to the app is work, unless it is one of our own words.
     let grammar = Grammar { prefix: command.clone(), names: Vec::new(), free_text: true, own: OwnWord::ALL.to_vec() };
-    let secrets = described::secrets(&config.signing_secret);
-    let source = Source::Slack(SlackSource::new(secrets, config.app_id.clone(), command, host.to_owned()));
+    let keys = described::keys(&config.signing_secret);
+    let source = Source::Slack(SlackSource::new(keys, config.app_id.clone(), command, host.to_owned()));
     let channels = config.channels.iter().map(|(id, spec)| (id.clone(), usual(spec))).collect();
     let slack = Slack::new(&config.api_url, config.bot_token.value().clone());
     LiveSource { source, grammar, chat: Some(ChatSide { slack, channels }) }

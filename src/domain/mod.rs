@@ -14,6 +14,8 @@ pub mod condition;
 pub mod event;
 /// How many writes an hour are made with one token.
 pub mod hourly;
+/// Text in pages.
+pub mod html;
 /// Who somebody is on a chat platform.
 pub mod identity;
 /// What makes two deliveries one wish.

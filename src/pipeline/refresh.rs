@@ -53,6 +53,42 @@ pub(super) fn due_at(ground: &Ground, now: Moment, end: Option<Moment>) -> Optio
     Some(end? - TimeDelta::from_std(ground.jitter(ahead)).unwrap_or_default())
 }
 
+/// A pair as it is stored for a person.
+pub(super) struct SealedPair {
+    token: Vec<u8>,
+    refresh: Option<Vec<u8>>,
+    expires_at: Option<Moment>,
+    refresh_expires_at: Option<Moment>,
+    refresh_due_at: Option<Moment>,
+}
+
+impl SealedPair {
+    pub(super) fn of(bridge: &Bridge, id: PersonId, pair: &Pair, now: Moment) -> Self {
+        let row = id.to_string();
+        let seal = |place, secret: &Secret| bridge.vault.seal(&place, secret.expose().as_bytes(), &bridge.ground).0;
+        let refresh = pair.refresh.as_ref().map(|refresh| seal(refresh_place(&row), refresh));
+        Self {
+            token: seal(token_place(&row), &pair.token),
+            expires_at: pair.expires_at,
+            refresh_expires_at: pair.refresh_expires_at,
+            refresh_due_at: refresh.as_ref().and_then(|_| due_at(&bridge.ground, now, pair.expires_at)),
+            refresh,
+        }
+    }
+
+    /// With the scopes that are known of it.
+    pub(super) fn with_scopes<'a>(&'a self, scopes: &'a str) -> NewToken<'a> {
+        NewToken {
+            token: &self.token,
+            expires_at: self.expires_at,
+            refresh_token: self.refresh.as_deref(),
+            refresh_expires_at: self.refresh_expires_at,
+            refresh_due_at: self.refresh_due_at,
+            scopes,
+        }
+    }
+}
+
 /// Renews the pairs that are due. Answers how many were looked after.
 ///
 /// # Errors
@@ -179,18 +215,8 @@ async fn take_in(
 
 async fn put(bridge: &Bridge, person: &Person, pair: &Pair) -> Result<(), NotRenewed> {
     let now = bridge.ground.now();
-    let row = person.id.to_string();
-    let seal = |place, secret: &Secret| bridge.vault.seal(&place, secret.expose().as_bytes(), &bridge.ground).0;
-    let token = seal(token_place(&row), &pair.token);
-    let refresh = pair.refresh.as_ref().map(|refresh| seal(refresh_place(&row), refresh));
-    let new = NewToken {
-        token: &token,
-        expires_at: pair.expires_at,
-        refresh_token: refresh.as_deref(),
-        refresh_expires_at: pair.refresh_expires_at,
-        refresh_due_at: refresh.as_ref().and_then(|_| due_at(&bridge.ground, now, pair.expires_at)),
-        scopes: &person.scopes,
-    };
+    let sealed = SealedPair::of(bridge, person.id, pair, now);
+    let new = sealed.with_scopes(&person.scopes);
     for nth in 1.. {
         match bridge.store.put_refreshed(person.id, person.token_version, &new, now).await {
             Ok(true) => tracing::info!(person = %person.id, "a token was renewed"),

@@ -9,14 +9,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::links::{hash, look_at_link, make_code, random_text};
 use super::people::release_held;
-use super::places::{refresh_place, token_place};
-use super::refresh::due_at;
+use super::places::token_place;
+use super::refresh::SealedPair;
 use super::{Bridge, StepError};
 use crate::domain::identity::Identity;
 use crate::github::{CallError, DeviceAnswer, DeviceCode, OAuth, OAuthError, Pair, Token, TokenOwner};
 use crate::ids::PersonId;
 use crate::secret::Secret;
-use crate::store::people::{NewToken, Person};
+use crate::store::people::Person;
 use crate::store::sign_ins::NewSignIn;
 use crate::store::{Moment, StoreError};
 use crate::vault::{OpenError, Place};
@@ -188,18 +188,8 @@ async fn keep(bridge: &Bridge, pair: &Pair) -> Result<SignedIn, NotSignedIn> {
     let session = bridge.github.with_token(Token { secret: pair.token.clone(), owner: TokenOwner::Unbound });
     let me = session.me().await?;
     let (id, now) = (PersonId(me.id), bridge.ground.now());
-    let row = id.to_string();
-    let seal = |place, secret: &Secret| bridge.vault.seal(&place, secret.expose().as_bytes(), &bridge.ground).0;
-    let token = seal(token_place(&row), &pair.token);
-    let refresh = pair.refresh.as_ref().map(|refresh| seal(refresh_place(&row), refresh));
-    let new = NewToken {
-        token: &token,
-        expires_at: pair.expires_at,
-        refresh_token: refresh.as_deref(),
-        refresh_expires_at: pair.refresh_expires_at,
-        refresh_due_at: refresh.as_ref().and_then(|_| due_at(&bridge.ground, now, pair.expires_at)),
-        scopes: &pair.scopes,
-    };
+    let sealed = SealedPair::of(bridge, id, pair, now);
+    let new = sealed.with_scopes(&pair.scopes);
     bridge.store.put_signed_in(id, &me.login, &new, now).await?;
     tracing::info!(person = %id, "somebody signed in");
     let released = match release_held(bridge, id).await {

@@ -182,7 +182,7 @@ impl Telling<'_> {
                 Ok(url) => format!("{text} [Sign in with GitHub]({url}): the link is for you alone."),
                 Err(NoLink::Store(error)) => return Err(error.into()),
                 Err(NoLink::NotConfigured) => format!(
-                    "{text} Nobody can sign in here by themselves: ask whoever runs taskbridge to link the {who}."
+                    "{text} Nobody can sign in here by themselves yet: ask whoever runs taskbridge to allow it, for the {who}."
                 ),
             };
         }

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use chrono::TimeDelta;
 
 use super::call::{Answer, Call, form};
-use super::pages::{escape, guarded, wrap};
+use super::pages::{guarded, wrap};
 use super::world::{Code, World};
+use crate::domain::html::escape;
 
 /// What an app asks for in the address.
 struct Asked {

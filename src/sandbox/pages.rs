@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::call::{Answer, Call};
 use super::world::{Repo, Subject, Task, Thread, World, stamp};
+use crate::domain::html::escape;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem}\
     pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f4f4f4;color:#111;padding:.7rem;border-radius:.3rem}\
@@ -42,21 +43,6 @@ pub(super) fn guarded(answer: Answer) -> Answer {
 fn repo<'w>(world: &'w World, owner: &str, name: &str) -> Option<&'w Repo> {
     let full = format!("{owner}/{name}");
     world.repo_named(&full).or_else(|| world.repo_once_named(&full))
-}
-
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 pub(super) fn wrap(title: &str, body: &str) -> String {

@@ -138,7 +138,7 @@ impl Source {
         match self {
             Self::Github(_) => github::looks_signed(headers),
             Self::Sender(sender) => sender.looks_signed(headers),
-            Self::Slack(_) => slack::looks_signed(headers),
+            Self::Slack(slack) => slack.looks_signed(headers),
         }
     }
 

@@ -22,9 +22,10 @@ use taskbridge::sources::scheme::stamp::Window;
 use taskbridge::sources::scheme::standard_webhooks::StandardWebhooks;
 use taskbridge::sources::sender::{Dialect, Reads, Sender};
 use taskbridge::sources::senders::{
-    azure_devops, bitbucket, discord, gitea, gitlab, grafana, jira, linear, mattermost, pagerduty, sentry, slack,
-    stripe, teams,
+    azure_devops, bitbucket, discord, gitea, gitlab, grafana, jira, linear, mattermost, pagerduty, sentry, stripe,
+    teams,
 };
+use taskbridge::sources::slack;
 use taskbridge::store::deliveries::DeliveryState;
 
 use crate::support::world::{LABEL_RULE, Setup, World, signed};

@@ -6,6 +6,7 @@ use axum::http::{HeaderName, HeaderValue, Request, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use taskbridge::domain::signing_key::SharedKey;
 use taskbridge::secret::Secret;
 use taskbridge::sources::slack::SlackSource;
 use taskbridge::sources::{Reading, Source};
@@ -14,7 +15,8 @@ use taskbridge::store::Moment;
 use crate::conformance::{folder, say};
 
 fn source(secret: &str) -> Source {
-    Source::Slack(SlackSource::new(vec![Secret::new(secret)], None, "/copilot".to_owned(), "github.com".to_owned()))
+    let keys = vec![SharedKey::of_text(&Secret::new(secret))];
+    Source::Slack(SlackSource::new(keys, None, "/copilot".to_owned(), "github.com".to_owned()))
 }
 
 fn request(of: &Value, body: Vec<u8>) -> Option<Request<Body>> {

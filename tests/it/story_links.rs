@@ -4,10 +4,11 @@ use axum::http::StatusCode;
 use taskbridge::domain::identity::Identity;
 use taskbridge::ids::PersonId;
 use taskbridge::pipeline::links::{NoLink, NotConfirmed, confirm_link, make_link, person_of, unlink};
-use taskbridge::sandbox::UserSpec;
+use taskbridge::sandbox::{Role, UserSpec};
 
-use crate::connect_kit::{Browser, OTTO, Seen, world};
-use crate::support::world::{LABEL_RULE, World};
+use crate::connect_kit::{Browser, OTTO, SITE, Seen, open, setup, world};
+use crate::support::chat::{CHAT_RULE, OTTO_CHAT};
+use crate::support::world::{LABEL_RULE, Setup, World};
 
 const MONA: PersonId = PersonId(1001);
 
@@ -136,4 +137,26 @@ async fn without_a_place_to_sign_in_there_is_no_link() {
     world.control().add_user(UserSpec::person(1003, "ida", "sandbox-ida-token")).unwrap();
     assert!(matches!(make_link(&world.bridge, &chat("U1")).await, Err(NoLink::NotConfigured)));
     assert!(matches!(confirm_link(&world.bridge, &chat("U1"), "AAAA-AAAA").await, Err(NotConfirmed::NoCode)));
+}
+
+/// The whole way: somebody asks for work in a chat, is given a link alone, signs in behind it, types the code back, and what
+/// was asked for runs as them.
+#[tokio::test]
+async fn what_was_asked_for_in_a_chat_runs_once_its_asker_has_signed_in() {
+    let world = open(Setup { rules: CHAT_RULE.to_owned(), ..setup() }).await;
+    world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
+    world.slash(OTTO_CHAT, "fix the login button").await;
+    assert!(world.tasks().await.is_empty() && world.slack().messages().is_empty());
+    let told = world.whispered(OTTO_CHAT);
+    let (_, rest) = told.split_once(&format!("{SITE}/connect/")).unwrap_or_else(|| panic!("no link in {told}"));
+    let token = rest.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))).next().unwrap();
+    let page = through(&world, &mut Browser::new(&world), &format!("{SITE}/connect/{token}"), "otto").await;
+    world.settle().await;
+    assert!(world.tasks().await.is_empty(), "not before the code is typed back");
+    world.slash(OTTO_CHAT, &format!("link {}", code_in(&page))).await;
+    assert!(world.slack().whispers(OTTO_CHAT).iter().any(|told| told.text.contains("linked to otto")));
+    world.settle().await;
+    let task = world.task().await;
+    assert_eq!((task.person_id, task.prompt.as_str()), (OTTO, "fix the login button"));
+    assert_eq!(world.control().creations().len(), 1);
 }

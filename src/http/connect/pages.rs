@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::cookies::Site;
+use crate::domain::html::escape;
 use crate::domain::identity::Identity;
 use crate::pipeline::links::CODE_LASTS;
 use crate::pipeline::sign_in::{Account, AtGithub, NotSignedIn};
@@ -43,21 +44,6 @@ fn page(title: &str, body: &str) -> Shown {
          <style>{STYLE}</style></head><body><main><h1>{title}</h1>{body}</main></body></html>",
         title = escape(title)
     ))
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 fn time(at: Moment) -> String {

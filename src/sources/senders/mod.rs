@@ -25,8 +25,6 @@ pub mod mattermost;
 pub mod pagerduty;
 /// Sentry.
 pub mod sentry;
-/// Slack.
-pub mod slack;
 /// Stripe.
 pub mod stripe;
 /// Outgoing webhooks of Microsoft Teams.

@@ -15,9 +15,11 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::scheme::Scheme;
 use super::{Envelope, Reading, Refusal, Reply, Unreadable, only};
-use crate::secret::Secret;
+use crate::domain::signing_key::SharedKey;
 use payload::Body;
+pub use signature::scheme;
 
 /// Slack gives up after three seconds.
 pub(super) const PATIENCE: Duration = Duration::from_millis(2500);
@@ -27,21 +29,25 @@ const KEPT: usize = 128;
 /// One configured app of Slack.
 #[derive(Debug)]
 pub struct SlackSource {
-    secrets: Vec<Secret>,
+    scheme: Scheme,
     app_id: Option<String>,
     command: String,
     host: String,
 }
 
 impl SlackSource {
-    /// An app that signs with one of `secrets`. Messages to it count as `command`; repositories are on `host`.
+    /// An app that signs with one of `keys`. Messages to it count as `command`; repositories are on `host`.
     #[must_use]
-    pub fn new(secrets: Vec<Secret>, app_id: Option<String>, command: String, host: String) -> Self {
-        Self { secrets, app_id, command, host }
+    pub fn new(keys: Vec<SharedKey>, app_id: Option<String>, command: String, host: String) -> Self {
+        Self { scheme: scheme(keys), app_id, command, host }
+    }
+
+    pub(super) fn looks_signed(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.scheme.looks_signed(headers)
     }
 
     pub(super) fn verify(&self, headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Result<Envelope, Refusal> {
-        signature::verify(&self.secrets, headers, body, now)?;
+        self.scheme.verify(headers, body, now)?;
         let content_type = match only(headers, "content-type") {
             Ok(Some(text)) if is_plain(text) => text.to_owned(),
             Ok(None) => String::new(),
@@ -74,11 +80,6 @@ impl SlackSource {
         }
         read::reading(source, &self.host, &self.command, envelope, body)
     }
-}
-
-/// Whether there is one signature and one stamp, both of the right form.
-pub(super) fn looks_signed(headers: &HeaderMap) -> Result<(), Refusal> {
-    signature::announced(headers).map(|_| ())
 }
 
 /// What Slack is answered. Whatever stands in an answer to a command or a form is shown to the person.

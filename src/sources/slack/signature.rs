@@ -3,77 +3,37 @@
 //! refused, so that a request that was overheard is soon worth nothing.
 //! Facts from Slack's documentation "Verifying requests from Slack".
 
-use chrono::{DateTime, Utc};
-use hmac::{Hmac, KeyInit, Mac};
-use http::HeaderMap;
-use sha2::Sha256;
-
-use super::super::{Refusal, only};
-use crate::secret::Secret;
+use super::super::scheme::Scheme;
+use super::super::scheme::hmac::{Hmac, Part, Stamp};
+use super::super::scheme::stamp::Window;
+use crate::domain::signing_key::SharedKey;
 
 const SIGNATURE: &str = "x-slack-signature";
 const STAMP: &str = "x-slack-request-timestamp";
 /// How far the stamp may be away from the present, in seconds.
-const WINDOW: u64 = 300;
+const WINDOW: i64 = 300;
 
-/// What the headers say: the digest, and the stamp as text and as number.
-pub(super) struct Announced<'a> {
-    digest: [u8; 32],
-    stamp: &'a str,
-    seconds: i64,
-}
-
-pub(super) fn announced(headers: &HeaderMap) -> Result<Announced<'_>, Refusal> {
-    let text = match only(headers, SIGNATURE) {
-        Ok(Some(text)) => text,
-        Ok(None) => return Err(Refusal::SignatureMissing),
-        Err(()) if headers.get_all(SIGNATURE).iter().count() > 1 => return Err(Refusal::SignatureDoubled),
-        Err(()) => return Err(Refusal::SignatureMalformed),
-    };
-    let digest = digest(text).ok_or(Refusal::SignatureMalformed)?;
-    let Ok(Some(stamp)) = only(headers, STAMP) else { return Err(Refusal::StampUnusable) };
-    // Digits alone: a sign, a blank or a fraction is no stamp of Slack's.
-    let digits = (1..=19).contains(&stamp.len()) && stamp.bytes().all(|b| b.is_ascii_digit());
-    let seconds = stamp.parse().ok().filter(|_| digits).ok_or(Refusal::StampUnusable)?;
-    Ok(Announced { digest, stamp, seconds })
-}
-
-pub(super) fn verify(secrets: &[Secret], headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Result<(), Refusal> {
-    let announced = announced(headers)?;
-    if now.timestamp().abs_diff(announced.seconds) > WINDOW {
-        return Err(Refusal::StampStale);
-    }
-    // Every secret is tried, whichever matches, so that the time says nothing about which.
-    let mut matches = false;
-    for secret in secrets {
-        matches |= is_made_by(secret, body, &announced);
-    }
-    if matches { Ok(()) } else { Err(Refusal::SignatureWrong) }
-}
-
-fn is_made_by(secret: &Secret, body: &[u8], announced: &Announced<'_>) -> bool {
-    let key = secret.expose().as_bytes();
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return false };
-    for part in [b"v0:".as_slice(), announced.stamp.as_bytes(), b":", body] {
-        mac.update(part);
-    }
-    !key.is_empty() && mac.verify_slice(&announced.digest).is_ok()
-}
-
-fn digest(header: &str) -> Option<[u8; 32]> {
-    let hex = header.strip_prefix("v0=")?;
-    if hex.bytes().any(|b| b.is_ascii_uppercase()) {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(hex, &mut bytes).ok()?;
-    Some(bytes)
+/// How Slack proves itself.
+#[must_use]
+pub fn scheme(keys: Vec<SharedKey>) -> Scheme {
+    Scheme::Hmac(Hmac {
+        signed: vec![Part::Text("v0:".into()), Part::Stamp, Part::Text(":".into()), Part::Body],
+        stamp: Stamp::Header(STAMP.into(), Window::both(WINDOW)),
+        ..Hmac::over_body(keys, SIGNATURE, "v0=")
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use http::HeaderValue;
+    use chrono::DateTime;
+    use hmac::{Hmac, KeyInit, Mac};
+    use http::{HeaderMap, HeaderValue};
+    use sha2::Sha256;
+
+    use super::super::super::Refusal;
+    use super::{SIGNATURE, STAMP, scheme};
+    use crate::domain::signing_key::SharedKey;
+    use crate::secret::Secret;
 
     const NOW: i64 = 1_531_420_618;
     const BODY: &[u8] = b"token=x&text=fix+it%21";
@@ -92,10 +52,14 @@ mod tests {
         headers
     }
 
+    fn looks_signed(headers: &HeaderMap) -> Result<(), Refusal> {
+        scheme(Vec::new()).looks_signed(headers)
+    }
+
     fn check(stamp: &str, body: &[u8]) -> Result<(), Refusal> {
         let now = DateTime::from_timestamp(NOW, 0).expect("a time");
-        let secrets = [Secret::new("the newer secret"), Secret::new("the older secret")];
-        verify(&secrets, &headers(&sign("the older secret", stamp, BODY), stamp), body, now)
+        let keys = ["the newer secret", "the older secret"].map(|text| SharedKey::of_text(&Secret::new(text)));
+        scheme(keys.to_vec()).verify(&headers(&sign("the older secret", stamp, BODY), stamp), body, now)
     }
 
     /// Case 21.
@@ -126,12 +90,12 @@ mod tests {
         let right = sign("the older secret", &NOW.to_string(), BODY);
         for wrong in ["", "v0=", &right[..60], &right.to_uppercase(), &right.replace("v0", "v1"), &format!("{right}0")]
         {
-            let refusal = announced(&headers(wrong, "1")).map(|_| ());
+            let refusal = looks_signed(&headers(wrong, "1"));
             assert_eq!(refusal, Err(Refusal::SignatureMalformed), "{wrong}");
         }
-        assert_eq!(announced(&HeaderMap::new()).map(|_| ()), Err(Refusal::SignatureMissing));
+        assert_eq!(looks_signed(&HeaderMap::new()), Err(Refusal::SignatureMissing));
         let mut doubled = headers(&right, "1");
         doubled.append(SIGNATURE, HeaderValue::from_str(&right).expect("a header value"));
-        assert_eq!(announced(&doubled).map(|_| ()), Err(Refusal::SignatureDoubled));
+        assert_eq!(looks_signed(&doubled), Err(Refusal::SignatureDoubled));
     }
 }

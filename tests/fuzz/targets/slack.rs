@@ -8,6 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, HeaderValue};
 use sha2::Sha256;
 use taskbridge::domain::chat::ChatSaid;
+use taskbridge::domain::signing_key::SharedKey;
 use taskbridge::secret::Secret;
 use taskbridge::sources::slack::SlackSource;
 use taskbridge::sources::{Reading, Refusal, Reply, Source};
@@ -63,8 +64,8 @@ fn check(data: &[u8]) {
     let (content_type, body) = (&data[..end], data.get(end + 1..).unwrap_or_default());
     let Some(headers) = signed(content_type, &NOW.to_string(), body) else { return };
     let source = || {
-        let secrets = vec![Secret::new(SECRET)];
-        Source::Slack(SlackSource::new(secrets, None, "/copilot".to_owned(), "github.com".to_owned()))
+        let keys = vec![SharedKey::of_text(&Secret::new(SECRET))];
+        Source::Slack(SlackSource::new(keys, None, "/copilot".to_owned(), "github.com".to_owned()))
     };
     let now = Moment::from_timestamp(NOW, 0).unwrap();
     let source = source();
