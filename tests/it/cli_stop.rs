@@ -24,7 +24,8 @@ async fn with_five_under_way(github: &str, sections: &str, slow: &[&str]) -> (In
         let fault = Fault::new(FaultKind::DelayAfter { ms }).on("POST", CREATE).user(login).times(1);
         install.sandbox.control().inject(fault);
     }
-    // All of them begin at the same moment: when the pause is lifted.
+    // All of them begin at the same moment: when the pause is lifted, and by the first worker that looks. (`sections` lets
+    // each of the four take five; were they taken by turns, the sixth could begin before the fifth.)
     let pause = Pause {
         scope: PauseScope::All,
         name: String::new(),
@@ -58,8 +59,12 @@ async fn with_five_under_way(github: &str, sections: &str, slow: &[&str]) -> (In
 /// Case 42.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_the_first_signal_what_runs_is_let_end_and_nothing_new_is_begun() {
-    let (install, mut replica) =
-        with_five_under_way(", write_spacing: 10ms, timeout: 3s", "tasks: { lease: 8s }\n", &["quin", "rosa"]).await;
+    let (install, mut replica) = with_five_under_way(
+        ", write_spacing: 10ms, timeout: 3s",
+        "tasks: { lease: 8s, starts_at_once: 20 }\n",
+        &["quin", "rosa"],
+    )
+    .await;
     let begun = Instant::now();
     replica.program.signal("TERM");
     let status = replica.program.ended(Duration::from_secs(30));
@@ -86,7 +91,8 @@ async fn on_the_first_signal_what_runs_is_let_end_and_nothing_new_is_begun() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_the_second_signal_it_ends_at_once() {
     let everybody: Vec<&str> = PEOPLE.iter().map(|(_, login)| *login).collect();
-    let (install, mut replica) = with_five_under_way(", write_spacing: 10ms", "", &everybody).await;
+    let (install, mut replica) =
+        with_five_under_way(", write_spacing: 10ms", "tasks: { starts_at_once: 20 }\n", &everybody).await;
     replica.program.signal("TERM");
     replica.program.says("stopping: no new work is taken");
     tokio::time::sleep(Duration::from_millis(300)).await;
