@@ -1,7 +1,12 @@
 //! What is said in chats, a folder a chat. The words come from above; here they take the chat's form and leave.
 
+mod error;
+mod platform;
 /// Slack.
 pub mod slack;
+
+pub use error::{ChatError, ChatNext};
+pub use platform::{Answers, Platform};
 
 /// A message, before it takes a chat's form.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

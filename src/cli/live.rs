@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::chat::Platform;
 use crate::chat::slack::Slack;
 use crate::config::{ChannelSpec, Loaded, OutgoingConfig, SlackSource as SlackConfig, SourceConfig};
 use crate::domain::command::{Grammar, OwnWord};
@@ -110,8 +111,8 @@ fn slack_of(config: &SlackConfig, host: &str) -> LiveSource {
     let keys = described::keys(&config.signing_secret);
     let source = Source::Slack(SlackSource::new(keys, config.app_id.clone(), command, host.to_owned()));
     let channels = config.channels.iter().map(|(id, spec)| (id.clone(), usual(spec))).collect();
-    let slack = Slack::new(&config.api_url, config.bot_token.value().clone());
-    LiveSource { source, grammar, chat: Some(ChatSide { slack, channels }) }
+    let platform = Platform::Slack(Slack::new(&config.api_url, config.bot_token.value().clone()));
+    LiveSource { source, grammar, chat: Some(ChatSide { platform, channels }) }
 }
 
 fn usual(spec: &ChannelSpec) -> ChannelUsual {

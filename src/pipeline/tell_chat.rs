@@ -11,8 +11,7 @@ use super::links::{self, NoLink};
 use super::send_report::{task_of, telling_of};
 use super::whisper::Whisper;
 use super::{Bridge, StepError};
-use crate::chat::slack::{SlackError, SlackNext};
-use crate::chat::{Button, Message};
+use crate::chat::{Button, ChatError, ChatNext, Message};
 use crate::domain::backoff::Backoff;
 use crate::domain::chat::Place;
 use crate::domain::hourly::Hourly;
@@ -28,9 +27,6 @@ use crate::store::tasks::{Hold, Task};
 const TRIES: Backoff = Backoff { first: Duration::from_secs(5), factor: 3, cap: Duration::from_secs(1800), tries: 9 };
 /// What a call may take, and some more.
 const CALL: Duration = Duration::from_secs(10);
-/// How often, and for how long, an address for answers can be used.
-const ANSWERS: i16 = 5;
-const ANSWERS_FOR: TimeDelta = TimeDelta::minutes(30);
 /// Stands for the name of a message that was said at an address for answers: it cannot be edited.
 const ANSWERED: &str = "answered";
 
@@ -76,10 +72,10 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
     let outcome = if Instant::now() < send_by {
         telling.send().await
     } else {
-        Ok(Err(SlackError::NotSent("the lease was about to end".to_owned())))
+        Ok(Err(ChatError::NotSent("the chat", "the lease was about to end".to_owned())))
     };
     let pause = match &outcome {
-        Ok(Err(SlackError::Limited(pause))) => *pause,
+        Ok(Err(error)) => error.pause().unwrap_or(bridge.settings.write_spacing),
         _ => bridge.settings.write_spacing,
     };
     bridge.store.end_turn(&writer, lease, pause, clock.shown()).await?;
@@ -93,14 +89,14 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
         Err(error) => error,
     };
     let now = bridge.ground.now();
-    if let SlackError::Limited(pause) = error {
+    if let Some(pause) = error.pause() {
         let until = now + TimeDelta::from_std(pause).unwrap_or_default();
         bridge.store.postpone_report(report.id, lease, Some(until), false, &error.for_person()).await?;
         return Ok(());
     }
     let wait = match error.next() {
-        SlackNext::Retry | SlackNext::AskPerson => TRIES.after(u32::try_from(report.tries).unwrap_or(u32::MAX)),
-        SlackNext::GiveUp | SlackNext::OtherWay => None,
+        ChatNext::Retry | ChatNext::AskPerson => TRIES.after(u32::try_from(report.tries).unwrap_or(u32::MAX)),
+        ChatNext::GiveUp | ChatNext::OtherWay => None,
     };
     tracing::warn!(report = %report.id, task, %error, gives_up = wait.is_none(), "a chat could not be told");
     let due_at = wait.map(|wait| now + TimeDelta::from_std(bridge.ground.jitter(wait)).unwrap_or_default());
@@ -117,7 +113,7 @@ struct Telling<'a> {
 }
 
 /// The name of the message that was told, if it has one.
-type Told = Result<Option<String>, SlackError>;
+type Told = Result<Option<String>, ChatError>;
 
 impl Telling<'_> {
     async fn send(&self) -> Result<Told, StepError> {
@@ -141,16 +137,16 @@ impl Telling<'_> {
             mention: None,
             buttons: buttons(&task),
         };
-        let (slack, channel) = (&self.side.slack, &self.place.channel);
+        let (platform, channel) = (&self.side.platform, &self.place.channel);
         match self.report.external_ref.as_deref() {
             Some(ANSWERED) => Ok(Ok(None)),
-            Some(ts) => Ok(match slack.update(channel, ts, &message).await {
+            Some(ts) => Ok(match platform.update(channel, ts, &message).await {
                 // Somebody deleted it: they do not want it.
-                Err(error) if error.is_gone() => Ok(None),
+                Err(ChatError::Gone) => Ok(None),
                 updated => updated.map(|()| None),
             }),
-            None => match slack.post(channel, self.place.thread.as_deref(), &message).await {
-                Err(error) if error.next() == SlackNext::OtherWay => self.answer(true, &message, error).await,
+            None => match platform.post(channel, self.place.thread.as_deref(), &message).await {
+                Err(error) if error.next() == ChatNext::OtherWay => self.answer(true, &message, error).await,
                 posted => Ok(posted.map(Some)),
             },
         }
@@ -167,8 +163,8 @@ impl Telling<'_> {
             Some(thread) => Some(thread.clone()),
             None => self.bridge.store.chat_message_of(task.id).await?.filter(|ts| ts != ANSWERED),
         };
-        match self.side.slack.post(&self.place.channel, under.as_deref(), &message).await {
-            Err(error) if error.next() == SlackNext::OtherWay => self.answer(false, &message, error).await,
+        match self.side.platform.post(&self.place.channel, under.as_deref(), &message).await {
+            Err(error) if error.next() == ChatNext::OtherWay => self.answer(false, &message, error).await,
             posted => Ok(posted.map(Some)),
         }
     }
@@ -188,8 +184,8 @@ impl Telling<'_> {
         }
         let message = Message { text, mention: None, buttons: Vec::new() };
         let (channel, account) = (&self.place.channel, &self.place.account);
-        match self.side.slack.whisper(channel, account, self.place.thread.as_deref(), &message).await {
-            Err(error) if matches!(error.next(), SlackNext::OtherWay | SlackNext::GiveUp) => {
+        match self.side.platform.whisper(channel, account, self.place.thread.as_deref(), &message).await {
+            Err(error) if matches!(error.next(), ChatNext::OtherWay | ChatNext::GiveUp) => {
                 self.answer(false, &message, error).await
             }
             told => Ok(told.map(|()| None)),
@@ -197,16 +193,17 @@ impl Telling<'_> {
     }
 
     /// The other way: the address for answers that the request carried, for its few uses.
-    async fn answer(&self, for_all: bool, message: &Message, first: SlackError) -> Result<Told, StepError> {
+    async fn answer(&self, for_all: bool, message: &Message, first: ChatError) -> Result<Told, StepError> {
         let Some(delivery) = self.report.delivery_id else { return Ok(Err(first)) };
         let Some(to) = self.answer_to().await? else { return Ok(Err(first)) };
-        let since = self.bridge.ground.now() - ANSWERS_FOR;
-        if !self.bridge.store.take_answer(delivery, ANSWERS, since).await? {
+        let answers = self.side.platform.answers();
+        let since = self.bridge.ground.now() - answers.lasts;
+        if !self.bridge.store.take_answer(delivery, answers.uses, since).await? {
             return Ok(Err(first));
         }
-        Ok(match self.side.slack.answer(&to, for_all, message).await {
+        Ok(match self.side.platform.answer(&to, for_all, message).await {
             Ok(()) => Ok(Some(ANSWERED.to_owned())),
-            Err(SlackError::NoAnswers) => Err(first),
+            Err(ChatError::NoAnswers) => Err(first),
             Err(error) => Err(error),
         })
     }
