@@ -3,6 +3,8 @@
 
 use chrono::TimeDelta;
 
+use super::discord::Discord;
+use super::mattermost::Mattermost;
 use super::slack::Slack;
 use super::slack::form::{FormNote, Prefilled};
 use super::{ChatError, Message};
@@ -13,7 +15,17 @@ use crate::secret::Secret;
 pub enum Platform {
     /// Slack.
     Slack(Slack),
+    /// Discord.
+    Discord(Discord),
+    /// Mattermost.
+    Mattermost(Mattermost),
+    /// Outgoing webhooks of Microsoft Teams, which are answered at the door and nowhere else.
+    Teams,
 }
+
+const NO_WHISPER: ChatError = ChatError::NoWay("Discord shows a message to one account only as an answer to a request");
+const AT_THE_DOOR: ChatError = ChatError::NoWay("Teams is answered at the door alone");
+const NO_FORM: ChatError = ChatError::NoWay("this chat has no form");
 
 /// How often, and for how long, an address for answers can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +41,29 @@ impl Platform {
     #[must_use]
     pub fn answers(&self) -> Answers {
         match self {
-            Self::Slack(_) => Answers { uses: 5, lasts: TimeDelta::minutes(30) },
+            Self::Slack(_) | Self::Mattermost(_) => Answers { uses: 5, lasts: TimeDelta::minutes(30) },
+            // No number is named; ours ends what fails again and again.
+            Self::Discord(_) => Answers { uses: 15, lasts: TimeDelta::minutes(15) },
+            Self::Teams => Answers { uses: 0, lasts: TimeDelta::zero() },
         }
+    }
+
+    /// Whether all that is ever said there is the answer to the request itself.
+    #[must_use]
+    pub fn answers_at_the_door(&self) -> bool {
+        matches!(self, Self::Teams)
+    }
+
+    /// Whether the one who asked sees that they are waited with until they are answered.
+    #[must_use]
+    pub fn keeps_waiting(&self) -> bool {
+        matches!(self, Self::Discord(_))
+    }
+
+    /// Whether somebody who can no longer be answered alone is told in the channel that they were to be.
+    #[must_use]
+    pub fn calls_the_unanswered(&self) -> bool {
+        matches!(self, Self::Discord(_) | Self::Mattermost(_))
     }
 
     /// Says something in a channel. Answers the chat's name of the message.
@@ -40,6 +73,9 @@ impl Platform {
     pub async fn post(&self, channel: &str, thread: Option<&str>, message: &Message) -> Result<String, ChatError> {
         match self {
             Self::Slack(slack) => Ok(slack.post(channel, thread, message).await?),
+            Self::Discord(discord) => discord.post(channel, thread, message).await,
+            Self::Mattermost(mattermost) => mattermost.post(channel, thread, message).await,
+            Self::Teams => Err(AT_THE_DOOR),
         }
     }
 
@@ -50,6 +86,9 @@ impl Platform {
     pub async fn update(&self, channel: &str, name: &str, message: &Message) -> Result<(), ChatError> {
         match self {
             Self::Slack(slack) => Ok(slack.update(channel, name, message).await?),
+            Self::Discord(discord) => discord.update(channel, name, message).await,
+            Self::Mattermost(mattermost) => mattermost.update(name, message).await,
+            Self::Teams => Err(AT_THE_DOOR),
         }
     }
 
@@ -66,6 +105,9 @@ impl Platform {
     ) -> Result<(), ChatError> {
         match self {
             Self::Slack(slack) => Ok(slack.whisper(channel, account, thread, message).await?),
+            Self::Discord(_) => Err(NO_WHISPER),
+            Self::Mattermost(mattermost) => mattermost.whisper(channel, account, thread, message).await,
+            Self::Teams => Err(AT_THE_DOOR),
         }
     }
 
@@ -76,6 +118,9 @@ impl Platform {
     pub async fn answer(&self, to: &Secret, for_all: bool, message: &Message) -> Result<(), ChatError> {
         match self {
             Self::Slack(slack) => Ok(slack.answer(to, for_all, message).await?),
+            Self::Discord(discord) => discord.answer(to, for_all, message).await,
+            Self::Mattermost(mattermost) => mattermost.answer(to, for_all, message).await,
+            Self::Teams => Err(AT_THE_DOOR),
         }
     }
 
@@ -86,6 +131,7 @@ impl Platform {
     pub async fn open(&self, opens: &Secret, note: &FormNote, filled: &Prefilled) -> Result<(), ChatError> {
         match self {
             Self::Slack(slack) => Ok(slack.open(opens, note, filled).await?),
+            Self::Discord(_) | Self::Mattermost(_) | Self::Teams => Err(NO_FORM),
         }
     }
 }
