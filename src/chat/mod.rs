@@ -1,7 +1,19 @@
 //! What is said in chats, a folder a chat. The words come from above; here they take the chat's form and leave.
 
+/// Discord.
+pub mod discord;
+mod error;
+mod http;
+/// Mattermost.
+pub mod mattermost;
+mod platform;
 /// Slack.
 pub mod slack;
+/// Microsoft Teams.
+pub mod teams;
+
+pub use error::{ChatError, ChatNext};
+pub use platform::{Answers, Platform};
 
 /// A message, before it takes a chat's form.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -12,6 +24,8 @@ pub struct Message {
     pub mention: Option<String>,
     /// What can be pressed under it.
     pub buttons: Vec<Button>,
+    /// What is the same when it is said again because the first answer was lost, for chats that look at it.
+    pub key: Option<String>,
 }
 
 /// Something to press.

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use crate::chat::Platform;
+use crate::chat::discord::Discord;
+use crate::chat::mattermost::Mattermost;
 use crate::chat::slack::Slack;
-use crate::config::{ChannelSpec, Loaded, OutgoingConfig, SlackSource as SlackConfig, SourceConfig};
+use crate::config::{ChannelSpec, Loaded, OutgoingConfig, SourceConfig};
 use crate::domain::command::{Grammar, OwnWord};
 use crate::domain::outgoing::Choice;
-use crate::domain::signing_key::SigningKey;
+use crate::domain::signing_key::{PublicKey, SharedKey, SigningKey};
 use crate::outgoing::Receiver;
 use crate::pipeline::Live;
 use crate::pipeline::bridge::{ChannelUsual, ChatSide, LiveSource};
 use crate::sources::Source;
+use crate::sources::doors::Door;
 use crate::sources::github::GithubSource;
 use crate::sources::sender::Sender;
 use crate::sources::senders::{
@@ -27,7 +31,7 @@ pub fn live_of(loaded: &Loaded, host: &str) -> Live {
     let mut sources = BTreeMap::new();
     for (name, config) in &loaded.config.sources {
         let live = match config {
-            SourceConfig::Slack(slack) => slack_of(slack, host),
+            chat if chat.channels().is_some() => chat_of(chat, host),
             other => {
                 let prefix = match other {
                     SourceConfig::Github(github) => github.command_prefix.clone(),
@@ -67,7 +71,22 @@ fn receiver_of(config: &OutgoingConfig) -> Receiver {
 fn source_of(config: &SourceConfig, host: &str) -> Source {
     let keys = || described::keys(config.secrets());
     let (scheme, dialect) = match config {
-        SourceConfig::Slack(slack) => return slack_of(slack, host).source,
+        SourceConfig::Slack(slack) => {
+            let command = slack.command.to_string();
+            return Source::Slack(SlackSource::new(keys(), slack.app_id.clone(), command, host.to_owned()));
+        }
+        SourceConfig::Discord(discord) => {
+            // The configuration has been checked: one that is no key verifies nothing.
+            let keys = discord.public_key.iter().filter_map(|key| PublicKey::of_hex(key).ok()).collect();
+            return Source::Door(Door::discord(keys, discord.application_id.clone(), host.to_owned()));
+        }
+        SourceConfig::Mattermost(mattermost) => {
+            return Source::Door(Door::mattermost(described::secrets(&mattermost.tokens), host.to_owned()));
+        }
+        SourceConfig::Teams(teams) => {
+            let keys = teams.secrets.iter().filter_map(|secret| SharedKey::of_base64(secret.value()).ok()).collect();
+            return Source::Door(Door::teams(keys, teams.command.to_string(), host.to_owned()));
+        }
         SourceConfig::Github(github) => {
             return Source::Github(GithubSource::new(described::secrets(&github.secrets), host.to_owned()));
         }
@@ -103,15 +122,31 @@ fn source_of(config: &SourceConfig, host: &str) -> Source {
     Source::Sender(Box::new(Sender::new(host.to_owned(), scheme, dialect)))
 }
 
-fn slack_of(config: &SlackConfig, host: &str) -> LiveSource {
-    let command = config.command.to_string();
-    // All that is said to the app is work, unless it is one of our own words.
-    let grammar = Grammar { prefix: command.clone(), names: Vec::new(), free_text: true, own: OwnWord::ALL.to_vec() };
-    let keys = described::keys(&config.signing_secret);
-    let source = Source::Slack(SlackSource::new(keys, config.app_id.clone(), command, host.to_owned()));
-    let channels = config.channels.iter().map(|(id, spec)| (id.clone(), usual(spec))).collect();
-    let slack = Slack::new(&config.api_url, config.bot_token.value().clone());
-    LiveSource { source, grammar, chat: Some(ChatSide { slack, channels }) }
+/// One configured chat.
+fn chat_of(config: &SourceConfig, host: &str) -> LiveSource {
+    let source = source_of(config, host);
+    let (platform, command) = match config {
+        SourceConfig::Slack(slack) => {
+            let platform = Slack::new(&slack.api_url, slack.bot_token.value().clone());
+            (Some(Platform::Slack(platform)), slack.command.to_string())
+        }
+        SourceConfig::Discord(discord) => {
+            let token = discord.bot_token.value().clone();
+            let platform = Discord::new(&discord.api_url, &discord.application_id, token);
+            (Some(Platform::Discord(platform)), discord.command.to_string())
+        }
+        SourceConfig::Mattermost(mattermost) => {
+            let token = mattermost.bot_token.as_ref().map(|token| token.value().clone());
+            let platform = Mattermost::new(&mattermost.server_url, token, &mattermost.command);
+            (Some(Platform::Mattermost(platform)), mattermost.command.to_string())
+        }
+        SourceConfig::Teams(teams) => (Some(Platform::Teams), teams.command.to_string()),
+        _ => (None, String::new()),
+    };
+    // All that is said there is work, unless it is one of our own words.
+    let grammar = Grammar { prefix: command, names: Vec::new(), free_text: true, own: OwnWord::ALL.to_vec() };
+    let channels = config.channels().into_iter().flatten().map(|(id, spec)| (id.clone(), usual(spec))).collect();
+    LiveSource { source, grammar, chat: platform.map(|platform| ChatSide { platform, channels }) }
 }
 
 fn usual(spec: &ChannelSpec) -> ChannelUsual {

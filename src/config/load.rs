@@ -15,7 +15,7 @@ use super::place::{Path, Step};
 use super::reader::{NO_FILE, Reader};
 use super::secret_text::{SecretFrom, SecretText};
 use super::sections::{
-    Config, GithubSource, OncePerFull, OncePerSpec, OneOrMany, RuleSpec, SourceConfig, default_idle_for,
+    Config, GithubSource, OncePerFull, OncePerSpec, OneOrMany, RuleSpec, SourceConfig, default_idle_for, is_chat,
 };
 use super::{check, include, schema, sections, together, yaml};
 use crate::domain::rule::{OnceThen, Rule};
@@ -227,8 +227,9 @@ fn listens_to(rule: &mut Written<'_>, sources: &[(String, &'static str)], found:
     } else if !said.is_empty() {
         rule.spec.sources = said;
     } else if rule.spec.sources.is_empty() && sources.iter().any(|(_, kind)| *kind != "github") {
-        let meant = if rule.spec.on.slash.is_empty() { "github" } else { "slack" };
-        let all = sources.iter().filter(|(_, kind)| *kind == meant).map(|(name, _)| name.clone()).collect();
+        let of_chat = !rule.spec.on.slash.is_empty();
+        let meant = |kind: &str| if of_chat { is_chat(kind) } else { kind == "github" };
+        let all = sources.iter().filter(|(_, kind)| meant(kind)).map(|(name, _)| name.clone()).collect();
         rule.spec.sources = OneOrMany(all);
         if rule.spec.sources.is_empty() {
             let hint = format!("add `sources: {}`", sources[0].0);

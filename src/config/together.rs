@@ -8,14 +8,13 @@ use super::findings::Findings;
 use super::form::as_github_names;
 use super::node::Document;
 use super::place::Path;
-use super::sections::{Config, SourceConfig};
+use super::sections::{Config, is_chat};
 use super::{github_events, suggest};
 
 /// A channel's own rule must be one that listens to chats.
 pub(super) fn channels(rules: &[Written<'_>], config: &Config, document: &Document, found: &mut Findings) {
     for (name, source) in &config.sources {
-        let SourceConfig::Slack(slack) = source else { continue };
-        for (channel, usual) in &slack.channels {
+        for (channel, usual) in source.channels().into_iter().flatten() {
             let Some(wanted) = &usual.rule else { continue };
             let path = Path::of(&["sources", name, "channels", channel, "rule"]);
             match rules.iter().find(|rule| *rule.spec.name == **wanted) {
@@ -136,7 +135,7 @@ fn machine_senders(rules: &[Written<'_>], sources: &[(String, &'static str)], fo
         let heard: Vec<&(String, &str)> =
             sources.iter().filter(|(name, _)| rule.spec.sources.iter().any(|said| said == name)).collect();
         let machines: Vec<&(String, &str)> =
-            heard.iter().copied().filter(|(_, kind)| !matches!(*kind, "github" | "slack")).collect();
+            heard.iter().copied().filter(|(_, kind)| *kind != "github" && !is_chat(kind)).collect();
         machine_triggers(rule, &machines, heard.len(), found);
         let Some((first, _)) = machines.first() else {
             allowed_sources(rule, sources, found);

@@ -16,7 +16,10 @@ use serde::Serialize;
 use super::budget::Held;
 use super::problem::Problem;
 use super::state::{AppState, Intake};
+use crate::chat::teams;
+use crate::ids::DeliveryId;
 use crate::pipeline::Bridge;
+use crate::pipeline::heard::heard;
 use crate::pipeline::record::{NotRecorded, Recorder};
 use crate::pipeline::sort;
 use crate::pipeline::verify::verify;
@@ -77,7 +80,6 @@ async fn receive(
     if let Reply::AtOnce { content_type, body } = reply {
         return Ok(([(header::CONTENT_TYPE, content_type)], body).into_response());
     }
-    let quiet = reply == Reply::Quiet;
     let is_ping = verified.envelope().event_name == "ping";
     let end = sort::at_once(&bridge, &live, &verified);
     let waits = end.is_none();
@@ -93,18 +95,18 @@ async fn receive(
             if waits {
                 bridge.wake.deliveries.notify_one();
             }
-            if quiet {
-                return Ok(StatusCode::OK.into_response());
-            }
             let status = if is_ping { StatusCode::OK } else { StatusCode::ACCEPTED };
-            Ok((status, Json(accepted(id, "recorded"))).into_response())
+            Ok(match said(&bridge, id, reply).await {
+                Some(said) => said,
+                None => (status, Json(accepted(id, "recorded"))).into_response(),
+            })
         }
         Recorded::Seen(id) => {
             bridge.wake.deliveries.notify_one();
-            if quiet {
-                return Ok(StatusCode::OK.into_response());
-            }
-            Ok((StatusCode::ACCEPTED, Json(accepted(id, "duplicate"))).into_response())
+            Ok(match said(&bridge, id, reply).await {
+                Some(said) => said,
+                None => (StatusCode::ACCEPTED, Json(accepted(id, "duplicate"))).into_response(),
+            })
         }
         Recorded::Conflict(id) => {
             intake.refused.count(now, &name, "id_reused");
@@ -113,6 +115,17 @@ async fn receive(
             Err(Problem::new(StatusCode::CONFLICT, "id-reused", "Delivery id reused", detail))
         }
     }
+}
+
+/// What a chat is answered once the delivery is recorded; none if it is no chat.
+async fn said(bridge: &Bridge, delivery: DeliveryId, reply: Reply) -> Option<Response> {
+    let (content_type, body) = match reply {
+        Reply::Accepted => return None,
+        Reply::Quiet => return Some(StatusCode::OK.into_response()),
+        Reply::AtOnce { content_type, body } | Reply::Recorded { content_type, body } => (content_type, body),
+        Reply::Heard => ("application/json", teams::answer(&heard(bridge, delivery).await)),
+    };
+    Some(([(header::CONTENT_TYPE, content_type)], body).into_response())
 }
 
 /// Why a request is turned away, without the detail that would help to forge one.

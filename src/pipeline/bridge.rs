@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::in_hand::InHand;
-use crate::chat::slack::Slack;
+use crate::chat::Platform;
 use crate::clock::{Ground, SharedClock};
 use crate::domain::command::Grammar;
 use crate::domain::hourly::Hourly;
@@ -115,8 +115,8 @@ pub struct LiveSource {
 /// A chat: how it is spoken to, and what holds in its channels.
 #[derive(Debug)]
 pub struct ChatSide {
-    /// The app there.
-    pub slack: Slack,
+    /// The chat.
+    pub platform: Platform,
     /// What holds in a channel when nothing else is said.
     pub channels: BTreeMap<String, ChannelUsual>,
 }

@@ -81,6 +81,49 @@ pub async fn make_link(bridge: &Bridge, identity: &Identity) -> Result<String, N
     Ok(format!("{public}/{}", token.expose()))
 }
 
+/// Lets a chat account wait for its owner where nothing can be shown to it alone: a link that all see would be followed by
+/// others too, and a code that one of them then writes for all to see is good for the account that asked. So there is no
+/// link. Whoever has signed in enters the account by its own name, on a page that nobody can be sent to, and gets a code
+/// that only this account can type. Answers the page and that name, of which neither is a secret.
+///
+/// # Errors
+/// [`NoLink`].
+pub async fn await_account(bridge: &Bridge, identity: &Identity) -> Result<(String, String), NoLink> {
+    let Some(public) = bridge.settings.connect_url.as_deref() else { return Err(NoLink::NotConfigured) };
+    let now = bridge.ground.now();
+    bridge.store.put_link(identity, &hash_of_name(identity), now, now + LINK_LASTS).await?;
+    Ok((public.to_owned(), name_of(identity)))
+}
+
+/// The code for a chat account that waits for its owner, for the person who signed in and entered its name. None: no such
+/// account waits, or no longer.
+///
+/// # Errors
+/// [`StoreError`]: nothing is changed.
+pub async fn code_for_name(
+    bridge: &Bridge,
+    name: &str,
+    person: PersonId,
+) -> Result<Option<(Identity, Secret)>, StoreError> {
+    let parts: Vec<&str> = name.split_whitespace().collect();
+    let [platform, team, account] = parts[..] else { return Ok(None) };
+    let Ok(identity) = Identity::new(platform, team, account) else { return Ok(None) };
+    let Some(waiting) = bridge.store.take_link(&hash_of_name(&identity), bridge.ground.now()).await? else {
+        return Ok(None);
+    };
+    Ok(make_code(bridge, &waiting, person).await?.map(|code| (waiting, code)))
+}
+
+/// As it is entered.
+fn name_of(identity: &Identity) -> String {
+    format!("{} {} {}", identity.platform(), identity.team(), identity.account())
+}
+
+/// What is kept in the place of a link. It begins as no text does, so that no link leads to it.
+fn hash_of_name(identity: &Identity) -> Hash {
+    Sha256::new().chain_update([0xff]).chain_update(name_of(identity)).finalize().into()
+}
+
 /// Binds a chat account to the person who signed in through its link, if `code` is the one that the page showed them.
 /// What the account has typed may have blanks, dashes and small letters.
 ///

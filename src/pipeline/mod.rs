@@ -18,6 +18,8 @@ pub mod explain;
 pub mod forget;
 /// Who may, and what is our own doing.
 pub mod guard;
+/// What a message led to, for chats that are answered at once or never.
+pub mod heard;
 /// The deliveries that this process holds.
 pub mod in_hand;
 /// From a chat account to a person.

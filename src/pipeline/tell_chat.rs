@@ -11,8 +11,7 @@ use super::links::{self, NoLink};
 use super::send_report::{task_of, telling_of};
 use super::whisper::Whisper;
 use super::{Bridge, StepError};
-use crate::chat::slack::{SlackError, SlackNext};
-use crate::chat::{Button, Message};
+use crate::chat::{Button, ChatError, ChatNext, Message};
 use crate::domain::backoff::Backoff;
 use crate::domain::chat::Place;
 use crate::domain::hourly::Hourly;
@@ -20,17 +19,16 @@ use crate::domain::task::State;
 use crate::domain::telling::chat::{call, living_message};
 use crate::secret::Secret;
 use crate::sources::{Envelope, Reading};
-use crate::store::Lease;
 use crate::store::reports::{Report, ReportKind};
 use crate::store::tasks::{Hold, Task};
+use crate::store::{Lease, Moment};
 
 /// Tries to tell one revision: about two hours in all.
 const TRIES: Backoff = Backoff { first: Duration::from_secs(5), factor: 3, cap: Duration::from_secs(1800), tries: 9 };
 /// What a call may take, and some more.
 const CALL: Duration = Duration::from_secs(10);
-/// How often, and for how long, an address for answers can be used.
-const ANSWERS: i16 = 5;
-const ANSWERS_FOR: TimeDelta = TimeDelta::minutes(30);
+/// How long our first answer to a request may take to reach the chat.
+const ON_ITS_WAY: TimeDelta = TimeDelta::seconds(20);
 /// Stands for the name of a message that was said at an address for answers: it cannot be edited.
 const ANSWERED: &str = "answered";
 
@@ -76,10 +74,10 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
     let outcome = if Instant::now() < send_by {
         telling.send().await
     } else {
-        Ok(Err(SlackError::NotSent("the lease was about to end".to_owned())))
+        Ok(Err(ChatError::NotSent("the chat", "the lease was about to end".to_owned())))
     };
     let pause = match &outcome {
-        Ok(Err(SlackError::Limited(pause))) => *pause,
+        Ok(Err(error)) => error.pause().unwrap_or(bridge.settings.write_spacing),
         _ => bridge.settings.write_spacing,
     };
     bridge.store.end_turn(&writer, lease, pause, clock.shown()).await?;
@@ -93,14 +91,14 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
         Err(error) => error,
     };
     let now = bridge.ground.now();
-    if let SlackError::Limited(pause) = error {
+    if let Some(pause) = error.pause() {
         let until = now + TimeDelta::from_std(pause).unwrap_or_default();
         bridge.store.postpone_report(report.id, lease, Some(until), false, &error.for_person()).await?;
         return Ok(());
     }
     let wait = match error.next() {
-        SlackNext::Retry | SlackNext::AskPerson => TRIES.after(u32::try_from(report.tries).unwrap_or(u32::MAX)),
-        SlackNext::GiveUp | SlackNext::OtherWay => None,
+        ChatNext::Retry | ChatNext::AskPerson => TRIES.after(u32::try_from(report.tries).unwrap_or(u32::MAX)),
+        ChatNext::GiveUp | ChatNext::OtherWay => None,
     };
     tracing::warn!(report = %report.id, task, %error, gives_up = wait.is_none(), "a chat could not be told");
     let due_at = wait.map(|wait| now + TimeDelta::from_std(bridge.ground.jitter(wait)).unwrap_or_default());
@@ -117,10 +115,14 @@ struct Telling<'a> {
 }
 
 /// The name of the message that was told, if it has one.
-type Told = Result<Option<String>, SlackError>;
+type Told = Result<Option<String>, ChatError>;
 
 impl Telling<'_> {
     async fn send(&self) -> Result<Told, StepError> {
+        if self.side.platform.answers_at_the_door() {
+            // What there was to tell was told there, or nobody waits for it any more.
+            return Ok(Ok(None));
+        }
         match self.report.kind {
             ReportKind::Chat => self.living().await,
             ReportKind::Mention => self.mention().await,
@@ -138,20 +140,25 @@ impl Telling<'_> {
         let telling = telling_of(self.bridge, &task).await?;
         let message = Message {
             text: task.marker.mask(&living_message(&telling, &task.repo_full_name())),
-            mention: None,
             buttons: buttons(&task),
+            key: Some(self.report.id.to_string()),
+            ..Message::default()
         };
-        let (slack, channel) = (&self.side.slack, &self.place.channel);
+        let (platform, channel) = (&self.side.platform, &self.place.channel);
         match self.report.external_ref.as_deref() {
             Some(ANSWERED) => Ok(Ok(None)),
-            Some(ts) => Ok(match slack.update(channel, ts, &message).await {
+            Some(ts) => Ok(match platform.update(channel, ts, &message).await {
                 // Somebody deleted it: they do not want it.
-                Err(error) if error.is_gone() => Ok(None),
+                Err(ChatError::Gone) => Ok(None),
                 updated => updated.map(|()| None),
             }),
-            None => match slack.post(channel, self.place.thread.as_deref(), &message).await {
-                Err(error) if error.next() == SlackNext::OtherWay => self.answer(true, &message, error).await,
-                posted => Ok(posted.map(Some)),
+            None => match platform.post(channel, self.place.thread.as_deref(), &message).await {
+                Err(error) if error.next() == ChatNext::OtherWay => self.answer(true, &message, error).await,
+                Ok(name) => {
+                    self.end_waiting().await?;
+                    Ok(Ok(Some(name)))
+                }
+                Err(error) => Ok(Err(error)),
             },
         }
     }
@@ -162,13 +169,13 @@ impl Telling<'_> {
         // What it was called for, although the task may have moved on.
         telling.state = State::parse(&self.report.content).unwrap_or(telling.state);
         let text = task.marker.mask(&call(&telling));
-        let message = Message { text, mention: Some(self.place.account.clone()), buttons: Vec::new() };
+        let message = Message { text, ..self.calling() };
         let under = match &self.place.thread {
             Some(thread) => Some(thread.clone()),
             None => self.bridge.store.chat_message_of(task.id).await?.filter(|ts| ts != ANSWERED),
         };
-        match self.side.slack.post(&self.place.channel, under.as_deref(), &message).await {
-            Err(error) if error.next() == SlackNext::OtherWay => self.answer(false, &message, error).await,
+        match self.side.platform.post(&self.place.channel, under.as_deref(), &message).await {
+            Err(error) if error.next() == ChatNext::OtherWay => self.answer(false, &message, error).await,
             posted => Ok(posted.map(Some)),
         }
     }
@@ -186,33 +193,77 @@ impl Telling<'_> {
                 ),
             };
         }
-        let message = Message { text, mention: None, buttons: Vec::new() };
+        let message = Message { text, ..Message::default() };
         let (channel, account) = (&self.place.channel, &self.place.account);
-        match self.side.slack.whisper(channel, account, self.place.thread.as_deref(), &message).await {
-            Err(error) if matches!(error.next(), SlackNext::OtherWay | SlackNext::GiveUp) => {
-                self.answer(false, &message, error).await
+        match self.side.platform.whisper(channel, account, self.place.thread.as_deref(), &message).await {
+            Err(error) if matches!(error.next(), ChatNext::OtherWay | ChatNext::GiveUp) => {
+                match self.answer(false, &message, error).await? {
+                    Err(error) if error.next() == ChatNext::OtherWay => self.call_unanswered(error).await,
+                    told => Ok(told),
+                }
             }
             told => Ok(told.map(|()| None)),
         }
     }
 
-    /// The other way: the address for answers that the request carried, for its few uses.
-    async fn answer(&self, for_all: bool, message: &Message, first: SlackError) -> Result<Told, StepError> {
-        let Some(delivery) = self.report.delivery_id else { return Ok(Err(first)) };
-        let Some(to) = self.answer_to().await? else { return Ok(Err(first)) };
-        let since = self.bridge.ground.now() - ANSWERS_FOR;
-        if !self.bridge.store.take_answer(delivery, ANSWERS, since).await? {
+    /// What is for one account alone is not said to a channel: there it is only called, to ask again.
+    async fn call_unanswered(&self, first: ChatError) -> Result<Told, StepError> {
+        let platform = &self.side.platform;
+        if !platform.calls_the_unanswered() {
             return Ok(Err(first));
         }
-        Ok(match self.side.slack.answer(&to, for_all, message).await {
+        let text = "there is an answer for you alone that can no longer be shown to you: ask once more.".to_owned();
+        let message = Message { text, ..self.calling() };
+        Ok(platform.post(&self.place.channel, self.place.thread.as_deref(), &message).await.map(Some))
+    }
+
+    /// A message that calls the one who asked.
+    fn calling(&self) -> Message {
+        Message {
+            mention: Some(self.place.account.clone()),
+            key: Some(self.report.id.to_string()),
+            ..Message::default()
+        }
+    }
+
+    /// Whoever sees that they are waited with need not any longer: the channel has the message. When that cannot be said,
+    /// the chat ends the wait by itself.
+    async fn end_waiting(&self) -> Result<(), StepError> {
+        if self.side.platform.keeps_waiting()
+            && let Some((to, _)) = self.answer_to().await?
+        {
+            let text = "It was taken up: the message of the task in this channel tells how it goes on.".to_owned();
+            let message = Message { text, ..Message::default() };
+            if let Err(error) = self.side.platform.answer(&to, false, &message).await {
+                tracing::debug!(report = %self.report.id, %error, "somebody is still shown that they are waited with");
+            }
+        }
+        Ok(())
+    }
+
+    /// The other way: the address for answers that the request carried, for its few uses.
+    async fn answer(&self, for_all: bool, message: &Message, first: ChatError) -> Result<Told, StepError> {
+        let Some(delivery) = self.report.delivery_id else { return Ok(Err(first)) };
+        let Some((to, came_at)) = self.answer_to().await? else { return Ok(Err(first)) };
+        let answers = self.side.platform.answers();
+        let now = self.bridge.ground.now();
+        let since = now - answers.lasts;
+        if !self.bridge.store.take_answer(delivery, answers.uses, since).await? {
+            return Ok(Err(first));
+        }
+        Ok(match self.side.platform.answer(&to, for_all, message).await {
             Ok(()) => Ok(Some(ANSWERED.to_owned())),
-            Err(SlackError::NoAnswers) => Err(first),
+            // Our first answer may still be on its way, and until it is there the chat does not know the address.
+            Err(ChatError::NoAnswers) if self.side.platform.keeps_waiting() && now - came_at < ON_ITS_WAY => {
+                Err(ChatError::Unclear("the chat", "it did not know the request yet".to_owned()))
+            }
+            Err(ChatError::NoAnswers) => Err(first),
             Err(error) => Err(error),
         })
     }
 
     /// Read from the delivery each time, so that it is kept in one place, and for no longer than bodies are.
-    async fn answer_to(&self) -> Result<Option<Secret>, StepError> {
+    async fn answer_to(&self) -> Result<Option<(Secret, Moment)>, StepError> {
         let Some(id) = self.report.delivery_id else { return Ok(None) };
         let Some(kept) = self.bridge.store.delivery_with_body(id).await? else { return Ok(None) };
         let (Some(body), Some(source)) = (&kept.body, self.live.sources.get(&kept.source)) else { return Ok(None) };
@@ -223,7 +274,7 @@ impl Telling<'_> {
             content_type: kept.content_type.clone(),
         };
         Ok(match source.source.read(&kept.source, &envelope, body) {
-            Ok(Reading::Event(event)) => event.chat.and_then(|chat| chat.answer_to),
+            Ok(Reading::Event(event)) => event.chat.and_then(|chat| chat.answer_to).map(|to| (to, kept.received_at)),
             _ => None,
         })
     }

@@ -13,7 +13,7 @@ use super::call::{Answer, Call, Content};
 use super::fault::FaultKind;
 use super::wire::{Dropped, Wire};
 use super::world::{Caller, World};
-use super::{Shared, api, authorize, control, pages, slack};
+use super::{Shared, api, authorize, chats, control, pages, slack};
 
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 
@@ -28,6 +28,12 @@ pub(super) async fn pass(call: Call, shared: &Arc<Shared>) -> Result<Wire, Dropp
     }
     if first == "slack" {
         return Ok(Wire::of(slack::answer(&call, shared)));
+    }
+    if first == "discord" {
+        return Ok(Wire::of(chats::answer_discord(&call, shared)));
+    }
+    if first == "mattermost" {
+        return Ok(Wire::of(chats::answer_mattermost(&call, shared)));
     }
     if !api::ROOTS.contains(&first.as_str()) && !OF_APPS.contains(&call.path.as_str()) {
         let mut world = shared.world();

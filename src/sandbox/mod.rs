@@ -12,6 +12,8 @@ mod api;
 mod authorize;
 /// One request, one answer, and GitHub's error shapes.
 mod call;
+/// A simulated Discord and a simulated Mattermost server.
+pub mod chats;
 /// How the world is set up, disturbed and looked at.
 mod control;
 /// Misbehaviour on demand.
@@ -41,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Ground;
 
+pub use chats::{ChatFault, ChatMessage, ChatRequest, DiscordControl, MattermostControl};
 pub use control::{
     AppSpec, Comment, CommentSpec, Control, ControlError, DeliverySpec, InstallationSpec, IssueSpec, PullSpec,
     RepoSpec, TaskView, UserSpec,
@@ -135,6 +138,8 @@ pub enum SandboxError {
 pub(in crate::sandbox) struct Shared {
     world: Mutex<World>,
     slack: Mutex<slack::SlackWorld>,
+    discord: Mutex<chats::DiscordWorld>,
+    mattermost: Mutex<chats::MattermostWorld>,
 }
 
 impl Shared {
@@ -150,6 +155,8 @@ pub struct Sandbox {
     url: String,
     control: Control,
     slack: SlackControl,
+    discord: DiscordControl,
+    mattermost: MattermostControl,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -172,12 +179,19 @@ impl Sandbox {
         let url = format!("http://{address}");
         let web = config.web_url.map_or_else(|| url.clone(), |web| web.trim_end_matches('/').to_owned());
         let world = World::new(config.ground, config.pace, config.usage, url.clone(), web);
-        let shared = Arc::new(Shared { world: Mutex::new(world), slack: Mutex::default() });
+        let shared = Arc::new(Shared {
+            world: Mutex::new(world),
+            slack: Mutex::default(),
+            discord: Mutex::default(),
+            mattermost: Mutex::default(),
+        });
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(serve::accept(listener, Arc::clone(&shared), stop.clone()));
         let slack = SlackControl::new(Arc::clone(&shared), &url);
-        Ok(Self { address, url, control: Control::new(shared), slack, stop, tasks })
+        let discord = DiscordControl::new(Arc::clone(&shared), &url);
+        let mattermost = MattermostControl::new(Arc::clone(&shared), &url);
+        Ok(Self { address, url, control: Control::new(shared), slack, discord, mattermost, stop, tasks })
     }
 
     /// The API's base, as `https://api.github.com` would be; no slash at the end.
@@ -202,6 +216,18 @@ impl Sandbox {
     #[must_use]
     pub fn slack(&self) -> &SlackControl {
         &self.slack
+    }
+
+    /// The hand on the simulated Discord, which listens at the same address.
+    #[must_use]
+    pub fn discord(&self) -> &DiscordControl {
+        &self.discord
+    }
+
+    /// The hand on the simulated Mattermost server, which listens at the same address.
+    #[must_use]
+    pub fn mattermost(&self) -> &MattermostControl {
+        &self.mattermost
     }
 
     /// Ends all connections and waits until nothing of it runs.

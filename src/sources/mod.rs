@@ -1,6 +1,8 @@
 //! Dialects: how each sender signs and how its payload reads, a folder a sender. A sender is chosen by the
 //! path that it posts to, never by sniffing headers: several products imitate each other's.
 
+/// Chats where one thing is said a request.
+pub mod doors;
 /// Webhooks of GitHub.
 pub mod github;
 mod pluck;
@@ -33,6 +35,8 @@ pub enum Source {
     Sender(Box<sender::Sender>),
     /// Slack.
     Slack(slack::SlackSource),
+    /// Another chat.
+    Door(doors::Door),
 }
 
 /// Longest header value that is kept, in bytes; those of senders are far shorter.
@@ -115,6 +119,15 @@ pub enum Reply {
     Accepted,
     /// 200 and nothing to read: the sender would show it to somebody.
     Quiet,
+    /// 200 and this, once it is recorded.
+    Recorded {
+        /// How it reads.
+        content_type: &'static str,
+        /// What is answered.
+        body: String,
+    },
+    /// 200 and what it led to, as far as that is known in time: there is no other way to tell it.
+    Heard,
     /// This, at once: nothing happened that has to be recorded.
     AtOnce {
         /// How it reads.
@@ -139,6 +152,7 @@ impl Source {
             Self::Github(_) => github::looks_signed(headers),
             Self::Sender(sender) => sender.looks_signed(headers),
             Self::Slack(slack) => slack.looks_signed(headers),
+            Self::Door(door) => door.looks_signed(headers),
         }
     }
 
@@ -151,6 +165,7 @@ impl Source {
             Self::Github(github) => github.verify(headers, body),
             Self::Sender(sender) => sender.verify(headers, body, now),
             Self::Slack(slack) => slack.verify(headers, body, now),
+            Self::Door(door) => door.verify(headers, body, now),
         }
     }
 
@@ -160,6 +175,7 @@ impl Source {
         match self {
             Self::Github(_) | Self::Sender(_) => Reply::Accepted,
             Self::Slack(_) => slack::reply(envelope, body),
+            Self::Door(door) => door.reply(envelope, body),
         }
     }
 
@@ -167,7 +183,7 @@ impl Source {
     #[must_use]
     pub fn fingerprint(&self, envelope: &Envelope, body: &[u8]) -> [u8; 32] {
         match self {
-            Self::Github(_) | Self::Slack(_) => Sha256::digest(body).into(),
+            Self::Github(_) | Self::Slack(_) | Self::Door(_) => Sha256::digest(body).into(),
             Self::Sender(sender) => sender.fingerprint(envelope, body),
         }
     }
@@ -179,6 +195,7 @@ impl Source {
             Self::Github(_) => None,
             Self::Sender(sender) => sender.patience(),
             Self::Slack(_) => Some(slack::PATIENCE),
+            Self::Door(door) => Some(door.patience()),
         }
     }
 
@@ -186,7 +203,7 @@ impl Source {
     #[must_use]
     pub fn event_of(&self, body: &[u8]) -> Option<String> {
         match self {
-            Self::Github(_) | Self::Slack(_) => None,
+            Self::Github(_) | Self::Slack(_) | Self::Door(_) => None,
             Self::Sender(sender) => sender.event_of(body),
         }
     }
@@ -194,7 +211,7 @@ impl Source {
     /// Whether its events name who did it. If not, rules say who answers for what they start.
     #[must_use]
     pub fn names_actors(&self) -> bool {
-        matches!(self, Self::Github(_) | Self::Slack(_))
+        matches!(self, Self::Github(_) | Self::Slack(_) | Self::Door(_))
     }
 
     /// Reads a delivery that was verified when it came.
@@ -206,6 +223,7 @@ impl Source {
             Self::Github(github) => github.read(name, envelope, body),
             Self::Sender(sender) => sender.read(name, envelope, body),
             Self::Slack(slack) => slack.read(name, envelope, body),
+            Self::Door(door) => door.read(name, envelope, body),
         }
     }
 
@@ -221,7 +239,7 @@ impl Source {
                 sender.identify(event, envelope, body);
                 Ok(())
             }
-            Self::Slack(_) => Ok(()),
+            Self::Slack(_) | Self::Door(_) => Ok(()),
         }
     }
 
@@ -234,6 +252,7 @@ impl Source {
             Self::Github(_) => github::payload_value(envelope, body),
             Self::Sender(sender) => sender.payload(envelope, body),
             Self::Slack(_) => slack::payload_value(envelope, body),
+            Self::Door(door) => door.payload(envelope, body),
         }
     }
 }

@@ -1,8 +1,20 @@
 //! Chats: wishes of accounts that are linked to nobody yet, and the few uses of an address for answers.
 
+use super::deliveries::DeliveryState;
 use super::{Moment, Store, StoreError, Tx};
 use crate::domain::identity::Identity;
 use crate::ids::{DeliveryId, TaskId};
+
+/// What a delivery has led to so far.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct LedTo {
+    pub state: DeliveryState,
+    /// What the one who asked is to be told alone.
+    pub whisper: Option<String>,
+    /// The newest task.
+    pub task: Option<TaskId>,
+}
 
 /// Most wishes that one account may have waiting; older ones are dropped for newer.
 const WAITING: i64 = 5;
@@ -94,6 +106,25 @@ impl Store {
         .await?
         .rows_affected()
             == 1)
+    }
+
+    /// What a delivery has led to so far.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn delivery_led_to(&self, id: DeliveryId) -> Result<Option<LedTo>, StoreError> {
+        Ok(sqlx::query_as!(
+            LedTo,
+            r#"/* delivery_led_to: the first thing told, as a later one is of another time */
+            SELECT d.state AS "state: DeliveryState",
+                   (SELECT r.content FROM reports r WHERE r.delivery_id = d.id AND r.kind = 'whisper'
+                    ORDER BY r.id LIMIT 1) AS whisper,
+                   (SELECT t.id FROM tasks t WHERE t.delivery_id = d.id ORDER BY t.id DESC LIMIT 1) AS "task: TaskId"
+            FROM deliveries d WHERE d.id = $1"#,
+            id.0
+        )
+        .fetch_optional(&self.work)
+        .await?)
     }
 
     /// The newest tasks that an issue or pull request led to.

@@ -1,6 +1,7 @@
 //! What the operator may say, a section a file. These structs are the one source of truth: the
 //! schema, the check of a file and the reference are all made from them.
 
+mod chats;
 mod database;
 mod github;
 mod limits;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use chats::{ChannelSpec, DiscordSource, MattermostSource, SlackSource, TeamsSource};
 pub use database::DatabaseConfig;
 pub use github::{AppConfig, GithubConfig, SignInConfig};
 pub use limits::{BoundSpec, GlobalLimits, LimitsSpec, WindowSpec};
@@ -37,8 +39,7 @@ pub use senders::{
 };
 pub use server::ServerConfig;
 pub use sources::{
-    AzureDevopsSource, ChannelSpec, GithubSource, GitlabSource, GrafanaSource, LinearSource, PresetSource, SlackSource,
-    SourceConfig,
+    AzureDevopsSource, GithubSource, GitlabSource, GrafanaSource, LinearSource, PresetSource, SourceConfig, is_chat,
 };
 pub use sweep::SweepConfig;
 pub use tasks::{OnUncertain, TasksConfig};

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::super::duration::Duration;
 use super::super::findings::Findings;
-use super::super::form::{HeaderText, Name, RepoName, SlashName, WebUrl};
+use super::super::form::{HeaderText, Name};
 use super::super::node::Document;
 use super::super::place::Path;
 use super::super::secret_text::SecretText;
 use super::OneOrMany;
+use super::chats::{ChannelSpec, DiscordSource, MattermostSource, SlackSource, TeamsSource};
 use super::senders::{
     BasicSource, HmacSource, StandardWebhooksSource, TokenSource, check_keys, check_username, check_window,
 };
@@ -54,6 +55,12 @@ pub enum SourceConfig {
     AzureDevops(AzureDevopsSource),
     /// An app in Slack: commands, messages to it, buttons and its form.
     Slack(SlackSource),
+    /// An application of Discord: its command and its buttons.
+    Discord(DiscordSource),
+    /// Slash commands of a Mattermost server.
+    Mattermost(MattermostSource),
+    /// An outgoing webhook of Microsoft Teams.
+    Teams(TeamsSource),
 }
 
 /// Webhooks of GitHub repositories, organizations and Apps.
@@ -130,54 +137,6 @@ pub struct AzureDevopsSource {
     pub secrets: OneOrMany<SecretText>,
 }
 
-/// An app in Slack. `taskbridge manifest slack` prints what Slack asks for when an app is made.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SlackSource {
-    /// The app's signing secret; several while one is being replaced.
-    pub signing_secret: OneOrMany<SecretText>,
-    /// The app's bot token (`xoxb-…`), with which it speaks.
-    pub bot_token: SecretText,
-    /// The app's id (`A…`). With it, requests for another app with the same secret are ignored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub app_id: Option<String>,
-    /// The command that messages to the app, and its shortcuts, count as.
-    #[serde(default = "default_command")]
-    pub command: SlashName,
-    /// What holds in a channel when nothing else is said, by the channel's id (`C…`).
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub channels: BTreeMap<String, ChannelSpec>,
-    /// Slack's API.
-    #[serde(default = "default_slack_api")]
-    pub api_url: WebUrl,
-}
-
-/// What holds in a channel when nothing else is said.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct ChannelSpec {
-    /// The repository.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub repo: Option<RepoName>,
-    /// The rule, instead of all that listen to the command.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<Name>,
-    /// The model.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// The branch that the work starts from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub base_ref: Option<String>,
-}
-
-fn default_command() -> SlashName {
-    SlashName::read("/copilot").expect("a literal form")
-}
-
-fn default_slack_api() -> WebUrl {
-    WebUrl::read("https://slack.com/api").expect("a literal form")
-}
-
 fn default_prefix() -> String {
     "/copilot".to_owned()
 }
@@ -192,9 +151,13 @@ impl GithubSource {
 
 /// Does the same with whatever kind it is.
 macro_rules! each_kind {
-    ($source:expr, $known:ident => $what:expr, $slack:ident => $of_slack:expr) => {
+    ($source:expr, $known:ident => $what:expr, $slack:ident => $of_slack:expr, $discord:ident => $of_discord:expr,
+     $mattermost:ident => $of_mattermost:expr) => {
         match $source {
             SourceConfig::Slack($slack) => $of_slack,
+            SourceConfig::Discord($discord) => $of_discord,
+            SourceConfig::Mattermost($mattermost) => $of_mattermost,
+            SourceConfig::Teams($known) => $what,
             SourceConfig::Github($known) => $what,
             SourceConfig::Hmac($known) => $what,
             SourceConfig::StandardWebhooks($known) => $what,
@@ -213,6 +176,12 @@ macro_rules! each_kind {
             | SourceConfig::Stripe($known) => $what,
         }
     };
+}
+
+/// Whether the kind of this word is a chat.
+#[must_use]
+pub fn is_chat(kind: &str) -> bool {
+    matches!(kind, "slack" | "discord" | "mattermost" | "teams")
 }
 
 impl SourceConfig {
@@ -237,13 +206,29 @@ impl SourceConfig {
             Self::Stripe(_) => "stripe",
             Self::AzureDevops(_) => "azure-devops",
             Self::Slack(_) => "slack",
+            Self::Discord(_) => "discord",
+            Self::Mattermost(_) => "mattermost",
+            Self::Teams(_) => "teams",
         }
     }
 
     /// The secrets that its webhooks may be signed with.
     #[must_use]
     pub fn secrets(&self) -> &[SecretText] {
-        each_kind!(self, source => &source.secrets, slack => &slack.signing_secret)
+        each_kind!(self, source => &source.secrets, slack => &slack.signing_secret, _discord => &[],
+            mattermost => &mattermost.tokens)
+    }
+
+    /// What holds in its channels, if it is a chat.
+    #[must_use]
+    pub fn channels(&self) -> Option<&BTreeMap<String, ChannelSpec>> {
+        match self {
+            Self::Slack(source) => Some(&source.channels),
+            Self::Discord(source) => Some(&source.channels),
+            Self::Mattermost(source) => Some(&source.channels),
+            Self::Teams(source) => Some(&source.channels),
+            _ => None,
+        }
     }
 
     /// Every secret with the way to it from `path`.
@@ -254,6 +239,10 @@ impl SourceConfig {
         each_kind!(self, source => all(path.key("secrets"), &mut source.secrets.0), slack => {
             let mut secrets = all(path.key("signing_secret"), &mut slack.signing_secret.0);
             secrets.push((path.key("bot_token"), &mut slack.bot_token));
+            secrets
+        }, discord => vec![(path.key("bot_token"), &mut discord.bot_token)], mattermost => {
+            let mut secrets = all(path.key("tokens"), &mut mattermost.tokens.0);
+            secrets.extend(mattermost.bot_token.as_mut().map(|token| (path.key("bot_token"), token)));
             secrets
         })
     }
@@ -267,6 +256,9 @@ impl SourceConfig {
         match self {
             Self::Github(source) => source.check(document, path, found),
             Self::Slack(source) => source.check(document, path, found),
+            Self::Discord(source) => source.check(document, path, found),
+            Self::Mattermost(source) => source.check(document, path, found),
+            Self::Teams(source) => source.check(document, path, found),
             Self::Hmac(source) => source.check(document, path, found),
             Self::StandardWebhooks(source) => source.check(document, path, found),
             Self::Token(source) => source.check(document, path, found),
@@ -319,23 +311,4 @@ impl GitlabSource {
             found.fault(document, &path.key("signing"), message);
         }
     }
-}
-impl SlackSource {
-    fn check(&self, document: &Document, path: &Path, found: &mut Findings) {
-        if self.api_url.is_open() {
-            let message = "the bot token would be sent in the open: use `https`";
-            found.fault(document, &path.key("api_url"), message);
-        }
-        for channel in self.channels.keys().filter(|id| !is_channel(id)) {
-            let message =
-                "a channel is named by its id, such as `C0123ABCD`: Slack shows it at the end of the channel's details";
-            found.fault(document, &path.key("channels").key(channel), message);
-        }
-    }
-}
-
-fn is_channel(id: &str) -> bool {
-    (2..=64).contains(&id.len())
-        && id.starts_with(['C', 'G', 'D'])
-        && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }

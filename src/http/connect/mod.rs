@@ -16,6 +16,7 @@ use self::cookies::{Kept, Site};
 use super::deadline::REQUEST;
 use super::state::AppState;
 use crate::pipeline::Bridge;
+use crate::pipeline::links;
 use crate::pipeline::sign_in::{self, Account, NotSignedIn};
 use crate::store::StoreError;
 use crate::store::tasks::list::TaskFilter;
@@ -34,6 +35,7 @@ pub fn routes(bridge: &Bridge) -> Router<AppState> {
         .route("/connect/callback", get(callback))
         .route("/connect/disconnect", post(disconnect))
         .route("/connect/leave", post(leave))
+        .route("/connect/account", post(connect_account))
         .route("/connect/{link}", get(look_at_link).post(start_with_link))
         .layer(DefaultBodyLimit::max(FORM))
         .layer(from_fn(bounded))
@@ -70,7 +72,11 @@ async fn look(State(bridge): State<Bridge>, headers: HeaderMap) -> Shown {
         None => Ok(pages::welcome(&site).into_response()),
         Some((account, _)) => {
             let tasks = tasks_of(&bridge, &account).await.map_err(away)?;
-            Ok(pages::account(&site, &account, &tasks, bridge.ground.now()).into_response())
+            // Where nothing can be shown to one account alone, its owner enters it here.
+            let live = bridge.live();
+            let mut chats = live.sources.values().filter_map(|source| source.chat.as_ref());
+            let enters = chats.any(|side| side.platform.answers_at_the_door());
+            Ok(pages::account(&site, &account, &tasks, enters, bridge.ground.now()).into_response())
         }
     }
 }
@@ -148,6 +154,19 @@ async fn disconnect(State(bridge): State<Bridge>, headers: HeaderMap, body: Byte
     };
     site.clear(&mut response, Kept::Session);
     Ok(response)
+}
+
+async fn connect_account(State(bridge): State<Bridge>, headers: HeaderMap, body: Bytes) -> Shown {
+    let site = site(&bridge)?;
+    own_form(&bridge, &site, &headers, &body)?;
+    let Some((account, _)) = account(&bridge, &site, &headers).await? else {
+        return Err(Sorry::with((StatusCode::FORBIDDEN, pages::too_late(&site)).into_response()));
+    };
+    let name = field(&body, "account").unwrap_or_default();
+    match links::code_for_name(&bridge, &name, account.person.id).await.map_err(away)? {
+        Some((identity, code)) => Ok(pages::code(&site, &account.person.login, &identity, Some(&code)).into_response()),
+        None => Err(Sorry::with((StatusCode::NOT_FOUND, pages::nobody_waits(&site)).into_response())),
+    }
 }
 
 async fn leave(State(bridge): State<Bridge>, headers: HeaderMap, body: Bytes) -> Shown {

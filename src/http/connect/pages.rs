@@ -108,7 +108,7 @@ pub(super) fn code(site: &Site, login: &str, identity: &Identity, code: Option<&
     page("One more step", &body)
 }
 
-pub(super) fn account(site: &Site, account: &Account, tasks: &[ListedTask], now: Moment) -> Shown {
+pub(super) fn account(site: &Site, account: &Account, tasks: &[ListedTask], enters: bool, now: Moment) -> Shown {
     let person = &account.person;
     let mut rows = String::new();
     let mut row = |name: &str, value: &str| {
@@ -126,14 +126,32 @@ pub(super) fn account(site: &Site, account: &Account, tasks: &[ListedTask], now:
     let again = if person.usable_token(now).is_none() { sign_in(site, "Sign in again") } else { String::new() };
     let form = Some(&account.form);
     let body = format!(
-        "<table>{rows}</table>{again}<h2>Your tasks</h2>{}<h2>Leave</h2><p>{} ends your token here and at GitHub, and forgets \
+        "<table>{rows}</table>{again}{}<h2>Your tasks</h2>{}<h2>Leave</h2><p>{} ends your token here and at GitHub, and forgets \
          what you agreed to and which chat accounts are yours. Tasks that run at GitHub go on there.</p>\
          <p>{} only forgets this browser.</p>",
+        if enters { enter_account(site, &account.form) } else { String::new() },
         task_table(tasks),
         button(site, "/disconnect", "Disconnect", form),
         button(site, "/leave", "Sign out", form)
     );
     page("Your GitHub account is connected", &body)
+}
+
+fn enter_account(site: &Site, form: &Secret) -> String {
+    format!(
+        "<h2>Connect a chat account</h2><p>Write <code>link</code> in the chat and enter here what the answer calls          <strong>your</strong> account.</p><form method=\"post\" action=\"{}/account\"><input type=\"hidden\" name=\"form\"          value=\"{}\"><input name=\"account\" size=\"60\" maxlength=\"300\" required> <button>Show the code</button></form>",
+        escape(site.url()),
+        escape(form.expose())
+    )
+}
+
+pub(super) fn nobody_waits(site: &Site) -> Shown {
+    let body = format!(
+        "<p>No chat account of this name waits to be connected. Write <code>link</code> in the chat, and enter within a \
+         quarter of an hour what the answer says, letter for letter.</p><p><a href=\"{}\">Back</a></p>",
+        escape(site.url())
+    );
+    page("Nothing was connected", &body)
 }
 
 fn token_state(account: &Account, now: Moment) -> String {

@@ -129,7 +129,7 @@ async fn open_form(talk: &Talk<'_>, person: Option<&Person>) -> Hearing {
         base: usual.and_then(|usual| usual.base_ref.clone()),
         model: usual.and_then(|usual| usual.model.clone()),
     };
-    match side.slack.open(opens, &note, &filled).await {
+    match side.platform.open(opens, &note, &filled).await {
         Ok(()) => Hearing::Silent("the form was opened".to_owned()),
         Err(error) => {
             tracing::warn!(delivery = %talk.delivery, %error, "a form could not be opened");

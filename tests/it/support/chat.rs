@@ -49,12 +49,17 @@ impl World {
     }
 
     pub(crate) async fn link(&self, account: &str, person: PersonId) {
-        let (store, who, now) = (&self.bridge.store, identity(account), self.bridge.ground.now());
+        self.link_as(&identity(account), person).await;
+    }
+
+    /// Links an account of any chat.
+    pub(crate) async fn link_as(&self, who: &Identity, person: PersonId) {
+        let (store, now) = (&self.bridge.store, self.bridge.ground.now());
         let (link, code, end) = ([1; 32], [2; 32], now + chrono::TimeDelta::minutes(1));
-        store.put_link(&who, &link, now, end).await.unwrap();
+        store.put_link(who, &link, now, end).await.unwrap();
         store.take_link(&link, now).await.unwrap();
-        store.put_code(&who, person, &code, end).await.unwrap();
-        let bound = store.check_code(&who, &[code.to_vec()], 5, now).await.unwrap();
+        store.put_code(who, person, &code, end).await.unwrap();
+        let bound = store.check_code(who, &[code.to_vec()], 5, now).await.unwrap();
         assert_eq!(bound, taskbridge::store::links::CodeCheck::Bound(person));
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod canary;
 pub(crate) mod chat;
+pub(crate) mod chats;
 pub(crate) mod cut;
 pub(crate) mod install;
 pub(crate) mod payloads;

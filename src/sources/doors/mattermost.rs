@@ -1,0 +1,66 @@
+//! Slash commands of Mattermost: a form with a token, which is all the proof there is. An empty answer would be shown as a
+//! failure, so something is always said.
+//! Facts from mattermost/mattermost-developer-documentation, `integrate/slash-commands/`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::{Reply, Unreadable};
+use super::{Asked, Says, place, unreadable};
+use crate::domain::chat::{Chat, ChatSaid};
+use crate::domain::identity::Identity;
+use crate::secret::Secret;
+
+const PLATFORM: &str = "mattermost";
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SlashCommand {
+    team_id: String,
+    channel_id: String,
+    user_id: String,
+    command: String,
+    text: String,
+    root_id: Option<String>,
+    response_url: Option<String>,
+    trigger_id: Option<String>,
+}
+
+pub(super) fn asked(source: &str, content_type: &str, body: &[u8]) -> Result<Asked, Unreadable> {
+    let slash: SlashCommand = serde_json::from_value(value(content_type, body)?).map_err(unreadable)?;
+    let thread = slash.root_id.as_deref().filter(|id| !id.is_empty());
+    let chat = Chat {
+        identity: Identity::new(PLATFORM, &slash.team_id, &slash.user_id)
+            .map_err(|error| Unreadable(error.to_string()))?,
+        place: place(source, &slash.channel_id, thread, &slash.user_id)?,
+        said: ChatSaid::Command { name: slash.command, text: slash.text },
+        answer_to: slash.response_url.filter(|url| !url.is_empty()).map(Secret::new),
+        opens: None,
+    };
+    let says = Says::Chat { event: "slash", chat: Box::new(chat) };
+    Ok(Asked { kind: "slash_command".to_owned(), id: slash.trigger_id, says })
+}
+
+pub(super) fn reply() -> Reply {
+    let body = json!({ "response_type": "ephemeral", "text": "One moment." }).to_string();
+    Reply::Recorded { content_type: "application/json", body }
+}
+
+pub(super) fn is_form(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// The form as JSON.
+pub(super) fn value(content_type: &str, body: &[u8]) -> Result<Value, Unreadable> {
+    if !is_form(content_type) {
+        return Err(Unreadable("it is no form: let the command use the request method POST".to_owned()));
+    }
+    let mut fields = serde_json::Map::new();
+    for (key, value) in form_urlencoded::parse(body) {
+        if fields.insert(key.to_string(), Value::from(value.into_owned())).is_some() {
+            return Err(Unreadable("the form has a field twice".to_owned()));
+        }
+    }
+    Ok(Value::Object(fields))
+}

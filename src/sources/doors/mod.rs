@@ -1,0 +1,209 @@
+//! Chats whose requests are one thing said each: Discord, Mattermost and outgoing webhooks of Microsoft Teams. Each reads its
+//! bodies in a file of its own; what is the same for all stands here. (Slack, which says more than that, has its own folder.)
+
+mod discord;
+mod mattermost;
+mod teams;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::HeaderMap;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::scheme::Scheme;
+use super::scheme::shown::same;
+use super::{Envelope, Reading, Refusal, Reply, Unreadable, is_plain, only, senders};
+use crate::domain::chat::{Chat, Place};
+use crate::domain::event::Event;
+use crate::domain::signing_key::{PublicKey, SharedKey};
+use crate::secret::Secret;
+
+/// All of them give up after a few seconds: this much is for recording.
+const PATIENCE: Duration = Duration::from_millis(2000);
+/// Longest id of a channel or a thread.
+const ID: usize = 256;
+
+/// One configured chat.
+#[derive(Debug)]
+pub struct Door {
+    kind: Kind,
+    scheme: Scheme,
+    host: String,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Discord { application: String },
+    Mattermost { tokens: Vec<Secret> },
+    Teams { command: String },
+}
+
+/// What a body says.
+struct Asked {
+    /// The kind of request.
+    kind: String,
+    /// What is the same when it is sent again.
+    id: Option<String>,
+    says: Says,
+}
+
+enum Says {
+    /// The chat looks whether we are there.
+    Ping,
+    /// The chat asks what could be typed next.
+    Choices,
+    Nothing(String),
+    Chat {
+        event: &'static str,
+        chat: Box<Chat>,
+    },
+}
+
+impl Door {
+    /// An application of Discord; repositories are on `host`.
+    #[must_use]
+    pub fn discord(keys: Vec<PublicKey>, application: String, host: String) -> Self {
+        Self { kind: Kind::Discord { application }, scheme: senders::discord::scheme(keys), host }
+    }
+
+    /// A Mattermost server, whose commands show one of these tokens.
+    #[must_use]
+    pub fn mattermost(tokens: Vec<Secret>, host: String) -> Self {
+        let scheme = senders::mattermost::scheme(tokens.clone());
+        Self { kind: Kind::Mattermost { tokens }, scheme, host }
+    }
+
+    /// An outgoing webhook of Teams. What is said to it counts as `command`.
+    #[must_use]
+    pub fn teams(keys: Vec<SharedKey>, command: String, host: String) -> Self {
+        Self { kind: Kind::Teams { command }, scheme: senders::teams::scheme(keys), host }
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
+    pub(super) fn looks_signed(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.scheme.looks_signed(headers)
+    }
+
+    pub(super) fn verify(&self, headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Result<Envelope, Refusal> {
+        self.scheme.verify(headers, body, now)?;
+        let content_type = match only(headers, "content-type") {
+            Ok(Some(text)) if is_plain(text) => text.to_owned(),
+            Ok(None) => String::new(),
+            _ => return Err(Refusal::HeaderUnusable),
+        };
+        if let Kind::Mattermost { tokens } = &self.kind {
+            shows_no_other(tokens, &content_type, body)?;
+        }
+        let (event_name, id) = match self.asked("", &content_type, body) {
+            Ok(asked) => (asked.kind, asked.id),
+            // It is kept, and fails where everybody can see why.
+            Err(_) => ("unreadable".to_owned(), None),
+        };
+        let event_name = if is_plain(&event_name) { event_name } else { "unknown".to_owned() };
+        let of_body = |bytes: &[u8]| format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
+        let sender_id = match id.filter(|id| !id.is_empty()) {
+            Some(id) if is_plain(&id) => id,
+            Some(id) => of_body(id.as_bytes()),
+            None => of_body(body),
+        };
+        Ok(Envelope { sender_id, hook_id: String::new(), event_name, content_type })
+    }
+
+    /// What the request is answered. Whatever stands there is shown to the person.
+    pub(super) fn reply(&self, envelope: &Envelope, body: &[u8]) -> Reply {
+        let says = self.asked("", &envelope.content_type, body).map(|asked| asked.says);
+        match &self.kind {
+            Kind::Discord { .. } => discord::reply(says.ok()),
+            Kind::Mattermost { .. } => mattermost::reply(),
+            Kind::Teams { .. } => teams::reply(says.ok()),
+        }
+    }
+
+    pub(super) fn read(&self, source: &str, envelope: &Envelope, body: &[u8]) -> Result<Reading, Unreadable> {
+        let asked = self.asked(source, &envelope.content_type, body)?;
+        let (name, chat) = match asked.says {
+            Says::Ping | Says::Choices => return Ok(Reading::Ping),
+            Says::Nothing(why) => return Ok(Reading::Nothing(why)),
+            Says::Chat { event, chat } => (event, chat),
+        };
+        Ok(Reading::Event(Box::new(Event {
+            source: source.to_owned(),
+            host: self.host.clone(),
+            name: name.to_owned(),
+            action: String::new(),
+            actor: None,
+            repo: None,
+            subject: None,
+            label: None,
+            comment: None,
+            at: None,
+            identity: format!("{} {}", chat.identity.platform(), envelope.sender_id),
+            chat: Some(chat),
+        })))
+    }
+
+    /// The payload as it is, without what would let its reader answer in our name.
+    pub(super) fn payload(&self, envelope: &Envelope, body: &[u8]) -> Result<Value, Unreadable> {
+        let mut value = match &self.kind {
+            Kind::Mattermost { .. } => mattermost::value(&envelope.content_type, body)?,
+            Kind::Discord { .. } | Kind::Teams { .. } => serde_json::from_slice(body).map_err(unreadable)?,
+        };
+        if let Some(fields) = value.as_object_mut() {
+            for secret in ["token", "response_url", "trigger_id"] {
+                fields.remove(secret);
+            }
+        }
+        Ok(value)
+    }
+
+    fn asked(&self, source: &str, content_type: &str, body: &[u8]) -> Result<Asked, Unreadable> {
+        match &self.kind {
+            Kind::Discord { application } => discord::asked(source, application, body),
+            Kind::Mattermost { .. } => mattermost::asked(source, content_type, body),
+            Kind::Teams { command } => teams::asked(source, command, body),
+        }
+    }
+}
+
+/// A form that shows a token at all must show one of ours, and one only.
+fn shows_no_other(tokens: &[Secret], content_type: &str, body: &[u8]) -> Result<(), Refusal> {
+    if !mattermost::is_form(content_type) {
+        return Ok(());
+    }
+    let mut shown = form_urlencoded::parse(body).filter(|(name, _)| name == "token").map(|(_, value)| value);
+    match (shown.next(), shown.next()) {
+        (None, _) => Ok(()),
+        (Some(_), Some(_)) => Err(Refusal::SignatureDoubled),
+        (Some(shown), None) => {
+            let mut right = false;
+            for token in tokens {
+                right |= same(token.expose().as_bytes(), shown.as_bytes());
+            }
+            if right { Ok(()) } else { Err(Refusal::SignatureWrong) }
+        }
+    }
+}
+
+/// Where something was said. An id that is too long is no id.
+fn place(source: &str, channel: &str, thread: Option<&str>, account: &str) -> Result<Place, Unreadable> {
+    let good = |id: &str| !id.is_empty() && id.len() <= ID && id.bytes().all(|b| b.is_ascii_graphic());
+    if !good(channel) || !thread.is_none_or(good) {
+        return Err(Unreadable("it does not say in which channel it was said".to_owned()));
+    }
+    Ok(Place {
+        source: source.to_owned(),
+        channel: channel.to_owned(),
+        thread: thread.map(str::to_owned),
+        account: account.to_owned(),
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
+fn unreadable(error: serde_json::Error) -> Unreadable {
+    Unreadable(error.to_string())
+}

@@ -1,0 +1,117 @@
+//! Work that is asked for by an outgoing webhook of Teams, which is answered at once, for all to see, or never.
+
+use axum::http::StatusCode;
+use taskbridge::domain::task::State;
+
+use crate::connect_kit::{SITE, open, setup};
+use crate::support::chats::{MONA, TEAMS_MONA, TEAMS_RULE, on_teams, teams_activity, teams_signed};
+use crate::support::world::{Setup, World};
+
+/// Says something while the workers run, as they do; what was answered.
+async fn says(world: &World, id: &str, account: &str, text: &str) -> String {
+    let request = teams_signed(&teams_activity(id, account, text).to_string());
+    let workers = async {
+        loop {
+            world.settle().await;
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let answer = tokio::select! {
+        answer = world.chat_says("teams", &request) => answer,
+        () = workers => unreachable!("they run for ever"),
+    };
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert_eq!(answer.body["type"], "message");
+    // What was cut off in its middle is taken up by the next.
+    world.advance(120);
+    world.settle().await;
+    answer.body["text"].as_str().unwrap().to_owned()
+}
+
+async fn teams_world() -> World {
+    let world = World::of(Setup::new(TEAMS_RULE)).await;
+    world.link_as(&on_teams(TEAMS_MONA), MONA).await;
+    world
+}
+
+#[tokio::test]
+async fn a_message_becomes_a_task_and_the_answer_says_so() {
+    let world = teams_world().await;
+    let answer = says(&world, "1", TEAMS_MONA, "fix the login &amp; logout").await;
+    let task = world.task().await;
+    assert_eq!((task.prompt.as_str(), task.person_login.as_str()), ("fix the login & logout", "mona"));
+    assert!(answer.contains(&task.id.to_string()) && answer.contains("acme/widgets"), "{answer}");
+    assert!(!answer.contains("login"), "a channel has other readers: {answer}");
+    world.live_for(120).await;
+    assert_eq!(world.task().await.state, State::Completed);
+    assert!(says(&world, "2", TEAMS_MONA, "list").await.contains("completed"));
+    assert!(says(&world, "3", TEAMS_MONA, "why").await.contains("completed"));
+    assert_eq!(says(&world, "4", TEAMS_MONA, "status").await, "Nothing runs for you now.");
+    assert!(says(&world, "5", TEAMS_MONA, "help").await.contains("You are linked to mona"));
+}
+
+#[tokio::test]
+async fn what_comes_again_is_answered_again_and_starts_nothing() {
+    let world = teams_world().await;
+    let first = says(&world, "1", TEAMS_MONA, "fix it").await;
+    let again = says(&world, "1", TEAMS_MONA, "fix it").await;
+    assert!(first.contains(&world.task().await.id.to_string()) && again.contains(&world.task().await.id.to_string()));
+    assert_eq!(world.delivery_count().await, 1);
+}
+
+#[tokio::test]
+async fn while_matching_is_slow_it_is_answered_in_time_that_it_was_taken_up() {
+    let world = teams_world().await;
+    let begun = std::time::Instant::now();
+    let request = teams_signed(&teams_activity("1", TEAMS_MONA, "fix it").to_string());
+    let answer = world.chat_says("teams", &request).await;
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(answer.body["text"].as_str().unwrap().contains("taken up"), "{}", answer.body);
+    world.settle().await;
+    assert_eq!(world.task().await.prompt, "fix it");
+}
+
+#[tokio::test]
+async fn what_is_not_signed_is_turned_away_and_who_is_not_named_is_told_so() {
+    let world = teams_world().await;
+    let right = teams_signed(&teams_activity("1", TEAMS_MONA, "fix it").to_string());
+    let mut wrong = right.clone();
+    wrong.body = wrong.body.replace("fix", "fax");
+    assert_eq!(world.chat_says("teams", &wrong).await.status, StatusCode::UNAUTHORIZED);
+    let mut unsigned = right;
+    unsigned.headers.truncate(1);
+    assert_eq!(world.chat_says("teams", &unsigned).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(world.delivery_count().await, 0);
+    let mut nameless = teams_activity("2", TEAMS_MONA, "fix it");
+    nameless["from"] = serde_json::json!({ "id": "29:1xxx", "name": "Mona" });
+    let answer = world.chat_says("teams", &teams_signed(&nameless.to_string())).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.body["text"].as_str().unwrap().contains("which account"), "{}", answer.body);
+    world.settle().await;
+    assert!(world.tasks().await.is_empty(), "a name is nobody");
+}
+
+/// All in the channel see the answer: what it holds must be of use to nobody else.
+#[tokio::test]
+async fn an_account_is_linked_without_a_link_that_others_could_follow() {
+    let world = open(Setup { rules: TEAMS_RULE.to_owned(), ..setup() }).await;
+    let asked = says(&world, "1", TEAMS_MONA, "link").await;
+    assert!(asked.contains(&format!("Open {SITE}/connect,")), "{asked}");
+    let name = format!("teams {} {TEAMS_MONA}", crate::support::chats::TENANT);
+    assert!(asked.contains(&format!("`{name}`")), "{asked}");
+    let code = |name: &str| {
+        let (bridge, name) = (world.bridge.clone(), name.to_owned());
+        async move { taskbridge::pipeline::links::code_for_name(&bridge, &name, MONA).await.unwrap() }
+    };
+    for other in ["", "teams", "slack T0001 U1", "teams t somebody-who-did-not-ask"] {
+        assert!(code(other).await.is_none(), "{other}");
+    }
+    let (of, secret) = code(&name).await.expect("it waits");
+    assert_eq!(of, on_teams(TEAMS_MONA));
+    assert!(code(&name).await.is_none(), "once");
+    let typed = format!("link {}", secret.expose());
+    let thief = says(&world, "2", "7f2a1c9e-0000-4000-8000-00000000beef", &typed).await;
+    assert!(thief.contains("no code that waits"), "the code is good for one account: {thief}");
+    assert!(says(&world, "3", TEAMS_MONA, &typed).await.contains("is linked to mona"));
+    assert!(says(&world, "4", TEAMS_MONA, "fix it").await.contains("acme/widgets"));
+}
