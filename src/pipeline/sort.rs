@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 
 use super::verify::Verified;
 use super::{Bridge, Live};
-use crate::domain::chat::{Chat, ChatSaid, Form};
+use crate::domain::chat::{Chat, ChatSaid, Form, anew};
 use crate::domain::command::{self, Command, Own, OwnWord, Parsed, place};
 use crate::domain::event::{Event, SubjectKind};
 use crate::sources::{Envelope, Reading};
@@ -214,6 +214,7 @@ fn said_in_chat(chat: &Chat, host: &str, source: &super::bridge::LiveSource) -> 
             ..Command::default()
         }),
         ChatSaid::Command { text, .. } => {
+            let text = anew(text).filter(|_| chat.replies).unwrap_or(text);
             let rest = match place::repo_of(text, host) {
                 Ok((_, rest)) => rest,
                 Err(message) => return Said::Answer(message),

@@ -19,7 +19,7 @@ use crate::store::tasks::list::TaskFilter;
 const LISTED: i64 = 10;
 /// Most entries of a task's story that are told.
 const STORY: usize = 8;
-const NO_TASK: &str = "There is no such task, or it is not yours to see.";
+pub(super) const NO_TASK: &str = "There is no such task, or it is not yours to see.";
 
 pub(super) async fn act(talk: &Talk<'_>, own: &Own, person: Option<&Person>) -> Result<Hearing, StepError> {
     let reason = format!("answered: {}", own.word.as_str());
@@ -124,7 +124,7 @@ async fn may_there(talk: &Talk<'_>, person: &Person, allow: &Allow, task: &Task)
     matches!(may(talk.bridge, allow, &path, &account(person)).await, May::Yes(_))
 }
 
-async fn sees(talk: &Talk<'_>, person: &Person, task: &Task) -> bool {
+pub(super) async fn sees(talk: &Talk<'_>, person: &Person, task: &Task) -> bool {
     is_theirs(person, task) || may_there(talk, person, &Allow::default(), task).await
 }
 

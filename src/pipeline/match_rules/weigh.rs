@@ -46,7 +46,7 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
         Some(Hearing::Ended { reason, tell, wish }) => {
             let mut settled = settled(live, concern, DeliveryState::Processed);
             settled.finished.end.reason = reason;
-            settled.notices.push(Notice { place: *tell });
+            settled.notices.extend(tell.into_iter().map(|place| Notice { place }));
             settled.chat_wish = wish;
             Ok(Weighed::Settled(Box::new(settled)))
         }
