@@ -215,13 +215,13 @@ impl Telling<'_> {
         if comment.state == "sent" {
             let page = page.map(|url| format!(": [the comment]({url})")).unwrap_or_default();
             let text = format!("The agent is told on pull request #{}{page}.", about.pull);
-            let message = Message { text, mention: None, buttons: Vec::new() };
-            return Ok(self.side.slack.post(channel, thread, &message).await.map(Some));
+            let message = Message { text, key: Some(self.report.id.to_string()), ..Message::default() };
+            return Ok(self.side.platform.post(channel, thread, &message).await.map(Some));
         }
         let why = comment.trouble.as_deref().unwrap_or("GitHub did not take it");
         let text = format!("The agent was not told on pull request #{}: {why}. Write it there yourself.", about.pull);
-        let message = Message { text, mention: None, buttons: Vec::new() };
-        let told = self.side.slack.whisper(channel, &self.place.account, thread, &message).await;
+        let message = Message { text, ..Message::default() };
+        let told = self.side.platform.whisper(channel, &self.place.account, thread, &message).await;
         Ok(told.map(|()| None))
     }
 

@@ -106,5 +106,6 @@ mod story_turns;
 mod story_uncertain;
 mod story_untrusted;
 mod story_wishes;
+mod story_words;
 mod support;
 mod test_database;

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AGAIN, Hearing, NOT_LINKED, Talk, account, own};
+use super::{AGAIN, Hearing, NOT_LINKED, Talk, account};
 use crate::domain::chat::{ChatSaid, anew};
 use crate::domain::intent;
 use crate::domain::rule::Allow;
@@ -14,6 +14,7 @@ use crate::domain::trust::clean;
 use crate::github::RepoPath;
 use crate::ids::ReportId;
 use crate::pipeline::guard::{May, may};
+use crate::pipeline::own_words::{Asker, NO_TASK, sees};
 use crate::pipeline::people::{NoToken, act_as};
 use crate::pipeline::{Bridge, StepError};
 use crate::store::people::Person;
@@ -76,12 +77,14 @@ async fn said_to(talk: &Talk<'_>, person: &Person, task: &Task, text: &str) -> R
         May::Later(later) => return Ok(Hearing::Later(later)),
         May::NoReader(_) => return Ok(talk.ask_to_link(AGAIN, true)),
         May::No { saw, .. } => {
-            let text = match own::sees(talk, person, task).await {
+            let who = account(person);
+            let asker = Asker { bridge: talk.bridge, who: &who, thread: None };
+            let text = match sees(&asker, task).await {
                 true => format!(
                     "You may not steer this task. {}",
                     possible(task, "Ask somebody who can write in its repository")
                 ),
-                false => format!("{} {ANEW}", own::NO_TASK),
+                false => format!("{} {ANEW}", NO_TASK),
             };
             return Ok(talk.answer(&format!("no word to the agent of task {}: {saw}", task.id), text));
         }

@@ -88,8 +88,7 @@ pub(super) async fn hear(
         return Ok(Some(hearing));
     }
     Ok(Some(match &heard.said {
-        // In a chat, approval is one of our own commands.
-        Said::Nothing | Said::Approve(_) => Hearing::Silent("nothing that is said to taskbridge".to_owned()),
+        Said::Nothing => Hearing::Silent("nothing that is said to taskbridge".to_owned()),
         Said::Answer(text) => talk.answer("answered: it could not be understood", text.clone()),
         Said::Help => talk.answer("answered: help", help(&talk, person.as_ref())),
         Said::Form => open_form(&talk, person.as_ref()).await,

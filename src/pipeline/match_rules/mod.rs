@@ -2,8 +2,8 @@
 //! is ended with one transaction for all; what may concern one is weighed by itself, since it asks GitHub.
 //! A slow look-up holds up nobody else: while it runs, the next batches are taken.
 
-mod approve;
 mod plan;
+mod thread;
 pub(super) mod weigh;
 
 use std::collections::{HashMap, VecDeque};
