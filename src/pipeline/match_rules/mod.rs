@@ -212,10 +212,10 @@ async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern
 
 /// Takes back the count of a try that has not killed its worker, also from a database that is away for a while.
 async fn uncount(bridge: &Bridge, held: &Held) -> Infallible {
-    while held.suspect {
+    if held.suspect {
         tokio::time::sleep(ALIVE).await;
-        if bridge.store.uncount_try(held.id, held.lease).await.is_ok() {
-            break;
+        while bridge.store.uncount_try(held.id, held.lease).await.is_err() {
+            tokio::time::sleep(ALIVE).await;
         }
     }
     std::future::pending().await
