@@ -1,5 +1,7 @@
 //! Work that is asked for by an outgoing webhook of Teams, which is answered at once, for all to see, or never.
 
+use std::cell::Cell;
+
 use axum::http::StatusCode;
 use taskbridge::domain::task::State;
 
@@ -10,20 +12,21 @@ use crate::support::world::{Setup, World};
 /// Says something while the workers run, as they do; what was answered.
 async fn says(world: &World, id: &str, account: &str, text: &str) -> String {
     let request = teams_signed(&teams_activity(id, account, text).to_string());
+    let answered = Cell::new(false);
+    let asking = async {
+        let answer = world.chat_says("teams", &request).await;
+        answered.set(true);
+        answer
+    };
     let workers = async {
-        loop {
+        while !answered.get() {
             world.settle().await;
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
-    let answer = tokio::select! {
-        answer = world.chat_says("teams", &request) => answer,
-        () = workers => unreachable!("they run for ever"),
-    };
+    let (answer, ()) = tokio::join!(asking, workers);
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     assert_eq!(answer.body["type"], "message");
-    // What was cut off in its middle is taken up by the next.
-    world.advance(120);
     world.settle().await;
     answer.body["text"].as_str().unwrap().to_owned()
 }
