@@ -13,10 +13,10 @@ use crate::webhook::{HOOK, Kind, Wish};
 
 /// Most lines of one kind of fault that are told.
 const TOLD: usize = 5;
-/// A delivery that was in hand at so many ends of replicas is parked, whoever ended them. In a round with an end every two
-/// seconds a few are; more would be no chance any more.
+/// A delivery that was in hand at so many kills of replicas within its first second is parked, whoever killed them. In a
+/// round with an end every two seconds it may happen once; more would be no chance any more.
 const DEATHS: usize = 3;
-const PARKED_BY_CHANCE: usize = 3;
+const PARKED_BY_CHANCE: usize = 1;
 
 /// Hooks and ids of deliveries.
 pub(crate) type Keys = BTreeSet<(String, String)>;

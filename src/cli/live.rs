@@ -9,6 +9,8 @@ use crate::chat::slack::Slack;
 use crate::config::{ChannelSpec, Loaded, OutgoingConfig, SourceConfig};
 use crate::domain::command::{Grammar, OwnWord};
 use crate::domain::outgoing::Choice;
+use crate::domain::rule::Trigger;
+use crate::domain::rule_set::RuleSet;
 use crate::domain::signing_key::{PublicKey, SharedKey, SigningKey};
 use crate::outgoing::Receiver;
 use crate::pipeline::Live;
@@ -38,7 +40,8 @@ pub fn live_of(loaded: &Loaded, host: &str) -> Live {
                     // It sends no comments.
                     _ => String::new(),
                 };
-                let grammar = Grammar { prefix, names: names.clone(), free_text, own: Vec::new() };
+                let own = if takes_commands(&loaded.rules, name) { OwnWord::IN_THREADS.to_vec() } else { Vec::new() };
+                let grammar = Grammar { prefix, names: names.clone(), free_text, own };
                 LiveSource { source: source_of(other, host), grammar, chat: None }
             }
         };
@@ -46,6 +49,14 @@ pub fn live_of(loaded: &Loaded, host: &str) -> Live {
     }
     let outgoing = loaded.config.outgoing.iter().map(receiver_of).collect();
     Live { rules: loaded.rules.clone(), sources, outgoing }
+}
+
+/// Whether a rule listens to commands in the comments of this source.
+fn takes_commands(rules: &RuleSet, source: &str) -> bool {
+    rules.rules.iter().any(|rule| {
+        matches!(rule.on, Trigger::Command(_))
+            && (rule.sources.is_empty() || rule.sources.iter().any(|name| name == source))
+    })
 }
 
 /// One configured receiver.

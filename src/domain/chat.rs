@@ -14,6 +14,8 @@ pub struct Chat {
     pub place: Place,
     /// What was said.
     pub said: ChatSaid,
+    /// Whether it was said in the thread of an earlier message.
+    pub replies: bool,
     /// An address for a few answers, for a short time. Whoever has it can answer.
     pub answer_to: Option<Secret>,
     /// What lets a form be opened, once and at once.
@@ -32,6 +34,17 @@ pub struct Place {
     pub thread: Option<String>,
     /// The account that asked, by the chat's own id.
     pub account: String,
+}
+
+/// How a message in the thread of a task begins that is a task of its own, and no word to the agent.
+const NEW: &str = "new:";
+
+/// What stands behind `new:`, if a text begins with it.
+#[must_use]
+pub fn anew(text: &str) -> Option<&str> {
+    let text = text.trim_start();
+    let (head, rest) = text.split_at_checked(NEW.len())?;
+    head.eq_ignore_ascii_case(NEW).then(|| rest.trim_start())
 }
 
 /// In which way it was said.
@@ -75,4 +88,18 @@ pub struct Form {
     pub model: Option<String>,
     /// Whether a pull request is opened, if that was said.
     pub pull_request: Option<bool>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::anew;
+
+    #[test]
+    fn a_task_of_its_own_is_asked_for_with_one_word_at_the_start() {
+        assert_eq!(anew("new: fix it"), Some("fix it"));
+        assert_eq!(anew("  NEW:fix it"), Some("fix it"));
+        for other in ["new buttons are blue", "", "né", "the new: one"] {
+            assert_eq!(anew(other), None, "{other}");
+        }
+    }
 }

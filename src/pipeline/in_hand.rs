@@ -33,6 +33,8 @@ pub(super) struct Held {
     all: Arc<InHand>,
     pub id: DeliveryId,
     pub lease: Lease,
+    /// It came back from a crash.
+    pub suspect: bool,
 }
 
 impl InHand {
@@ -43,7 +45,7 @@ impl InHand {
 
     pub(super) fn hold(self: &Arc<Self>, id: DeliveryId, lease: Lease, suspect: bool) -> Held {
         self.entries().insert(id, Entry { lease, suspect, left: false });
-        Held { all: Arc::clone(self), id, lease }
+        Held { all: Arc::clone(self), id, lease, suspect }
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<DeliveryId, Entry>> {

@@ -31,6 +31,7 @@ pub mod observe;
 /// Telling receivers of webhooks.
 pub mod outgoing;
 mod over_limit;
+mod own_words;
 /// People: adding, removing, whose token.
 pub mod people;
 mod places;

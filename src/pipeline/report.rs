@@ -15,7 +15,7 @@ use crate::fail_point::{Point, reach};
 use crate::github::{CallError, Next, RepoPath, Session, Write};
 use crate::ids::PersonId;
 use crate::store::Lease;
-use crate::store::reports::Report;
+use crate::store::reports::{Report, ReportKind};
 
 /// Tries to tell one revision: about two hours in all.
 const TRIES: Backoff = Backoff { first: Duration::from_secs(5), factor: 3, cap: Duration::from_secs(1800), tries: 9 };
@@ -67,7 +67,7 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
     let Ok(path) = RepoPath::new(&report.repo_owner, &report.repo_name) else {
         return give_up(bridge, lease, &report, "the repository's name cannot be used").await;
     };
-    let speaker = match speaker(bridge, &path, report.person_id).await? {
+    let speaker = match speaker(bridge, &path, &report).await? {
         Ok(speaker) => speaker,
         Err(Mute::Nobody(why)) => return give_up(bridge, lease, &report, &why).await,
         Err(Mute::Call(error)) => return failed(bridge, lease, &report, &error).await,
@@ -145,12 +145,11 @@ async fn put_off(bridge: &Bridge, lease: Lease, report: &Report, until: crate::s
     Ok(())
 }
 
-async fn speaker(
-    bridge: &Bridge,
-    path: &RepoPath,
-    person: Option<PersonId>,
-) -> Result<Result<Speaker, Mute>, StepError> {
-    if let Some(app) = bridge.github.app() {
+async fn speaker(bridge: &Bridge, path: &RepoPath, report: &Report) -> Result<Result<Speaker, Mute>, StepError> {
+    let person = report.person_id;
+    // What somebody says to the agent counts as theirs, and needs their right.
+    let own_voice = report.kind == ReportKind::FollowUp;
+    if let Some(app) = bridge.github.app().filter(|_| !own_voice) {
         match app.installation_of(path).await {
             Ok(id) => {
                 return Ok(match app.as_installation(id).await {
@@ -180,6 +179,7 @@ async fn speaker(
         })),
         Err(NoToken::Store(error)) => Err(error.into()),
         Err(NoToken::Later(error)) => Ok(Err(Mute::Call(error))),
+        Err(error) if own_voice => Ok(Err(Mute::Nobody(error.to_string()))),
         Err(error) => Ok(Err(Mute::Nobody(format!("no App is installed there, and {error}")))),
     }
 }

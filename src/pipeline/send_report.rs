@@ -51,7 +51,9 @@ pub(super) async fn send(
         // Nobody takes one up on this way; it waits for its own.
         ReportKind::Outgoing => Err(CallError::NotSent { why: "it is for a receiver, not for GitHub".into() }),
         ReportKind::Reaction => react(session, path, report).await,
-        ReportKind::Notice => comment(bridge, session, path, report, &report.content, send_by).await,
+        ReportKind::Notice | ReportKind::FollowUp => {
+            comment(bridge, session, path, report, &report.content, send_by).await
+        }
         ReportKind::Comment => match task_of(bridge, report).await? {
             Some(task) => {
                 let text = tell_of(bridge, &task).await?;
@@ -64,7 +66,7 @@ pub(super) async fn send(
             None => Ok(Told::default()),
         },
         // They are told in chats, by `tell_chat`.
-        ReportKind::Chat | ReportKind::Mention | ReportKind::Whisper => Ok(Told::default()),
+        ReportKind::Chat | ReportKind::Mention | ReportKind::Whisper | ReportKind::Reply => Ok(Told::default()),
     })
 }
 

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 
 use super::verify::Verified;
 use super::{Bridge, Live};
-use crate::domain::chat::{Chat, ChatSaid, Form};
+use crate::domain::chat::{Chat, ChatSaid, Form, anew};
 use crate::domain::command::{self, Command, Own, OwnWord, Parsed, place};
 use crate::domain::event::{Event, SubjectKind};
 use crate::sources::{Envelope, Reading};
@@ -67,13 +67,11 @@ pub fn at_once(bridge: &Bridge, live: &Live, verified: &Verified) -> Option<End>
 pub(in crate::pipeline) enum Said {
     Nothing,
     Command(Command),
-    /// What waits there for approval may go on, or the task of this id.
-    Approve(Option<String>),
-    /// Help was asked for, or the command is wrong: what to answer.
+    /// The command is wrong: what to answer.
     Answer(String),
-    /// In a chat: one of our own commands.
+    /// One of our own commands.
     Own(Own),
-    /// In a chat: help was asked for.
+    /// Help was asked for.
     Help,
     /// In a chat: nothing more was said, or a message was chosen, so the form is opened.
     Form,
@@ -214,6 +212,7 @@ fn said_in_chat(chat: &Chat, host: &str, source: &super::bridge::LiveSource) -> 
             ..Command::default()
         }),
         ChatSaid::Command { text, .. } => {
+            let text = anew(text).filter(|_| chat.replies).unwrap_or(text);
             let rest = match place::repo_of(text, host) {
                 Ok((_, rest)) => rest,
                 Err(message) => return Said::Answer(message),
@@ -242,9 +241,9 @@ pub(in crate::pipeline) fn said(event: &Event, source: &super::bridge::LiveSourc
     match command::parse(&comment.body, &source.grammar) {
         Parsed::None => Said::Nothing,
         Parsed::Command(command) => Said::Command(command),
-        Parsed::Own(own) => Said::Answer(format!("`{}` is for chats", own.word.as_str())),
-        Parsed::Approve(named) => Said::Approve(named),
-        Parsed::Help => Said::Answer(command::help_text(&source.grammar)),
+        Parsed::Own(own) => Said::Own(own),
+        Parsed::Approve(argument) => Said::Own(Own { word: OwnWord::Approve, argument }),
+        Parsed::Help => Said::Help,
         Parsed::Bad { message } => Said::Answer(message),
     }
 }

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use tokio::time::Instant;
 
 use super::bridge::{ChatSide, Live};
+use super::chat::Reply;
 use super::links::{self, NoLink};
 use super::send_report::{task_of, telling_of};
 use super::whisper::Whisper;
@@ -29,6 +30,8 @@ const TRIES: Backoff = Backoff { first: Duration::from_secs(5), factor: 3, cap: 
 const CALL: Duration = Duration::from_secs(10);
 /// How long our first answer to a request may take to reach the chat.
 const ON_ITS_WAY: TimeDelta = TimeDelta::seconds(20);
+/// How long until a comment that an answer waits for is looked at again.
+const COMMENT: Duration = Duration::from_secs(2);
 /// Stands for the name of a message that was said at an address for answers: it cannot be edited.
 const ANSWERED: &str = "answered";
 
@@ -61,6 +64,15 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
         return Ok(());
     };
     let now = bridge.ground.now();
+    let comment = match report.kind {
+        ReportKind::Reply => comment_of(bridge, &report).await?,
+        _ => None,
+    };
+    if comment.as_ref().is_some_and(|comment| comment.state == "pending") {
+        let again = now + TimeDelta::from_std(bridge.ground.jitter(COMMENT)).unwrap_or_default();
+        bridge.store.postpone_report(report.id, lease, Some(again), false, "waits for the comment").await?;
+        return Ok(());
+    }
     let writer = format!("chat:{}:{}", place.source, place.channel);
     let clock = &bridge.settings.shared_clock;
     if !bridge.store.take_turn(&writer, lease, Hourly::of(u32::MAX), clock.shown()).await? {
@@ -70,7 +82,7 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
         bridge.store.postpone_report(report.id, lease, Some(again), false, "waits for its turn to speak").await?;
         return Ok(());
     }
-    let telling = Telling { bridge, live: &live, side, place: &place, report: &report };
+    let telling = Telling { bridge, live: &live, side, place: &place, report: &report, comment };
     let outcome = if Instant::now() < send_by {
         telling.send().await
     } else {
@@ -106,12 +118,23 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
     Ok(())
 }
 
+/// The comment that a reply tells of.
+async fn comment_of(bridge: &Bridge, reply: &Report) -> Result<Option<Report>, StepError> {
+    let about: Reply = serde_json::from_str(&reply.content).unwrap_or_default();
+    Ok(match about.comment {
+        Some(id) => bridge.store.report(id).await?,
+        None => None,
+    })
+}
+
 struct Telling<'a> {
     bridge: &'a Bridge,
     live: &'a Live,
     side: &'a ChatSide,
     place: &'a Place,
     report: &'a Report,
+    /// What a reply tells of.
+    comment: Option<Report>,
 }
 
 /// The name of the message that was told, if it has one.
@@ -127,7 +150,9 @@ impl Telling<'_> {
             ReportKind::Chat => self.living().await,
             ReportKind::Mention => self.mention().await,
             ReportKind::Whisper => self.whisper().await,
+            ReportKind::Reply => self.reply().await,
             ReportKind::Comment
+            | ReportKind::FollowUp
             | ReportKind::Notice
             | ReportKind::Reaction
             | ReportKind::Labels
@@ -178,6 +203,26 @@ impl Telling<'_> {
             Err(error) if error.next() == ChatNext::OtherWay => self.answer(false, &message, error).await,
             posted => Ok(posted.map(Some)),
         }
+    }
+
+    /// What became of a word to the agent: for all where it was said, or for the one who said it when it was not written.
+    async fn reply(&self) -> Result<Told, StepError> {
+        let about: Reply = serde_json::from_str(&self.report.content).unwrap_or_default();
+        let Some(comment) = &self.comment else { return Ok(Ok(None)) };
+        let page =
+            comment.external_url.as_deref().filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+        let (channel, thread) = (&self.place.channel, self.place.thread.as_deref());
+        if comment.state == "sent" {
+            let page = page.map(|url| format!(": [the comment]({url})")).unwrap_or_default();
+            let text = format!("The agent is told on pull request #{}{page}.", about.pull);
+            let message = Message { text, key: Some(self.report.id.to_string()), ..Message::default() };
+            return Ok(self.side.platform.post(channel, thread, &message).await.map(Some));
+        }
+        let why = comment.trouble.as_deref().unwrap_or("GitHub did not take it");
+        let text = format!("The agent was not told on pull request #{}: {why}. Write it there yourself.", about.pull);
+        let message = Message { text, ..Message::default() };
+        let told = self.side.platform.whisper(channel, &self.place.account, thread, &message).await;
+        Ok(told.map(|()| None))
     }
 
     async fn whisper(&self) -> Result<Told, StepError> {

@@ -144,6 +144,35 @@ impl Store {
         .await?)
     }
 
+    /// The newest tasks that were asked for in this thread, or whose living message it hangs on.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn tasks_of_thread(
+        &self,
+        source: &str,
+        channel: &str,
+        thread: &str,
+        limit: i64,
+    ) -> Result<Vec<TaskId>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* tasks_of_thread */
+            SELECT id AS "id!: TaskId" FROM (
+                SELECT id FROM tasks
+                WHERE chat ->> 'thread' = $3 AND chat ->> 'source' = $1 AND chat ->> 'channel' = $2
+                UNION
+                SELECT task_id FROM reports
+                WHERE kind = 'chat' AND external_ref = $3 AND chat ->> 'source' = $1 AND chat ->> 'channel' = $2
+            ) found WHERE id IS NOT NULL ORDER BY id DESC LIMIT $4"#,
+            source,
+            channel,
+            thread,
+            limit
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
     /// The chat's own name of the living message of a task, once it was told.
     ///
     /// # Errors

@@ -25,6 +25,10 @@ pub enum ReportKind {
     Whisper,
     /// A webhook to a receiver (`super::outgoing`).
     Outgoing,
+    /// A comment written once by the person, and never by the App: what was said to a running agent.
+    FollowUp,
+    /// A message in a chat that tells what became of a follow-up.
+    Reply,
 }
 
 /// A report to be made, or to be told anew. [`Report`] cannot hold this: a checked statement fills flat rows.
@@ -290,6 +294,16 @@ impl Store {
         .execute(&self.work)
         .await?;
         Ok(())
+    }
+
+    /// One report.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn report(&self, id: ReportId) -> Result<Option<Report>, StoreError> {
+        Ok(sqlx::query_as!(Report, "/* report */ SELECT * FROM reports WHERE id = $1", id.0)
+            .fetch_optional(&self.work)
+            .await?)
     }
 
     /// What is told of a task.

@@ -7,6 +7,7 @@ pub mod driver;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::pipeline::{
@@ -18,8 +19,9 @@ use driver::{Pace, run};
 /// Deliveries a batch of the match step.
 const MATCH_BATCH: i64 = 64;
 
-/// How long giving back may take when the process stops.
-const GIVE_BACK: Duration = Duration::from_secs(2);
+/// How long giving back may take at least when the process stops, and how long until it is tried again.
+const GIVE_BACK: Duration = Duration::from_secs(5);
+const GIVE_BACK_AGAIN: Duration = Duration::from_millis(200);
 
 /// The running workers.
 #[derive(Debug)]
@@ -97,16 +99,23 @@ impl Workers {
     /// First beat: no new work. Second beat, after `grace`: what still runs is dropped; deliveries are given back,
     /// other leases run out, and it is taken up by another. Answers whether all ended by themselves.
     pub async fn stop(mut self, grace: Duration) -> bool {
+        let until = Instant::now() + grace;
         self.stop.cancel();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
-        let in_time = tokio::time::timeout(grace, ended).await.is_ok();
+        let in_time = tokio::time::timeout_at(until, ended).await.is_ok();
         self.tasks.shutdown().await;
-        match tokio::time::timeout(GIVE_BACK, match_rules::give_back(&self.bridge)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "deliveries in hand are taken up again when their lease runs out"),
-            Err(_) => tracing::warn!("deliveries in hand are taken up again when their lease runs out"),
+        if tokio::time::timeout_at(until.max(Instant::now() + GIVE_BACK), give_back(&self.bridge)).await.is_err() {
+            tracing::warn!("deliveries in hand are taken up again when their lease runs out; it counts as a crash");
         }
         in_time
+    }
+}
+
+/// Gives back what is in hand, also to a database that is away for a while: what is not given back counts as a crash.
+async fn give_back(bridge: &Bridge) {
+    while let Err(error) = match_rules::give_back(bridge).await {
+        tracing::debug!(%error, "deliveries in hand could not be given back; it is tried again");
+        tokio::time::sleep(GIVE_BACK_AGAIN).await;
     }
 }
 

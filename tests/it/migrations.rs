@@ -244,6 +244,7 @@ async fn queries_that_run_in_loops_do_not_scan_what_grows() {
         ("newest_with_key", vec!["'rule1'", "'k1'", now, now]),
         ("notes_of", vec![lease, "200"]),
         ("reports_of_task", vec![lease]),
+        ("tasks_of_thread", vec!["'slack'", "'C1'", "'1.1'", "10"]),
         ("live_of_rule", vec!["'rule1'"]),
         ("live_of_rule_in_repo", vec!["'rule1'", "7"]),
         ("live_of_rule_as_person", vec!["'rule1'", "7"]),

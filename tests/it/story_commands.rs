@@ -72,14 +72,13 @@ async fn a_wrong_command_is_answered_with_the_right_form() {
         (902, "/copilot fix it --model x", "write `--model` before the text"),
         (903, "/copilot fix --model", "`--model` needs a value"),
         (904, "/copilot fix --model 'x", "a quotation mark is not closed"),
-        (905, "/copilot status", "`status` is not available here yet"),
     ] {
         world.say(id, text, MONA, &format!("d-{id}")).await;
         let answer = world.comments().pop().unwrap();
         assert!(answer.starts_with("@mona: ") && answer.contains(says), "{text}: {answer}");
     }
     assert!(world.tasks().await.is_empty());
-    assert_eq!(world.comments().len(), 6);
+    assert_eq!(world.comments().len(), 5);
 }
 
 #[tokio::test]

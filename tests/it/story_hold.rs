@@ -25,7 +25,7 @@ async fn a_rule_can_demand_that_a_writer_approves_in_a_comment() {
 
     world.say(901, "/copilot approve", OTTO, "d-2").await;
     assert_eq!(world.task().await.state, State::Held, "otto may only read");
-    assert!(world.delivery("d-2").await.reason.unwrap_or_default().contains("only people who can write may"));
+    assert!(world.delivery("d-2").await.reason.unwrap_or_default().contains("only people who can write get an answer"));
     world.say(902, "/copilot approve 0198-no-such-task", MONA, "d-3").await;
     assert_eq!(world.task().await.state, State::Held);
 

@@ -100,8 +100,40 @@ async fn while_one_that_came_back_from_a_crash_is_worked_on_no_other_such_is_in_
         _ = match_rules::match_batch(&world.bridge, 64) => panic!("the look-up for d-1 takes longer"),
     }
     let both = (world.delivery("d-1").await, world.delivery("d-2").await);
-    assert_eq!((both.0.state, both.0.tries), (DeliveryState::Received, 2), "in hand");
+    assert_eq!(both.0.state, DeliveryState::Received, "in hand");
     assert_eq!((both.1.state, both.1.tries), (DeliveryState::Received, 1), "with the one crash that it was in");
+}
+
+/// What waits for GitHub has killed nobody: else whatever is in hand at three ends of a process would be parked.
+///
+/// Case 35.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_of_the_process_while_one_that_came_back_waits_for_github_is_not_counted() {
+    let world = with_app(1).await;
+    label(&world, "d-1").await;
+    let (store, ground) = (&world.bridge.store, &world.bridge.ground);
+    for _ in 0..2 {
+        store.claim_deliveries(Lease::new(ground, Duration::ZERO), ground.now(), 64, true).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!(world.delivery("d-1").await.tries, 2);
+    slow(&world, 6000, 1);
+    tokio::select! {
+        _ = match_rules::match_batch(&world.bridge, 64) => panic!("the look-up takes longer"),
+        () = async {
+            until_tries(&world, 3).await;
+            until_tries(&world, 2).await;
+        } => {}
+    }
+    assert_eq!(world.delivery("d-1").await.state, DeliveryState::Received);
+}
+
+async fn until_tries(world: &World, tries: i16) {
+    let begun = Instant::now();
+    while world.delivery("d-1").await.tries != tries {
+        assert!(begun.elapsed() < Duration::from_secs(4), "{tries} tries");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Slow is not crashed: three slow tries would else park a healthy delivery.
@@ -166,6 +198,30 @@ async fn a_process_that_stops_gives_back_what_it_holds() {
     // The next process need not wait for the lease.
     assert_eq!(match_rules::match_batch(&world.bridge, 64).await.unwrap(), 1);
     assert_eq!(world.delivery("d-1").await.state, DeliveryState::Processed);
+}
+
+/// A restart of everything at once: else the try would count as a crash.
+///
+/// Case 42.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_stops_while_the_database_is_away_gives_back_when_it_is_there_again() {
+    let line = Cut::new();
+    let world = World::of(Setup { app: true, cut: Some(line.clone()), ..Setup::new(LABEL_RULE) }).await;
+    label(&world, "d-1").await;
+    slow(&world, 20_000, 1);
+    let workers = Workers::start(&world.bridge);
+    let begun = Instant::now();
+    while world.delivery("d-1").await.tries == 0 {
+        assert!(begun.elapsed() < MINUTE, "it is taken up");
+    }
+    line.set(Line::Refusing);
+    let back = async {
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        line.set(Line::Open);
+    };
+    tokio::join!(workers.stop(Duration::from_millis(100)), back);
+    let delivery = world.delivery("d-1").await;
+    assert_eq!((delivery.state, delivery.tries), (DeliveryState::Received, 0));
 }
 
 #[tokio::test]

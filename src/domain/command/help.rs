@@ -2,34 +2,44 @@
 
 use std::fmt::Write as _;
 
-use super::Grammar;
+use super::{Grammar, OwnWord};
 
-/// What can be written under this grammar, as Markdown.
+/// What can be written under this grammar in a chat, as Markdown.
 #[must_use]
 pub fn help_text(grammar: &Grammar) -> String {
+    text_of(grammar, OwnWord::in_chat, "What you can write here, at the start of a line:", false)
+}
+
+/// What can be written under this grammar in the comments of an issue or pull request, as Markdown. With `approves` also how
+/// tasks are approved where our own commands are not in force.
+#[must_use]
+pub fn thread_help(grammar: &Grammar, approves: bool) -> String {
+    let nothing = grammar.names.is_empty() && !grammar.free_text && grammar.own.is_empty();
+    let lead =
+        if nothing { "No rule takes commands here." } else { "What you can write here, at the start of a line:" };
+    text_of(grammar, OwnWord::in_thread, lead, approves)
+}
+
+fn text_of(grammar: &Grammar, form: fn(OwnWord) -> (&'static str, &'static str), lead: &str, approves: bool) -> String {
     let prefix = &grammar.prefix;
-    let mut text = String::from("What you can write here, at the start of a line:\n\n");
+    let mut text = format!("{lead}\n\n");
     for name in &grammar.names {
         let _ = writeln!(text, "- `{prefix} {name} [options] [text]`");
     }
     if grammar.free_text {
         let _ = writeln!(text, "- `{prefix} [options] what to do`");
     }
-    for own in &grammar.own {
-        let (form, what) = own.help();
+    let approve = Some(OwnWord::Approve).filter(|word| approves && !grammar.own.contains(word));
+    for own in grammar.own.iter().copied().chain(approve) {
+        let (form, what) = form(own);
         let _ = writeln!(text, "- `{prefix} {form}`: {what}");
     }
-    if grammar.names.is_empty() && !grammar.free_text && grammar.own.is_empty() {
-        text = String::from("No rule takes commands here.\n\n");
-    }
-    let _ = writeln!(text, "- `{prefix} approve`: what waits here for approval may go on");
     let _ = writeln!(text, "- `{prefix} help`");
-    if grammar.names.is_empty() && !grammar.free_text && !grammar.own.is_empty() {
-        return text;
+    if !grammar.names.is_empty() || grammar.free_text {
+        text.push_str(
+            "\nOptions stand before the text: `--model NAME`, `--base BRANCH`, `--agent NAME`, `--pr` or `--no-pr`. \
+             A value with spaces needs quotes; `--` ends the options. The lines below the command belong to its text.\n",
+        );
     }
-    text.push_str(
-        "\nOptions stand before the text: `--model NAME`, `--base BRANCH`, `--agent NAME`, `--pr` or `--no-pr`. \
-         A value with spaces needs quotes; `--` ends the options. The lines below the command belong to its text.\n",
-    );
     text
 }

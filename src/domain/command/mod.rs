@@ -13,7 +13,7 @@ mod own;
 /// Where work said in a chat is to be done.
 pub mod place;
 
-pub use help::help_text;
+pub use help::{help_text, thread_help};
 pub use own::{Own, OwnWord};
 
 use options::Options;
@@ -65,9 +65,9 @@ pub enum Parsed {
     Command(Command),
     /// One of our own commands.
     Own(Own),
-    /// What waits there for approval may go on: the task of this id, or all.
+    /// Where our own commands are not in force: what waits there for approval may go on, the task of this id or all.
     Approve(Option<String>),
-    /// A wish to know what can be written here: see [`help_text`].
+    /// A wish to know what can be written here: see [`help_text`] and [`thread_help`].
     Help,
     /// Something that was meant for us but cannot be done.
     Bad {
@@ -98,15 +98,17 @@ fn read(line: &str, below: &str, grammar: &Grammar) -> Result<Parsed, String> {
     let mut name = None;
     if !options.ended {
         if let Some(word) = reserved_use(rest, grammar) {
-            return match OwnWord::parse(word).filter(|own| grammar.own.contains(own)) {
-                _ if word == "help" => Ok(Parsed::Help),
-                Some(word) => {
+            return match OwnWord::parse(word) {
+                None => Ok(Parsed::Help),
+                Some(own) if grammar.own.contains(&own) => {
                     let argument: String = rest.split_whitespace().skip(1).collect();
                     let argument = Some(argument).filter(|argument| !argument.is_empty());
-                    Ok(Parsed::Own(Own { word, argument }))
+                    Ok(Parsed::Own(Own { word: own, argument }))
                 }
-                None if word == "approve" => Ok(Parsed::Approve(rest.split_whitespace().nth(1).map(str::to_owned))),
-                None => Err(not_here(word, grammar)),
+                // Where our words are in force, whoever answers says what is instead of one that means nothing there.
+                Some(own) if !grammar.own.is_empty() => Ok(Parsed::Own(Own { word: own, argument: None })),
+                Some(OwnWord::Approve) => Ok(Parsed::Approve(rest.split_whitespace().nth(1).map(str::to_owned))),
+                Some(_) => Err(not_here(word, grammar)),
             };
         }
         let first = first_word(rest);
@@ -165,7 +167,7 @@ fn reserved_use(rest: &str, grammar: &Grammar) -> Option<&'static str> {
 }
 
 fn not_here(word: &str, grammar: &Grammar) -> String {
-    format!("`{word}` is not available here yet; `{} help` shows what is", grammar.prefix)
+    format!("`{word}` is not available here; `{} help` shows what is", grammar.prefix)
 }
 
 fn unknown(word: &str, grammar: &Grammar) -> String {

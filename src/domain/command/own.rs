@@ -35,6 +35,9 @@ impl OwnWord {
     pub const ALL: [Self; 8] =
         [Self::Status, Self::List, Self::Why, Self::Retry, Self::Cancel, Self::Approve, Self::Link, Self::Unlink];
 
+    /// Those that mean something in a comment, where the account that writes is the one on GitHub.
+    pub const IN_THREADS: [Self; 6] = [Self::Status, Self::List, Self::Why, Self::Retry, Self::Cancel, Self::Approve];
+
     /// The word that is written.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -56,8 +59,8 @@ impl OwnWord {
         Self::ALL.into_iter().find(|own| own.as_str().eq_ignore_ascii_case(word))
     }
 
-    /// What help says of it: how it is written, and what it does.
-    pub(super) fn help(self) -> (&'static str, &'static str) {
+    /// What help says of it in a chat: how it is written, and what it does.
+    pub(super) fn in_chat(self) -> (&'static str, &'static str) {
         match self {
             Self::Status => ("status", "what runs for you now"),
             Self::List => ("list", "your newest tasks"),
@@ -67,6 +70,19 @@ impl OwnWord {
             Self::Approve => ("approve TASK", "let a task go on that waits for approval"),
             Self::Link => ("link", "link this account to your GitHub account"),
             Self::Unlink => ("unlink", "forget that link"),
+        }
+    }
+
+    /// The same in the comments of an issue or pull request.
+    pub(super) fn in_thread(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Status => ("status", "what runs for you now in this repository"),
+            Self::List => ("list", "your newest tasks in this repository"),
+            Self::Why => ("why [LINK or TASK]", "why this issue, another one or a task stands where it does"),
+            Self::Retry => ("retry [TASK]", "try the newest task of this issue, or another one of yours, once more"),
+            Self::Cancel => ("cancel [TASK]", "call off a task that has not started"),
+            Self::Approve => ("approve [TASK]", "what waits here for approval may go on"),
+            Self::Link | Self::Unlink => self.in_chat(),
         }
     }
 }

@@ -19,6 +19,9 @@ const NODES: usize = 600;
 const DEPTH: usize = 64;
 /// How deep the parser may call itself, which costs it more stack than anything else: for brackets and for `a ? b : c`.
 const PARSER_DEPTH: u16 = 24;
+/// Stack for the parser. Unoptimised, and while it looks for a way out of mistakes, so many calls of itself were seen to
+/// need more than the 2 MiB that a thread has.
+const PARSER_STACK: usize = 32 * 1024 * 1024;
 const PATTERN_LIMIT: usize = 500;
 const PATTERNS: usize = 16;
 /// Bytes of a compiled pattern.
@@ -40,8 +43,9 @@ pub(super) fn check(text: &str, env: &Env) -> Result<Checked, ConditionFault> {
         return Err(start(format!("a condition has at most {SOURCE_LIMIT} bytes")));
     }
     brackets(text)?;
-    let parser = env.parser().max_recursion_depth(PARSER_DEPTH);
-    let (mut expression, info) = parser.parse_with_source_info(text).map_err(|errors| syntax(&errors))?;
+    let parsed = with_stack(|| env.parser().max_recursion_depth(PARSER_DEPTH).parse_with_source_info(text));
+    let parsed = parsed.ok_or_else(|| start("this condition could not be read".to_owned()))?;
+    let (mut expression, info) = parsed.map_err(|errors| syntax(&errors))?;
     let mut walk = Walk { info: &info, nodes: 0, names: BTreeSet::new(), patterns: Vec::new(), fault: None };
     walk.visit(&expression, 0, &mut Vec::new());
     if let Some(fault) = walk.fault {
@@ -51,6 +55,13 @@ pub(super) fn check(text: &str, env: &Env) -> Result<Checked, ConditionFault> {
     patterns.dedup_by(|a, b| a.0 == b.0);
     replace_patterns(&mut expression);
     Ok(Checked { expression, names, patterns })
+}
+
+/// Does `work` in a thread that has stack enough; `None` if it panics, or there can be no more threads.
+fn with_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| {
+        std::thread::Builder::new().stack_size(PARSER_STACK).spawn_scoped(scope, work).ok()?.join().ok()
+    })
 }
 
 /// Nesting and long chains are refused before the parser sees them: each link costs it stack, and at some

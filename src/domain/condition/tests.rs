@@ -275,6 +275,16 @@ proptest! {
     }
 }
 
+/// The parser looks for a way out of these, and calls itself deeper than it would for a condition without mistakes.
+///
+/// Case 66.
+#[test]
+fn a_heap_of_open_mistakes_is_refused_in_an_ordinary_thread() {
+    let text = "{]]} < .map(x,  == .startsWith( issue.labelshas([{timestamp('x').all(x, 'a'..filter(l, .exists(l,  + \
+                }.startsWith(.startsWith( == .filter(l, ( in .all(x, {";
+    assert!(Condition::parse(text).is_err());
+}
+
 /// What is let through costs little on the largest event that it can meet.
 ///
 /// Case 66.

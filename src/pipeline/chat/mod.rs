@@ -1,7 +1,10 @@
 //! What is said to us in a chat: who says it, as which person, and where the work is to be done. What is left then goes
 //! the way of every other event. Answers are seen by the one who asked alone.
 
+mod follow_up;
 mod own;
+
+pub(super) use follow_up::Reply;
 
 use super::guard::Later;
 use super::people::{NoReader, NoToken, forget_dead, reader_and_token, refuse};
@@ -23,7 +26,7 @@ pub(super) enum Hearing {
     /// The rules decide: the event with its person and repository, and what is wanted.
     Rules(Box<Event>, Command),
     /// It has ended: why, whom to tell what, and whose wish is kept.
-    Ended { reason: String, tell: Box<NewReport>, wish: Option<Identity> },
+    Ended { reason: String, tell: Vec<NewReport>, wish: Option<Identity> },
     /// It has ended, and there is nothing to say.
     Silent(String),
     /// GitHub could not be asked.
@@ -46,7 +49,7 @@ impl Talk<'_> {
 
     /// `nth` parts what is told before an account is linked from what is told of the same delivery afterwards.
     fn tell(&self, reason: &str, nth: &str, what: &Whisper, wish: Option<Identity>) -> Hearing {
-        let tell = Box::new(whisper(&self.bridge.ground, self.delivery, &self.chat.place, nth, what));
+        let tell = vec![whisper(&self.bridge.ground, self.delivery, &self.chat.place, nth, what)];
         Hearing::Ended { reason: reason.to_owned(), tell, wish }
     }
 
@@ -78,9 +81,14 @@ pub(super) async fn hear(
         Some(id) => bridge.store.person(id).await?,
         None => None,
     };
+    // What stands in the thread of a task is meant for its agent, unless it is one of our own words.
+    if matches!(heard.said, Said::Command(_) | Said::Answer(_))
+        && let Some(hearing) = follow_up::follow_up(&talk, person.as_ref()).await?
+    {
+        return Ok(Some(hearing));
+    }
     Ok(Some(match &heard.said {
-        // In a chat, approval is one of our own commands.
-        Said::Nothing | Said::Approve(_) => Hearing::Silent("nothing that is said to taskbridge".to_owned()),
+        Said::Nothing => Hearing::Silent("nothing that is said to taskbridge".to_owned()),
         Said::Answer(text) => talk.answer("answered: it could not be understood", text.clone()),
         Said::Help => talk.answer("answered: help", help(&talk, person.as_ref())),
         Said::Form => open_form(&talk, person.as_ref()).await,

@@ -2,6 +2,7 @@
 //! need them are named and not answered.
 
 use super::{Answer, Explanation, RuleTold, add_facts};
+use crate::domain::command::{Own, OwnWord};
 use crate::domain::rule::{Rule, RunAs};
 use crate::pipeline::explain::silent::{self, Heard};
 use crate::pipeline::guard::Later;
@@ -75,13 +76,13 @@ pub fn of_payload(
         told.outcome = format!("nothing would start; the comment would be answered: {text}");
         return told;
     }
-    if let Said::Own(_) | Said::Help | Said::Form = &said {
-        told.outcome = "nothing would start; the one who said it would be answered".to_owned();
-        return told;
-    }
-    if let Said::Approve(_) = &said {
+    if let Said::Own(Own { word: OwnWord::Approve, .. }) = &said {
         told.outcome =
             "nothing new would start; what waits there for approval would go on, if the author can write".to_owned();
+        return told;
+    }
+    if let Said::Own(_) | Said::Help | Said::Form = &said {
+        told.outcome = "nothing would start; the one who said it would be answered".to_owned();
         return told;
     }
     let command = match &said {

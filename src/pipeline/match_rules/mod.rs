@@ -2,11 +2,12 @@
 //! is ended with one transaction for all; what may concern one is weighed by itself, since it asks GitHub.
 //! A slow look-up holds up nobody else: while it runs, the next batches are taken.
 
-mod approve;
 mod plan;
+mod thread;
 pub(super) mod weigh;
 
 use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,10 @@ use weigh::Weighed;
 /// Crashes before a delivery is parked: each try was counted before its work began and is uncounted when it is
 /// given back, so one that kills its worker is not taken up for ever.
 const CRASHES: i16 = 3;
+
+/// What kills its worker does so before this: reading, conditions and prompts take far less. What comes back from a crash
+/// and is in hand for longer waits for somebody else, and if the process ends then, it was not its doing.
+const ALIVE: Duration = Duration::from_secs(1);
 
 /// How long a delivery may wait for GitHub to be asked.
 const WAIT_FOR_GITHUB: TimeDelta = TimeDelta::hours(24);
@@ -186,17 +191,34 @@ async fn work(
 }
 
 async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern) -> Result<(), StepError> {
-    let outcome = match weigh::weigh(&bridge, &live, &concern).await {
-        Ok(Weighed::Settled(settled)) => match decide::commit(&bridge, held.lease, &settled).await {
-            // It took longer than the lease, and is another's now: it is given back as far as it is counted.
-            Ok(false) => return Ok(()),
-            done => done.map(|_| ()),
-        },
-        Ok(Weighed::Later(later)) => postpone(&bridge, held.lease, &concern.delivery, &later).await,
-        Err(error) => Err(error),
+    let weighed = async {
+        match weigh::weigh(&bridge, &live, &concern).await? {
+            Weighed::Settled(settled) => decide::commit(&bridge, held.lease, &settled).await,
+            Weighed::Later(later) => postpone(&bridge, held.lease, &concern.delivery, &later).await.map(|()| true),
+        }
     };
+    let outcome = tokio::select! {
+        outcome = weighed => outcome,
+        never = uncount(&bridge, &held) => match never {},
+    };
+    // It took longer than the lease, and is another's now: it is given back as far as it is counted.
+    if matches!(outcome, Ok(false)) {
+        return Ok(());
+    }
+    let outcome = outcome.map(|_| ());
     let_go(held, &outcome);
     outcome
+}
+
+/// Takes back the count of a try that has not killed its worker, also from a database that is away for a while.
+async fn uncount(bridge: &Bridge, held: &Held) -> Infallible {
+    while held.suspect {
+        tokio::time::sleep(ALIVE).await;
+        if bridge.store.uncount_try(held.id, held.lease).await.is_ok() {
+            break;
+        }
+    }
+    std::future::pending().await
 }
 
 /// What failed in passing is left to be given back; what failed for good stays counted.

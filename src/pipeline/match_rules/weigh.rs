@@ -5,19 +5,19 @@
 use super::super::refresh::taken_back;
 use super::super::sort::{Said, describe, is_thread_event, nobody_listens, takes_back};
 use super::Concern;
-use super::approve::approve;
 use super::plan::{self, Gate};
+use super::thread;
 use super::waited_enough;
 use crate::domain::command::Command;
 use crate::domain::event::{Account, Event};
 use crate::domain::intent;
-use crate::domain::rule::{Allow, Rule};
+use crate::domain::rule::Rule;
 use crate::domain::view::View;
 use crate::github::RepoPath;
 use crate::ids::{PersonId, ReportId};
 use crate::pipeline::chat::{Hearing, hear, no_such_repo};
 use crate::pipeline::decide::{Notice, Settled, notice_key, refusal_text};
-use crate::pipeline::guard::{Later, May, may, own_action};
+use crate::pipeline::guard::{Later, own_action};
 use crate::pipeline::sight::{Raw, Sight};
 use crate::pipeline::sort::Heard;
 use crate::pipeline::whisper::{Whisper, whisper};
@@ -46,7 +46,7 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
         Some(Hearing::Ended { reason, tell, wish }) => {
             let mut settled = settled(live, concern, DeliveryState::Processed);
             settled.finished.end.reason = reason;
-            settled.notices.push(Notice { place: *tell });
+            settled.notices.extend(tell.into_iter().map(|place| Notice { place }));
             settled.chat_wish = wish;
             Ok(Weighed::Settled(Box::new(settled)))
         }
@@ -96,11 +96,8 @@ async fn weigh_rules(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<
     } else {
         touch_tasks(bridge, concern).await?
     };
-    if let Said::Answer(text) = &concern.heard.said {
-        return answer(bridge, concern, settled, text).await;
-    }
-    if let Said::Approve(named) = &concern.heard.said {
-        return approve(bridge, concern, settled, named.as_deref()).await;
+    if let Said::Answer(_) | Said::Own(_) | Said::Help = &concern.heard.said {
+        return thread::answer(bridge, live, concern, settled).await;
     }
     let command = match &concern.heard.said {
         Said::Command(command) => Some(command),
@@ -283,27 +280,6 @@ async fn touch_tasks(bridge: &Bridge, concern: &Concern) -> Result<Option<String
         return Ok(Some(format!("news of the branch of task {task}: GitHub is asked soon")));
     }
     Ok(None)
-}
-
-/// Help, or why a command is wrong, for those who may write there; a stranger gets no answer.
-async fn answer(bridge: &Bridge, concern: &Concern, mut settled: Settled, text: &str) -> Result<Weighed, StepError> {
-    let event = &concern.heard.event;
-    let Some((actor, path)) = actor_and_repo(event) else {
-        settled.finished.end.state = DeliveryState::Ignored;
-        settled.finished.end.reason = "a command by nobody, or in no repository".to_owned();
-        return Ok(Weighed::Settled(Box::new(settled)));
-    };
-    settled.finished.end.reason = match may(bridge, &Allow::default(), &path, actor).await {
-        May::Yes(_) => {
-            settled.notices.extend(notice(bridge, concern, "answer", format!("@{}: {text}", actor.login)));
-            format!("answered: {}", text.lines().next().unwrap_or_default())
-        }
-        May::Later(later) if !waited_enough(bridge, &concern.delivery) => return Ok(Weighed::Later(later)),
-        May::Later(later) => format!("not answered: {}", later.why),
-        May::No { saw, .. } => format!("not answered, only people who can write get an answer: {saw}"),
-        May::NoReader(why) => format!("not answered: {why}"),
-    };
-    Ok(Weighed::Settled(Box::new(settled)))
 }
 
 pub(super) fn actor_and_repo(event: &Event) -> Option<(&Account, RepoPath)> {

@@ -44,7 +44,27 @@ impl SlackControl {
     /// A message that mentions the app.
     #[must_use]
     pub fn mention(&self, id: &str, account: &str, channel: &str, ts: &str, text: &str) -> SlackRequest {
-        let body = json!({
+        self.signed("application/json", self.mentioned(id, account, channel, ts, text).to_string())
+    }
+
+    /// The same in the thread of another message.
+    #[must_use]
+    pub fn mention_in(
+        &self,
+        thread: &str,
+        id: &str,
+        account: &str,
+        channel: &str,
+        ts: &str,
+        text: &str,
+    ) -> SlackRequest {
+        let mut body = self.mentioned(id, account, channel, ts, text);
+        body["event"]["thread_ts"] = thread.into();
+        self.signed("application/json", body.to_string())
+    }
+
+    fn mentioned(&self, id: &str, account: &str, channel: &str, ts: &str, text: &str) -> Value {
+        json!({
             "type": "event_callback", "team_id": TEAM, "api_app_id": APP, "event_id": id,
             "event_time": self.ground().now().timestamp(),
             "authorizations": [{ "team_id": TEAM, "user_id": "U0BOT", "is_bot": true }],
@@ -52,8 +72,7 @@ impl SlackControl {
                 "type": "app_mention", "user": account, "channel": channel, "ts": ts,
                 "text": format!("<@U0BOT> {text}"),
             },
-        });
-        self.signed("application/json", body.to_string())
+        })
     }
 
     /// A button pressed under a message.

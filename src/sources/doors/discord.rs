@@ -112,6 +112,7 @@ fn says(source: &str, application: &str, interaction: Interaction) -> Result<Say
         identity: Identity::new(PLATFORM, &team, &user).map_err(|error| Unreadable(error.to_string()))?,
         place: place(source, &channel, None, &user)?,
         said,
+        replies: false,
         answer_to: Some(interaction.token).filter(|token| !token.is_empty()).map(Secret::new),
         opens: None,
     };

@@ -29,11 +29,13 @@ struct SlashCommand {
 pub(super) fn asked(source: &str, content_type: &str, body: &[u8]) -> Result<Asked, Unreadable> {
     let slash: SlashCommand = serde_json::from_value(value(content_type, body)?).map_err(unreadable)?;
     let thread = slash.root_id.as_deref().filter(|id| !id.is_empty());
+    let replies = thread.is_some();
     let chat = Chat {
         identity: Identity::new(PLATFORM, &slash.team_id, &slash.user_id)
             .map_err(|error| Unreadable(error.to_string()))?,
         place: place(source, &slash.channel_id, thread, &slash.user_id)?,
         said: ChatSaid::Command { name: slash.command, text: slash.text },
+        replies,
         answer_to: slash.response_url.filter(|url| !url.is_empty()).map(Secret::new),
         opens: None,
     };

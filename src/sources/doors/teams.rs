@@ -68,6 +68,7 @@ pub(super) fn asked(source: &str, command: &str, body: &[u8]) -> Result<Asked, U
         place: place(source, channel, None, &account)?,
         identity,
         said: ChatSaid::Command { name: command.to_owned(), text: plain(&activity.text) },
+        replies: false,
         answer_to: None,
         opens: None,
     };

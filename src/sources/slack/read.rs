@@ -72,6 +72,7 @@ fn slash_command(heard: &Heard<'_>, slash: SlashCommand) -> Result<Reading, Unre
         identity: identity(slash.enterprise_id.as_deref(), &slash.team_id, &slash.user_id)?,
         place: heard.place(&slash.channel_id, None, &slash.user_id),
         said: ChatSaid::Command { name: slash.command, text: words::plain(&slash.text) },
+        replies: false,
         answer_to: slash.response_url.map(Secret::new),
         opens: slash.trigger_id.map(Secret::new),
     };
@@ -116,6 +117,7 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
         identity: identity(enterprise.filter(|_| !outside), own_team, user)?,
         place: heard.place(channel, Some(event.thread_ts.clone().unwrap_or_else(|| event.ts.clone())), user),
         said: ChatSaid::Command { name: command.to_owned(), text: words::plain(words::without_mention(&event.text)) },
+        replies: event.thread_ts.as_ref().is_some_and(|thread| *thread != event.ts),
         answer_to: None,
         opens: None,
     };
@@ -161,6 +163,7 @@ fn pressed(heard: &Heard<'_>, command: &str, interaction: Interaction) -> Result
         identity: identity(enterprise.filter(|id| !id.is_empty()), team, &user.id)?,
         place: heard.place(&channel, thread, &user.id),
         said,
+        replies: false,
         answer_to: interaction.response_url.map(Secret::new),
         opens: interaction.trigger_id.map(Secret::new),
     };

@@ -254,6 +254,22 @@ impl Store {
         Ok(())
     }
 
+    /// A delivery stays in hand, but the try is no longer counted as one that may kill its worker.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the try stays counted.
+    pub async fn uncount_try(&self, id: DeliveryId, lease: Lease) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* uncount_try */
+            UPDATE deliveries SET tries = greatest(tries - 1, 0) WHERE id = $1 AND lease = $2 AND state = 'received'",
+            id.0,
+            lease.token,
+        )
+        .execute(&self.work)
+        .await?;
+        Ok(())
+    }
+
     /// Gives back all deliveries under a lease with the try uncounted, when it is not known which they are.
     ///
     /// # Errors

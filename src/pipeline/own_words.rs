@@ -1,0 +1,215 @@
+//! What our own commands do, wherever they are written: in a chat or in a comment. Whoever asks sees only what they could
+//! see on GitHub, and moves only what is theirs: a retry runs with the token of the first task's person, so nobody else may
+//! ask for it. A comment is read by all who read its repository, so nothing but the tasks of that repository is told there.
+
+use super::guard::{May, may};
+use super::{Bridge, StepError, steer};
+use crate::domain::command::OwnWord;
+use crate::domain::event::Account;
+use crate::domain::rule::Allow;
+use crate::domain::task::State;
+use crate::domain::trust::clean_line;
+use crate::github::RepoPath;
+use crate::ids::TaskId;
+use crate::store::Page;
+use crate::store::tasks::Task;
+use crate::store::tasks::list::TaskFilter;
+
+/// Most tasks of a list.
+const LISTED: i64 = 10;
+/// Most tasks of one issue or pull request that are told of.
+const OF_SUBJECT: i64 = 3;
+/// Most entries of a task's story that are told.
+const STORY: usize = 8;
+/// Longest entry, in characters.
+const ENTRY: usize = 300;
+pub(super) const NO_TASK: &str = "There is no such task, or it is not yours to see.";
+
+/// Who asks, and where.
+pub(super) struct Asker<'a> {
+    pub bridge: &'a Bridge,
+    pub who: &'a Account,
+    /// The issue or pull request whose comment it is; none in a chat, where the answer is for the one who asked alone.
+    pub thread: Option<Thread>,
+}
+
+/// An issue or pull request in whose comments somebody asks.
+pub(super) struct Thread {
+    pub repo_id: i64,
+    pub repo: String,
+    pub number: i64,
+}
+
+impl Thread {
+    /// Whether a task may be told of to all who read this repository: all of it happened there.
+    fn holds(&self, task: &Task) -> bool {
+        task.repo_id == self.repo_id && task.origin_repo_id == self.repo_id
+    }
+}
+
+impl Asker<'_> {
+    /// Whether the task is one that may be spoken of here at all.
+    fn speaks_of(&self, task: &Task) -> bool {
+        self.thread.as_ref().is_none_or(|thread| thread.holds(task))
+    }
+
+    /// The tasks that run as the one who asks, the newest first.
+    pub(super) async fn own(&self, limit: i64) -> Result<Vec<crate::store::tasks::list::ListedTask>, StepError> {
+        let filter = TaskFilter {
+            person: Some(self.who.login.clone()),
+            repo: self.thread.as_ref().map(|thread| thread.repo.clone()),
+            ..TaskFilter::default()
+        };
+        let mut tasks = self.bridge.store.tasks(&filter, Page { before: None, limit }).await?;
+        // A login can change hands, and so can the name of a repository.
+        tasks.retain(|task| {
+            task.person_id.0 == self.who.id && self.thread.as_ref().is_none_or(|thread| task.repo_id == thread.repo_id)
+        });
+        Ok(tasks)
+    }
+}
+
+/// The tasks of the one who asks; with `live` those that have not ended.
+pub(super) async fn list(asker: &Asker<'_>, live: bool) -> Result<String, StepError> {
+    let tasks = asker.own(if live { LISTED * 3 } else { LISTED }).await?;
+    let mut lines = Vec::new();
+    for task in tasks.iter().filter(|task| !(live && task.state.is_end())) {
+        if lines.len() >= usize::try_from(LISTED).unwrap_or_default() {
+            break;
+        }
+        if asker.thread.is_some() && !visible(asker, task.id).await? {
+            continue;
+        }
+        let page = task.pull_url.as_deref().or(task.remote_url.as_deref());
+        let page = page.map(|url| format!(" · [open]({url})")).unwrap_or_default();
+        let place = format!("{}/{}", task.repo_owner, task.repo_name);
+        lines.push(format!("• **{}** `{place}` · rule `{}`{page} · {}", task.state, task.rule, task.id));
+    }
+    let here = if asker.thread.is_some() { " in this repository" } else { "" };
+    Ok(match (lines.is_empty(), live) {
+        (true, true) => format!("Nothing runs for you{here} now."),
+        (true, false) => format!("You have no tasks{here} yet."),
+        (false, _) => lines.join("\n"),
+    })
+}
+
+async fn visible(asker: &Asker<'_>, id: TaskId) -> Result<bool, StepError> {
+    Ok(asker.bridge.store.task(id).await?.is_some_and(|task| asker.speaks_of(&task)))
+}
+
+/// The task that is named; else in a chat the newest of the one who asks, and in a comment the newest of its issue or
+/// pull request, of their own if one is.
+pub(super) async fn find(asker: &Asker<'_>, named: Option<&str>) -> Result<Option<Task>, StepError> {
+    let store = &asker.bridge.store;
+    let ids: Vec<TaskId> = match (named, &asker.thread) {
+        (Some(text), _) => text.trim_start_matches('#').parse().into_iter().collect(),
+        (None, Some(thread)) => store.newest_tasks_of_subject(thread.repo_id, thread.number, LISTED).await?,
+        (None, None) => asker.own(1).await?.first().map(|task| task.id).into_iter().collect(),
+    };
+    let mut newest = None;
+    for id in ids {
+        let Some(task) = store.task(id).await?.filter(|task| asker.speaks_of(task)) else { continue };
+        if is_theirs(asker, &task) {
+            return Ok(Some(task));
+        }
+        newest = newest.or(Some(task));
+    }
+    Ok(newest)
+}
+
+fn is_theirs(asker: &Asker<'_>, task: &Task) -> bool {
+    task.person_id.0 == asker.who.id || task.actor_id == Some(asker.who.id)
+}
+
+/// Whether the one who asks may do in the task's repository what `allow` guards; in doubt not.
+async fn may_there(asker: &Asker<'_>, allow: &Allow, task: &Task) -> bool {
+    let Ok(path) = RepoPath::new(&task.origin_owner, &task.origin_name) else { return false };
+    matches!(may(asker.bridge, allow, &path, asker.who).await, May::Yes(_))
+}
+
+/// Whether the one who asks may be told of the task.
+pub(super) async fn sees(asker: &Asker<'_>, task: &Task) -> bool {
+    asker.speaks_of(task) && (is_theirs(asker, task) || may_there(asker, &Allow::default(), task).await)
+}
+
+/// Whether the one who asks may move the task so.
+pub(super) async fn may_move(asker: &Asker<'_>, word: OwnWord, task: &Task) -> bool {
+    if !asker.speaks_of(task) {
+        return false;
+    }
+    // A rule for senders alone names nobody who could approve: then it is whoever may write.
+    let names_nobody =
+        task.allow_rule.permission.is_none() && task.allow_rule.teams.is_empty() && task.allow_rule.people.is_empty();
+    let usual = Allow::default();
+    let allow = if names_nobody { &usual } else { &task.allow_rule };
+    match word {
+        OwnWord::Retry => task.person_id.0 == asker.who.id,
+        OwnWord::Approve => may_there(asker, allow, task).await,
+        _ => is_theirs(asker, task) || may_there(asker, allow, task).await,
+    }
+}
+
+/// Retries, cancels or approves a task, and says what came of it.
+pub(super) async fn steer_task(asker: &Asker<'_>, word: OwnWord, task: &Task) -> Result<String, StepError> {
+    if !may_move(asker, word, task).await {
+        return Ok(match sees(asker, task).await {
+            true if word == OwnWord::Retry => {
+                format!("This task runs as {}: nobody else can try it again.", task.person_login)
+            }
+            true => "The rule does not let you do this.".to_owned(),
+            false => NO_TASK.to_owned(),
+        });
+    }
+    let place = if asker.thread.is_some() { "in a comment" } else { "in a chat" };
+    let by = format!("@{} {place}", asker.who.login);
+    let outcome = match word {
+        OwnWord::Retry => steer::retry(asker.bridge, task.id, &by, false).await,
+        OwnWord::Approve => steer::approve(asker.bridge, task.id, &by).await,
+        _ => steer::cancel(asker.bridge, task.id, &by).await,
+    };
+    Ok(match outcome {
+        Ok(now) if word == OwnWord::Retry && now.id != task.id => format!("It is tried again as task {}.", now.id),
+        Ok(now) => format!("Done: the task is {}.", now.state),
+        Err(steer::SteerError::NotFound) => NO_TASK.to_owned(),
+        Err(steer::SteerError::Conflict { message, link, .. }) => {
+            let page = link.map(|url| format!(" [Open it on GitHub]({url}).")).unwrap_or_default();
+            format!("That cannot be done: {message}.{page}")
+        }
+        Err(steer::SteerError::Store(error)) => return Err(error.into()),
+    })
+}
+
+/// Why an issue or pull request led to what it did. Whoever asks may write there.
+pub(super) async fn of_subject(asker: &Asker<'_>, repo_id: i64, number: i64) -> Result<String, StepError> {
+    let mut texts = Vec::new();
+    for id in asker.bridge.store.newest_tasks_of_subject(repo_id, number, OF_SUBJECT).await? {
+        if let Some(task) = asker.bridge.store.task(id).await?.filter(|task| asker.speaks_of(task)) {
+            texts.push(story(asker, &task).await?);
+        }
+    }
+    if texts.is_empty() {
+        let text = "Nothing was started for it. Whoever runs taskbridge sees every decision with `taskbridge explain`.";
+        return Ok(text.to_owned());
+    }
+    Ok(texts.join("\n\n"))
+}
+
+/// The story of a task, without its prompt.
+pub(super) async fn story(asker: &Asker<'_>, task: &Task) -> Result<String, StepError> {
+    let entries = asker.bridge.store.timeline(task.id).await?;
+    let from = entries.len().saturating_sub(STORY);
+    let shown = |text: &str| {
+        let text = clean_line(&task.marker.mask(text), ENTRY);
+        // In a comment it would call people and refer to issues.
+        if asker.thread.is_some() { format!("`{}`", text.replace('`', "'")) } else { text }
+    };
+    let mut lines = vec![format!("Task {} in `{}` is **{}**.", task.id, task.repo_full_name(), task.state)];
+    if task.state == State::Held && !task.reason.is_empty() {
+        lines.push(shown(&task.reason));
+    }
+    lines.extend(entries.iter().skip(from).map(|entry| {
+        let what = entry.to_state.as_deref().unwrap_or(&entry.kind);
+        format!("• {} {what}: {}", entry.at.format("%H:%M:%S"), shown(&entry.text))
+    }));
+    Ok(lines.join("\n"))
+}

@@ -1,0 +1,79 @@
+//! What waits for approval is let go on in a chat, by a button or by a word, by whom the rule lets and by nobody else.
+
+use axum::http::StatusCode;
+use taskbridge::domain::task::State;
+use taskbridge::ids::PersonId;
+use taskbridge::sandbox::{Role, UserSpec};
+use taskbridge::store::tasks::Hold;
+
+use crate::support::chat::{CHANNEL, CHAT_RULE, MONA_CHAT, OTTO_CHAT};
+use crate::support::world::{OTTO_TOKEN, Setup, World};
+
+const VERA_CHAT: &str = "U0VERA";
+const VERA_TOKEN: &str = "sandbox-vera-token";
+
+/// Mona's task waits; vera may write, otto may not.
+async fn waiting() -> World {
+    let world = World::of(Setup::new(&format!("{CHAT_RULE}    hold: approval\n"))).await;
+    world.control().add_user(UserSpec::person(1003, "vera", VERA_TOKEN)).unwrap();
+    world.control().grant("acme/widgets", "vera", Role::Write).unwrap();
+    world.add_person("vera", VERA_TOKEN).await;
+    world.add_person("otto", OTTO_TOKEN).await;
+    world.link(MONA_CHAT, PersonId(1001)).await;
+    world.link(OTTO_CHAT, PersonId(1002)).await;
+    world.link(VERA_CHAT, PersonId(1003)).await;
+    world.slash(MONA_CHAT, "fix it").await;
+    let task = world.task().await;
+    assert_eq!((task.state, task.hold), (State::Held, Some(Hold::Approval)));
+    assert!(world.living().text.contains("[approve]"), "{}", world.living().text);
+    world
+}
+
+impl World {
+    async fn press_approve(&self, account: &str) {
+        let (ts, id) = (self.living().ts, self.task().await.id.to_string());
+        let press = self.slack().press(account, CHANNEL, &ts, "approve", &id);
+        assert_eq!(self.slack_says(&press).await.status, StatusCode::OK);
+        self.settle().await;
+    }
+}
+
+#[tokio::test]
+async fn a_writer_lets_somebody_else_s_task_go_on_and_two_presses_start_one() {
+    let world = waiting().await;
+    world.press_approve(OTTO_CHAT).await;
+    assert!(world.whispered(OTTO_CHAT).contains("not yours to see"), "{}", world.whispered(OTTO_CHAT));
+    world.press_approve("U0NOBODY").await;
+    assert!(world.whispered("U0NOBODY").contains("not linked"), "{}", world.whispered("U0NOBODY"));
+    assert_eq!(world.task().await.state, State::Held);
+    // Both are pressed before the first is heard.
+    let (ts, id) = (world.living().ts, world.task().await.id.to_string());
+    for account in [VERA_CHAT, VERA_CHAT, MONA_CHAT] {
+        world.slack_says(&world.slack().press(account, CHANNEL, &ts, "approve", &id)).await;
+    }
+    world.settle().await;
+    world.live_for(30).await;
+    assert_eq!(world.control().creations().len(), 1);
+    let task = world.task().await;
+    assert_eq!(task.person_login, "mona", "it runs as the one who asked");
+    assert!(world.story(task.id).await.contains("approved by @vera in a chat"), "{}", world.story(task.id).await);
+    assert!(!world.living().text.contains("[approve]"), "{}", world.living().text);
+    world.press_approve(VERA_CHAT).await;
+    assert!(world.whispered(VERA_CHAT).contains("cannot be done"), "{}", world.whispered(VERA_CHAT));
+    world.assert_nothing_twice().await;
+}
+
+#[tokio::test]
+async fn the_word_does_what_the_button_does() {
+    let world = waiting().await;
+    let id = world.task().await.id.to_string();
+    world.slash(OTTO_CHAT, &format!("approve {id}")).await;
+    assert_eq!(world.task().await.state, State::Held);
+    // Without a name it is one's own newest task, and vera has none.
+    world.slash(VERA_CHAT, "approve").await;
+    assert_eq!(world.task().await.state, State::Held);
+    world.slash(VERA_CHAT, &format!("approve {id}")).await;
+    assert!(world.whispered(VERA_CHAT).contains("Done"), "{}", world.whispered(VERA_CHAT));
+    world.live_for(30).await;
+    assert_eq!(world.control().creations().len(), 1);
+}
