@@ -30,6 +30,11 @@ fn a_request_of_slack_is_kept_under_an_id_of_its_own_and_reads_one_way() {
     engine::run(&targets::SLACK);
 }
 
+#[test]
+fn a_request_of_another_chat_is_kept_under_an_id_of_its_own_and_reads_one_way() {
+    engine::run(&targets::DOORS);
+}
+
 /// Cases 9, 11.
 #[test]
 fn a_payload_reads_the_same_in_json_and_in_a_form_and_says_what_it_holds() {

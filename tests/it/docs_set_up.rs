@@ -8,6 +8,7 @@ use std::process::Command;
 use taskbridge::config::{Loaded, Reader, load};
 
 use crate::docs_pages::{pages, read};
+use crate::support::chats::TEAMS_TOKEN;
 use crate::support::world::SIGNING_KEY;
 
 const SECRET: &str = "postgres://a-long-enough-secret";
@@ -22,7 +23,11 @@ fn load_text(text: &str) -> Result<Loaded, String> {
             .collect()
     };
     let (variables, files) = (between("${", &['}']), between("file:", &['}', '\n']));
-    let key = |name: &str| if name.contains("SIGNING") { SIGNING_KEY } else { SECRET };
+    let key = |name: &str| match name {
+        name if name.contains("SIGNING") => SIGNING_KEY,
+        name if name.contains("TEAMS") => TEAMS_TOKEN,
+        _ => SECRET,
+    };
     let mut env: Vec<(&str, &str)> = variables.iter().map(|name| (name.as_str(), key(name))).collect();
     env.push(("GITHUB_WEBHOOK_SECRET", SECRET));
     let mut files: Vec<(&str, &str)> = files.iter().map(|name| (name.as_str(), SECRET)).collect();

@@ -23,6 +23,7 @@ mod cli_stop;
 mod cli_warnings;
 mod config;
 mod conformance;
+mod conformance_doors;
 mod conformance_slack;
 mod connect_kit;
 mod crash_kill;

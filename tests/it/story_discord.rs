@@ -188,7 +188,7 @@ async fn what_discord_refuses_is_waited_for_or_said_another_way() {
     discord.close(DISCORD_CHANNEL);
     world.discord_command(DISCORD_MONA, "fix it").await;
     let said = only_living(discord.messages());
-    assert!(said.channel.is_empty() && said.text.contains("Waiting to be started"), "{said:?}");
+    assert!(said.channel.is_empty() && said.text.contains("Queued at GitHub"), "{said:?}");
     world.live_for(120).await;
     assert_eq!(only_living(discord.messages()).edits, 0);
 }

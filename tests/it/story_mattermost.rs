@@ -52,7 +52,7 @@ async fn without_a_bot_the_start_is_said_once_at_the_address_for_answers() {
     assert_eq!(whispered(&world), "You have no tasks yet.");
     world.mattermost_command(MATTERMOST_MONA, "fix it").await;
     let said = only_living(world.sandbox.mattermost().messages());
-    assert!(said.channel.is_empty() && said.text.contains("Waiting to be started"), "{said:?}");
+    assert!(said.channel.is_empty() && said.text.contains("Queued at GitHub"), "{said:?}");
     world.live_for(120).await;
     assert_eq!(world.task().await.state, State::Completed);
     assert_eq!(only_living(world.sandbox.mattermost().messages()).edits, 0);

@@ -1,29 +1,33 @@
 //! Work that is asked for by an outgoing webhook of Teams, which is answered at once, for all to see, or never.
 
+use std::cell::Cell;
+
 use axum::http::StatusCode;
+use sha2::Digest as _;
 use taskbridge::domain::task::State;
 
-use crate::connect_kit::{SITE, open, setup};
+use crate::connect_kit::{Browser, SITE, open, setup};
 use crate::support::chats::{MONA, TEAMS_MONA, TEAMS_RULE, on_teams, teams_activity, teams_signed};
 use crate::support::world::{Setup, World};
 
 /// Says something while the workers run, as they do; what was answered.
 async fn says(world: &World, id: &str, account: &str, text: &str) -> String {
     let request = teams_signed(&teams_activity(id, account, text).to_string());
+    let answered = Cell::new(false);
+    let asking = async {
+        let answer = world.chat_says("teams", &request).await;
+        answered.set(true);
+        answer
+    };
     let workers = async {
-        loop {
+        while !answered.get() {
             world.settle().await;
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
-    let answer = tokio::select! {
-        answer = world.chat_says("teams", &request) => answer,
-        () = workers => unreachable!("they run for ever"),
-    };
+    let (answer, ()) = tokio::join!(asking, workers);
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     assert_eq!(answer.body["type"], "message");
-    // What was cut off in its middle is taken up by the next.
-    world.advance(120);
     world.settle().await;
     answer.body["text"].as_str().unwrap().to_owned()
 }
@@ -99,17 +103,26 @@ async fn an_account_is_linked_without_a_link_that_others_could_follow() {
     assert!(asked.contains(&format!("Open {SITE}/connect,")), "{asked}");
     let name = format!("teams {} {TEAMS_MONA}", crate::support::chats::TENANT);
     assert!(asked.contains(&format!("`{name}`")), "{asked}");
-    let code = |name: &str| {
-        let (bridge, name) = (world.bridge.clone(), name.to_owned());
-        async move { taskbridge::pipeline::links::code_for_name(&bridge, &name, MONA).await.unwrap() }
-    };
-    for other in ["", "teams", "slack T0001 U1", "teams t somebody-who-did-not-ask"] {
-        assert!(code(other).await.is_none(), "{other}");
+    let mut browser = Browser::new(&world);
+    // The name is no link: nobody is led anywhere by it.
+    for path in [&name, "teams", &hex::encode(sha2::Sha256::digest(name.as_bytes()))] {
+        assert_ne!(browser.get(&format!("/connect/{}", path.replace(' ', "%20"))).await.status, StatusCode::OK);
     }
-    let (of, secret) = code(&name).await.expect("it waits");
-    assert_eq!(of, on_teams(TEAMS_MONA));
-    assert!(code(&name).await.is_none(), "once");
-    let typed = format!("link {}", secret.expose());
+    let form = browser.sign_in(&world, "mona").await.form();
+    let entered = |account: &str| format!("form={form}&account={}", account.replace(' ', "+"));
+    for other in ["", "teams", "slack T0001 U1", "teams t somebody-who-did-not-ask"] {
+        let page = browser.post("/connect/account", &entered(other)).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{other}");
+    }
+    let from_elsewhere = [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")];
+    let page = browser.post_from("/connect/account", &entered(&name), &from_elsewhere).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert_eq!(browser.post("/connect/account", &format!("form=x&account={name}")).await.status, StatusCode::FORBIDDEN);
+    let page = browser.post("/connect/account", &entered(&name)).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+    let (_, typed) = page.text.split_once("<code>link ").expect("a code");
+    let typed = format!("link {}", typed.split('<').next().unwrap());
+    assert_eq!(browser.post("/connect/account", &entered(&name)).await.status, StatusCode::NOT_FOUND, "once");
     let thief = says(&world, "2", "7f2a1c9e-0000-4000-8000-00000000beef", &typed).await;
     assert!(thief.contains("no code that waits"), "the code is good for one account: {thief}");
     assert!(says(&world, "3", TEAMS_MONA, &typed).await.contains("is linked to mona"));

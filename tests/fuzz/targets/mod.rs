@@ -4,6 +4,7 @@ mod answer;
 mod command;
 mod condition;
 mod cursor;
+mod doors;
 mod payload;
 mod prompt;
 mod rules;
@@ -17,6 +18,7 @@ pub(crate) use answer::ANSWER;
 pub(crate) use command::COMMAND;
 pub(crate) use condition::CONDITION;
 pub(crate) use cursor::CURSOR;
+pub(crate) use doors::DOORS;
 pub(crate) use payload::PAYLOAD;
 pub(crate) use prompt::PROMPT;
 pub(crate) use rules::RULES;
@@ -39,6 +41,7 @@ pub(crate) struct Target {
 }
 
 #[cfg(guided)]
-pub(crate) const ALL: [&Target; 12] = [
+pub(crate) const ALL: [&Target; 13] = [
     &SIGNATURE, &PAYLOAD, &COMMAND, &RULES, &CURSOR, &PROMPT, &TEMPLATE, &CONDITION, &ANSWER, &SEALED, &SENDER, &SLACK,
+    &DOORS,
 ];

@@ -4,7 +4,7 @@ use super::{faults, load_text, warnings};
 
 /// The kinds of source, in their order.
 const KINDS: &str = "`github`, `hmac`, `standard-webhooks`, `token`, `basic`, `gitlab`, `gitea`, `forgejo`, `bitbucket`, \
-                     `jira`, `linear`, `sentry`, `pagerduty`, `grafana`, `stripe`, `azure-devops` and `slack`";
+                     `jira`, `linear`, `sentry`, `pagerduty`, `grafana`, `stripe`, `azure-devops`, `slack`, `discord`, `mattermost` and `teams`";
 
 /// Case 77.
 #[test]

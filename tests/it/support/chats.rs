@@ -8,9 +8,32 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use taskbridge::domain::identity::Identity;
 use taskbridge::ids::PersonId;
-use taskbridge::sandbox::{ChatMessage, ChatRequest};
+use taskbridge::sandbox::chats::{DISCORD_BOT_TOKEN, MATTERMOST_BOT_TOKEN, MATTERMOST_TOKEN, public_key};
+use taskbridge::sandbox::{ChatMessage, ChatRequest, Sandbox};
 
-use super::world::{Answer, TEAMS_TOKEN, World};
+use super::world::{Answer, World};
+
+/// The key of an outgoing webhook of Teams.
+pub(crate) const TEAMS_TOKEN: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// The secrets of the chats, by the variables that hold them.
+pub(crate) const SECRETS: [(&str, &str); 4] = [
+    ("DISCORD_BOT_TOKEN", DISCORD_BOT_TOKEN),
+    ("MATTERMOST_TOKEN", MATTERMOST_TOKEN),
+    ("MATTERMOST_BOT_TOKEN", MATTERMOST_BOT_TOKEN),
+    ("TEAMS_TOKEN", TEAMS_TOKEN),
+];
+/// What lets its reader answer in our name.
+const ANSWER_SECRETS: [&str; 2] = ["aW50ZXJhY3Rpb24-secret_", "/hooks/commands/"];
+
+/// The rules with the addresses of the simulated chats, whose secrets may be logged and answered no more.
+pub(crate) fn addressed(rules: &str, sandbox: &Sandbox) -> String {
+    super::canary::listen(&SECRETS.map(|(_, secret)| secret));
+    super::canary::listen(&ANSWER_SECRETS);
+    let rules = rules.replace("SLACK_API", &sandbox.slack().api_url());
+    let rules = rules.replace("DISCORD_API", &sandbox.discord().api_url());
+    rules.replace("DISCORD_KEY", &public_key()).replace("MATTERMOST_URL", &sandbox.mattermost().server_url())
+}
 
 pub(crate) const MONA: PersonId = PersonId(1001);
 

@@ -24,7 +24,6 @@ use taskbridge::pipeline::record::recorder;
 use taskbridge::pipeline::{
     Bridge, Settings, match_rules, people, report, settle_uncertain, start_task, sweep_tasks, tell_chat,
 };
-use taskbridge::sandbox::chats::{DISCORD_BOT_TOKEN, MATTERMOST_BOT_TOKEN, MATTERMOST_TOKEN, public_key};
 use taskbridge::sandbox::slack::{BOT_TOKEN, SIGNING_SECRET};
 use taskbridge::sandbox::{AppSpec, Control, Pace, Role, Sandbox, SandboxConfig, UserSpec};
 use taskbridge::secret::Secret;
@@ -54,9 +53,6 @@ const APP_KEY: &str = include_str!("../../fixtures/test-only-github-app-pkcs8.pe
 /// Tokens end with a canary that no log line may hold.
 pub(crate) const MONA_TOKEN: &str = "sandbox-mona-token";
 pub(crate) const OTTO_TOKEN: &str = "sandbox-otto-token";
-
-/// The key of an outgoing webhook of Teams.
-pub(crate) const TEAMS_TOKEN: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// The shortest useful rule.
 pub(crate) const LABEL_RULE: &str = "
@@ -150,13 +146,6 @@ impl World {
             SIGNING_SECRET,
             BOT_TOKEN,
             OLD_SIGNING_KEY,
-            DISCORD_BOT_TOKEN,
-            MATTERMOST_TOKEN,
-            MATTERMOST_BOT_TOKEN,
-            TEAMS_TOKEN,
-            // What lets its reader answer the one who asked.
-            "aW50ZXJhY3Rpb24-secret_",
-            "/hooks/commands/",
             &"0f".repeat(32),
         ]);
         let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
@@ -174,7 +163,7 @@ impl World {
         if let Some(longest) = setup.statement {
             store = store.patient_for(longest);
         }
-        let loaded = configuration(&addressed(&setup.rules, &sandbox));
+        let loaded = configuration(&super::chats::addressed(&setup.rules, &sandbox));
         let mut settings = settings_of(&loaded.config);
         (settings.write_spacing, settings.hourly_writes) = (Duration::ZERO, Hourly::of(u32::MAX));
         settings.shared_clock = SharedClock::moved(clock.clone());
@@ -221,8 +210,8 @@ impl World {
 
     /// Puts other rules in force.
     pub(crate) fn reload(&self, rules: &str) {
-        let rules = addressed(rules, &self.sandbox);
-        self.bridge.swap(live_of(&configuration(&rules), self.bridge.github.host()));
+        let loaded = configuration(&super::chats::addressed(rules, &self.sandbox));
+        self.bridge.swap(live_of(&loaded, self.bridge.github.host()));
     }
 
     /// Moves the clock.
@@ -375,13 +364,6 @@ pub(crate) async fn open_store(url: &str) -> Store {
     Store::connect(&settings, |_| {}).await.unwrap()
 }
 
-/// The rules with the addresses of the simulated chats.
-fn addressed(rules: &str, sandbox: &Sandbox) -> String {
-    let rules = rules.replace("SLACK_API", &sandbox.slack().api_url());
-    let rules = rules.replace("DISCORD_API", &sandbox.discord().api_url());
-    rules.replace("DISCORD_KEY", &public_key()).replace("MATTERMOST_URL", &sandbox.mattermost().server_url())
-}
-
 /// A loaded configuration with one GitHub source and these rules; a text that has its own sources stands alone.
 pub(crate) fn configuration(rules: &str) -> Loaded {
     let source = "sources:\n  github: { type: github, secrets: \"${HOOK_SECRET}\" }\n";
@@ -393,12 +375,8 @@ pub(crate) fn configuration(rules: &str) -> Loaded {
         ("SLACK_SIGNING_SECRET", SIGNING_SECRET),
         ("SLACK_BOT_TOKEN", BOT_TOKEN),
         ("OLD_SIGNING_KEY", OLD_SIGNING_KEY),
-        ("DISCORD_BOT_TOKEN", DISCORD_BOT_TOKEN),
-        ("MATTERMOST_TOKEN", MATTERMOST_TOKEN),
-        ("MATTERMOST_BOT_TOKEN", MATTERMOST_BOT_TOKEN),
-        ("TEAMS_TOKEN", TEAMS_TOKEN),
     ];
-    let reader = Reader::fixed(&env, &[("/etc/taskbridge.yaml", &text)]);
+    let reader = Reader::fixed(&[&env[..], &super::chats::SECRETS].concat(), &[("/etc/taskbridge.yaml", &text)]);
     load(std::path::Path::new("/etc/taskbridge.yaml"), &reader).unwrap_or_else(|faults| panic!("{faults}\n{text}"))
 }
 
