@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use super::over_limit::{CountedAs, over_limit};
-use super::people::still_without_token;
+use super::token_ended::still_without_token;
 use super::transition::{made, note, react, take_step, tell};
 use super::whisper::{Whisper, whisper};
 use super::{Bridge, StepError};
@@ -270,7 +270,7 @@ fn counted_as(task: &NewTask) -> CountedAs<'_> {
         repo: format!("{}/{}", task.repo_owner, task.repo_name),
         person_id: task.person_id,
         person: &task.person_login,
-        made_at: None,
+        made: None,
     }
 }
 

@@ -1,17 +1,22 @@
 //! Who may, looked up live and by account number; and what is our own doing and must start nothing.
 //! What cannot be looked up is refused, never assumed.
 
-use super::people::{NoReader, NoToken, forget_dead, reader, reader_and_token, refuse};
+use super::people::{NoReader, NoToken, forget_dead, reader, reader_and_token};
+use super::token_ended::refuse;
 use super::{Bridge, StepError};
 use crate::domain::event::{Account, AccountKind, Event};
 use crate::domain::rule::{Allow, Permission};
 use crate::domain::trust::Footer;
 use crate::github::{CallError, Next, RepoPath, Session};
 use crate::ids::PersonId;
+use crate::store::refreshes::Refusal;
 use crate::store::{Moment, StoreError};
 
 /// The purpose of the key that authenticates the footers of our comments.
 pub const FOOTER_KEY: &str = "comment footer";
+
+/// Why it is looked up again a little later.
+pub(super) const RENEWED_FIRST: &str = "GitHub refused a token that is renewed before it is used again";
 
 /// Something could not be looked up now; later it may.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,10 +86,12 @@ pub async fn may(bridge: &Bridge, allow: &Allow, repo: &RepoPath, actor: &Accoun
             May::Later(Later::soon("GitHub no longer accepts the App's token; a new one is asked for"))
         }
         Err(error) if error.next() == Next::AskPerson => {
-            if let Some(sealed) = own
-                && let Err(error) = refuse(bridge, PersonId(actor.id), &sealed, &error).await
-            {
-                return May::Later(Later { why: error.to_string(), until: None });
+            if let Some(sealed) = own {
+                match refuse(bridge, PersonId(actor.id), &sealed, &error).await {
+                    Ok(Refusal::Ended) => {}
+                    Ok(Refusal::Renewable | Refusal::Newer) => return May::Later(Later::soon(RENEWED_FIRST)),
+                    Err(error) => return May::Later(Later { why: error.to_string(), until: None }),
+                }
             }
             May::NoReader("GitHub no longer accepts the token that the right would be looked up with".to_owned())
         }

@@ -60,6 +60,7 @@ pub mod steer;
 pub mod sweep_tasks;
 /// Telling people in chats.
 pub mod tell_chat;
+mod token_ended;
 /// The one place where a task changes its state.
 pub mod transition;
 /// From a request to a proof that its sender signed it.

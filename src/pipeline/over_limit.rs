@@ -3,11 +3,17 @@
 
 use chrono::TimeDelta;
 
+use super::transition::{lock_in_line, note, resume, tell};
 use super::{Bridge, StepError};
 use crate::domain::rule::{Bound, Limits};
-use crate::ids::PersonId;
+use crate::domain::task::State;
+use crate::ids::{PersonId, TaskId};
 use crate::store::tasks::count::Counted;
+use crate::store::tasks::{Hold, Task};
 use crate::store::{Moment, Tx};
+
+/// How long until a task that waits for a limit is looked at again.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// What a task counts as.
 pub(super) struct CountedAs<'a> {
@@ -16,8 +22,28 @@ pub(super) struct CountedAs<'a> {
     pub repo: String,
     pub person_id: PersonId,
     pub person: &'a str,
-    /// When it was made, if it is among those that are counted, and does not stand in its own way.
-    pub made_at: Option<Moment>,
+    /// Which it is and when it was made, if it is there already and waits: it does not stand in its own way, and of those that
+    /// wait only the older ones do, so that no two wait for each other.
+    pub made: Option<(TaskId, Moment)>,
+}
+
+impl<'a> CountedAs<'a> {
+    /// A task that was made and is held.
+    pub(super) fn waiting(task: &'a Task) -> Self {
+        Self {
+            rule: &task.rule,
+            repo_id: task.repo_id,
+            repo: task.repo_full_name(),
+            person_id: task.person_id,
+            person: &task.person_login,
+            made: Some((task.id, task.created_at)),
+        }
+    }
+}
+
+/// The limits that hold for a task now; those of a rule that is gone are gone with it.
+pub(super) fn limits_of(bridge: &Bridge, task: &Task) -> Limits {
+    bridge.live().rules.by_name(&task.rule).map(|rule| rule.limits.clone()).unwrap_or_default()
 }
 
 /// The first limit that is reached, with what was counted.
@@ -42,7 +68,7 @@ pub(super) async fn over_limit(
     ];
     for (name, bound, counted, of) in checks {
         if let Some(most) = bound.live {
-            let live = tx.live_tasks(counted).await? - i64::from(task.made_at.is_some());
+            let live = tx.live_tasks(counted, task.made.map(|(id, _)| id)).await?;
             if live >= i64::from(most) {
                 let cause =
                     format!("{name}.live is {most} for {of}, and as many tasks have not ended; try again when one has");
@@ -53,7 +79,7 @@ pub(super) async fn over_limit(
             let within = TimeDelta::from_std(window.within).unwrap_or(TimeDelta::MAX);
             let since = now.checked_sub_signed(within).unwrap_or(Moment::UNIX_EPOCH);
             let (count, oldest) = tx.tasks_since(counted, since).await?;
-            let count = count - i64::from(task.made_at.is_some_and(|at| at >= since));
+            let count = count - i64::from(task.made.is_some_and(|(_, at)| at > since));
             if count >= i64::from(window.count) {
                 let free = oldest.and_then(|oldest| oldest.checked_add_signed(within));
                 let when = free.map(|at| format!(" after {}", at.format("%Y-%m-%d %H:%M UTC"))).unwrap_or_default();
@@ -67,6 +93,68 @@ pub(super) async fn over_limit(
         }
     }
     Ok(None)
+}
+
+/// Lets a held task wait until a limit has room. It goes on by itself.
+///
+/// # Errors
+/// [`StepError`]: repeat the transaction.
+pub(super) async fn wait_for_room(
+    tx: &mut Tx,
+    bridge: &Bridge,
+    task: &mut Task,
+    done: &str,
+    why: &str,
+) -> Result<(), StepError> {
+    let now = bridge.ground.now();
+    let is_news = task.hold != Some(Hold::Limit);
+    task.release();
+    task.hold = Some(Hold::Limit);
+    task.due_at = now + TimeDelta::from_std(bridge.ground.jitter(LOOK_AGAIN)).unwrap_or_default();
+    if !is_news {
+        tx.save_task(task).await?;
+        return Ok(());
+    }
+    task.reason = format!("{done}, and it goes on by itself when there is room: {why}");
+    task.changed_at = now;
+    tx.save_task(task).await?;
+    note(tx, &bridge.ground, task, "note", &task.reason).await?;
+    tell(tx, &bridge.ground, task).await
+}
+
+/// Lets tasks go on that wait for a limit and for which there is room now. Answers how many.
+///
+/// # Errors
+/// [`StepError`]: retry.
+pub(super) async fn resume_limited(bridge: &Bridge) -> Result<usize, StepError> {
+    let mut resumed = 0;
+    for seen in bridge.store.tasks_held_for_a_limit(bridge.ground.now()).await? {
+        let Some(seen) = bridge.store.task(seen).await? else { continue };
+        let mut tx = bridge.store.begin().await?;
+        tx.alone_with_all(&counted_names(&seen)).await?;
+        let Some(mut task) = lock_in_line(bridge, &mut tx, seen.id).await? else { continue };
+        if task.state != State::Held || task.hold != Some(Hold::Limit) {
+            continue;
+        }
+        let limits = limits_of(bridge, &task);
+        match over_limit(bridge, &mut tx, &limits, &CountedAs::waiting(&task), bridge.ground.now()).await? {
+            Some((why, _)) => wait_for_room(&mut tx, bridge, &mut task, "", &why).await?,
+            None => {
+                resume(&mut tx, bridge, &mut task, "the limit has room again").await?;
+                resumed += 1;
+            }
+        }
+        tx.commit().await?;
+    }
+    if resumed > 0 {
+        bridge.wake.tell();
+    }
+    Ok(resumed)
+}
+
+/// What must not change while a task is counted, in the order in which everybody takes these.
+pub(super) fn counted_names(task: &Task) -> [String; 3] {
+    [format!("person:{}", task.person_id), format!("repo:{}", task.repo_id), format!("rule:{}", task.rule)]
 }
 
 fn words(duration: std::time::Duration) -> String {

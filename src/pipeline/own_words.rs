@@ -169,6 +169,7 @@ pub(super) async fn steer_task(asker: &Asker<'_>, word: OwnWord, task: &Task) ->
     };
     Ok(match outcome {
         Ok(now) if word == OwnWord::Retry && now.id != task.id => format!("It is tried again as task {}.", now.id),
+        Ok(now) if now.state == State::Held => format!("Done: the task waits still: {}.", now.reason),
         Ok(now) => format!("Done: the task is {}.", now.state),
         Err(steer::SteerError::NotFound) => NO_TASK.to_owned(),
         Err(steer::SteerError::Conflict { message, link, .. }) => {

@@ -1,21 +1,21 @@
 //! People and their tokens: added by hand, opened only for the call that needs them, and marked at once
-//! when GitHub refuses them.
+//! when GitHub refuses them (`token_ended`).
 
 use chrono::TimeDelta;
 
 use super::{Bridge, StepError};
-use crate::domain::task::{State, Step};
+use crate::domain::task::State;
 use crate::fail_point::{Point, reach};
 use crate::github::{CallError, RepoPath, Session, Token, TokenOwner};
 use crate::ids::{PersonId, TaskId};
-use crate::pipeline::over_limit::{CountedAs, over_limit};
+use crate::pipeline::over_limit::{CountedAs, counted_names, limits_of, over_limit, wait_for_room};
 use crate::pipeline::places::{refresh_place, token_place};
 use crate::pipeline::refresh::{NotRenewed, renew};
-use crate::pipeline::transition::{lock_in_line, resume, take_step};
+use crate::pipeline::transition::{lock_in_line, resume};
 use crate::secret::Secret;
+use crate::store::StoreError;
 use crate::store::people::Person;
 use crate::store::tasks::Hold;
-use crate::store::{StoreError, Tx};
 use crate::vault::Place;
 
 /// A token that ends within this time is renewed before it is used.
@@ -94,27 +94,6 @@ fn how(bridge: &Bridge) -> &'static str {
         Some(_) => "sign in on taskbridge's page `/connect`",
         None => "an operator adds one with `taskbridge people add`",
     }
-}
-
-/// Marks a token that GitHub does not accept, whoever finds out, unless a newer one was put since.
-///
-/// # Errors
-/// [`StepError`]: retry.
-pub(super) async fn refuse(bridge: &Bridge, id: PersonId, sealed: &[u8], error: &CallError) -> Result<(), StepError> {
-    let mut tx = bridge.store.begin().await?;
-    tx.refuse_token(id, sealed, &error.for_person()).await?;
-    tx.commit().await?;
-    Ok(())
-}
-
-/// Whether a task may still be held for a token: none has come meanwhile. The lock is held to the end of the
-/// transaction, so that whoever gives a token finds every task that is held for it.
-///
-/// # Errors
-/// [`StepError`]: retry.
-pub(super) async fn still_without_token(bridge: &Bridge, tx: &mut Tx, id: PersonId) -> Result<bool, StepError> {
-    tx.alone_with(&format!("token:{id}")).await?;
-    Ok(!tx.has_usable_token(id, bridge.ground.now()).await?)
 }
 
 /// A session to look things up with: the App's where it is installed, else the person's own.
@@ -274,32 +253,20 @@ pub async fn release_held(bridge: &Bridge, id: PersonId) -> Result<usize, StepEr
 async fn release(bridge: &Bridge, task: TaskId) -> Result<bool, StepError> {
     let mut tx = bridge.store.begin().await?;
     let Some(seen) = bridge.store.task(task).await? else { return Ok(false) };
-    // What is counted must not change meanwhile; in the order in which everybody takes these.
-    let counted =
-        [format!("person:{}", seen.person_id), format!("repo:{}", seen.repo_id), format!("rule:{}", seen.rule)];
-    tx.alone_with_all(&counted).await?;
+    tx.alone_with_all(&counted_names(&seen)).await?;
     let Some(mut task) = lock_in_line(bridge, &mut tx, task).await? else { return Ok(false) };
     if task.state != State::Held || task.hold != Some(Hold::Token) {
         return Ok(false);
     }
-    let live = bridge.live();
-    let limits = live.rules.by_name(&task.rule).map(|rule| rule.limits.clone()).unwrap_or_default();
-    let counted = CountedAs {
-        rule: &task.rule,
-        repo_id: task.repo_id,
-        repo: format!("{}/{}", task.repo_owner, task.repo_name),
-        person_id: task.person_id,
-        person: &task.person_login,
-        made_at: Some(task.created_at),
-    };
-    if let Some((why, _)) = over_limit(bridge, &mut tx, &limits, &counted, bridge.ground.now()).await? {
-        take_step(&mut tx, bridge, &mut task, Step::Cancel, &format!("it waited for a token, and meanwhile {why}"))
-            .await?;
-        tx.commit().await?;
-        return Ok(true);
-    }
     // Rights may have changed while it waited: they are looked up again before the start.
     task.allow_pending = true;
+    let limits = limits_of(bridge, &task);
+    let counted = CountedAs::waiting(&task);
+    if let Some((why, _)) = over_limit(bridge, &mut tx, &limits, &counted, bridge.ground.now()).await? {
+        wait_for_room(&mut tx, bridge, &mut task, "a token is there again", &why).await?;
+        tx.commit().await?;
+        return Ok(false);
+    }
     resume(&mut tx, bridge, &mut task, "a token is there again").await?;
     tx.commit().await?;
     Ok(true)

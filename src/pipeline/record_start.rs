@@ -5,7 +5,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::time::Instant;
 
-use super::people::{Acting, still_without_token};
+use super::people::Acting;
+use super::token_ended::{hold_waiting, refuse_in, still_without_token};
 use super::transition::{note, take_step};
 use super::{Bridge, StepError};
 use crate::domain::backoff::Backoff;
@@ -72,6 +73,9 @@ async fn try_record(
         Err(error) => turned_down(bridge, &mut tx, &mut task, acting, error, moved_to).await?,
     }
     tx.commit().await?;
+    if task.state == State::Held {
+        hold_waiting(bridge, task.person_id, &task.reason).await?;
+    }
     bridge.wake.tell();
     bridge.wake.sweeps.notify_one();
     Ok(())
@@ -153,12 +157,12 @@ async fn turned_down(
             }
         },
         CallError::Unauthorized { .. } => {
-            tx.refuse_token(task.person_id, &acting.sealed, &words).await?;
+            refuse_in(bridge, tx, task.person_id, &acting.sealed, error).await?;
             if still_without_token(bridge, tx, task.person_id).await? {
                 task.hold = Some(Hold::Token);
                 (Outcome::Unauthorized, Step::Hold)
             } else {
-                // A newer token came while the old one was being refused.
+                // A newer token came while the old one was being refused, or it is renewed before the next attempt.
                 task.due_at = now;
                 (Outcome::Unauthorized, Step::Defer)
             }

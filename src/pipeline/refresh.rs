@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::places::{refresh_place, token_place};
+use super::token_ended::hold_waiting;
 use super::{Bridge, StepError};
 use crate::clock::Ground;
 use crate::github::{CallError, Next, OAuth, OAuthError, Pair, Token, TokenOwner};
@@ -273,8 +274,11 @@ async fn ended(bridge: &Bridge, person: &Person, why: &str) -> Result<(), NotRen
         return if newer.is_some() { Ok(()) } else { Err(NotRenewed::Ended) };
     }
     tracing::warn!(person = %person.id, why, "a sign-in has ended");
-    // What waits to be started is put on hold by the start step, which tells why.
-    bridge.wake.tasks.notify_one();
+    match hold_waiting(bridge, person.id, why).await {
+        Ok(()) => {}
+        Err(StepError::Store(error)) => return Err(error.into()),
+        Err(StepError::Illegal(_)) => bridge.wake.tasks.notify_one(),
+    }
     Err(NotRenewed::Ended)
 }
 

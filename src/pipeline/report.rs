@@ -7,8 +7,9 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::time::Instant;
 
-use super::people::{NoToken, act_as, refuse};
+use super::people::{NoToken, act_as};
 use super::send_report::send;
+use super::token_ended::refuse;
 use super::{Bridge, StepError};
 use crate::domain::backoff::Backoff;
 use crate::fail_point::{Point, reach};

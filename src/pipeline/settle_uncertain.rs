@@ -10,8 +10,9 @@ use std::collections::HashSet;
 
 use chrono::TimeDelta;
 
-use super::people::{NoToken, act_as, refuse};
+use super::people::{NoToken, act_as};
 use super::record_start::adopt;
+use super::token_ended::refuse;
 use super::transition::{note, take_step, tell};
 use super::{Bridge, StepError};
 use crate::domain::task::{State, Step};

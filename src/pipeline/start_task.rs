@@ -7,8 +7,10 @@ use chrono::TimeDelta;
 use tokio::time::Instant;
 
 use super::guard::{Later, May, may};
-use super::people::{Acting, NoToken, act_as, release_forgotten, still_without_token};
+use super::over_limit::resume_limited;
+use super::people::{Acting, NoToken, act_as, release_forgotten};
 use super::record_start::record;
+use super::token_ended::still_without_token;
 use super::transition::{note, take_step};
 use super::{Bridge, StepError};
 use crate::domain::event::{Account, AccountKind};
@@ -54,7 +56,7 @@ pub async fn start_batch(bridge: &Bridge) -> Result<usize, StepError> {
 }
 
 /// Lets held tasks go on for which what they wait for is there: a token that somebody gave and could not see through, or
-/// their turn (`once_per: wait`). Answers how many turns were taken.
+/// their turn (`once_per: wait`), or room under a limit. Answers how many go on.
 ///
 /// # Errors
 /// [`StepError`]: retry.
@@ -62,7 +64,7 @@ pub async fn resume_batch(bridge: &Bridge) -> Result<usize, StepError> {
     release_forgotten(bridge).await?;
     let now = bridge.ground.now();
     let turns = bridge.store.tasks_whose_turn_it_is(now).await?;
-    let mut taken = super::chat::match_linked(bridge).await?;
+    let mut taken = super::chat::match_linked(bridge).await? + resume_limited(bridge).await?;
     for id in turns {
         let mut tx = bridge.store.begin().await?;
         let Some(mut task) = tx.lock_task(id).await? else { continue };

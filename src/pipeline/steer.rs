@@ -1,6 +1,6 @@
 //! What operators and people may do to a task or delivery. It is the same for every door.
 
-use super::over_limit::{CountedAs, over_limit};
+use super::over_limit::{CountedAs, counted_names, limits_of, over_limit, wait_for_room};
 use super::transition::{lock_in_line, made, resume, take_step, tell};
 use super::{Bridge, StepError};
 use crate::domain::task::{IllegalStep, State, Step};
@@ -179,37 +179,28 @@ async fn again(bridge: &Bridge, tx: &mut Tx, ended: &Task, by: &str) -> Result<T
     Ok(task)
 }
 
-/// Lets a task go on that waits for approval.
+/// Lets a task go on that waits for approval; when a limit is reached, it waits until there is room.
 ///
 /// # Errors
-/// [`SteerError::Conflict`] when it does not wait for that, or a limit is reached: then it goes on waiting.
+/// [`SteerError::Conflict`] when it does not wait for that.
 pub async fn approve(bridge: &Bridge, id: TaskId, by: &str) -> Result<Task, SteerError> {
     let mut tx = bridge.store.begin().await?;
     let seen = bridge.store.task(id).await?.ok_or(SteerError::NotFound)?;
-    // What is counted must not change meanwhile; in the order in which everybody takes these.
-    let counted =
-        [format!("person:{}", seen.person_id), format!("repo:{}", seen.repo_id), format!("rule:{}", seen.rule)];
-    tx.alone_with_all(&counted).await?;
+    tx.alone_with_all(&counted_names(&seen)).await?;
     let mut task = lock_in_line(bridge, &mut tx, id).await?.ok_or(SteerError::NotFound)?;
     if task.state != State::Held || task.hold != Some(Hold::Approval) {
         return Err(conflict(format!("the task is {} and does not wait for approval", task.state), task.remote_url));
     }
-    let limits = bridge.live().rules.by_name(&task.rule).map(|rule| rule.limits.clone()).unwrap_or_default();
-    let counted = CountedAs {
-        rule: &task.rule,
-        repo_id: task.repo_id,
-        repo: task.repo_full_name(),
-        person_id: task.person_id,
-        person: &task.person_login,
-        made_at: Some(task.created_at),
-    };
-    if let Some((why, _)) = over_limit(bridge, &mut tx, &limits, &counted, bridge.ground.now()).await? {
-        return Err(conflict(why, None));
-    }
     task.unapproved = false;
     // Rights may have changed while it waited: those of the one who asked are looked up again before the start.
     task.allow_pending |= task.actor_id.is_some();
-    resume(&mut tx, bridge, &mut task, &format!("approved by {by}")).await?;
+    let (limits, counted, now) = (limits_of(bridge, &task), CountedAs::waiting(&task), bridge.ground.now());
+    let full = over_limit(bridge, &mut tx, &limits, &counted, now).await?;
+    let done = format!("approved by {by}");
+    match full {
+        Some((why, _)) => wait_for_room(&mut tx, bridge, &mut task, &done, &why).await?,
+        None => resume(&mut tx, bridge, &mut task, &done).await?,
+    }
     tx.commit().await?;
     bridge.wake.tasks.notify_one();
     bridge.wake.tell();

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::guard::RENEWED_FIRST;
 use super::observe::look_at;
-use super::people::{NoToken, act_as, refuse};
+use super::people::{NoToken, act_as};
+use super::token_ended::refuse;
 use super::{Bridge, StepError};
 use crate::domain::task::State;
 use crate::fail_point::{Point, reach};
 use crate::github::{CallError, Next, RemoteTask, Session, TaskQuery};
 use crate::ids::PersonId;
+use crate::store::refreshes::Refusal;
 use crate::store::sweeps::{RoundEnd, Sweep, Watched};
 use crate::store::tasks::Task;
 use crate::store::{Lease, Moment};
@@ -68,7 +71,7 @@ async fn look_alone(bridge: &Bridge, task: &Task) -> Result<(), StepError> {
     match act_as(bridge, task.person_id).await {
         Ok(acting) => {
             if let Some(error) = look_at(bridge, &acting.session, task).await? {
-                refuse_if_dead(bridge, task.person_id, &acting.sealed, &error).await?;
+                refuse_if_dead(bridge, task.person_id, &acting.sealed, error).await?;
             }
             Ok(())
         }
@@ -79,11 +82,17 @@ async fn look_alone(bridge: &Bridge, task: &Task) -> Result<(), StepError> {
 }
 
 /// A token that GitHub does not accept is marked at once, whoever finds out.
-async fn refuse_if_dead(bridge: &Bridge, person: PersonId, sealed: &[u8], error: &CallError) -> Result<(), StepError> {
-    if error.next() == Next::AskPerson {
-        refuse(bridge, person, sealed, error).await?;
+/// Answers what is left of the error: one that is renewed is only asked with again.
+async fn refuse_if_dead(
+    bridge: &Bridge,
+    person: PersonId,
+    sealed: &[u8],
+    error: CallError,
+) -> Result<CallError, StepError> {
+    if error.next() == Next::AskPerson && refuse(bridge, person, sealed, &error).await? != Refusal::Ended {
+        return Ok(CallError::NotSent { why: RENEWED_FIRST.to_owned() });
     }
-    Ok(())
+    Ok(error)
 }
 
 /// What a round has done so far.
@@ -100,10 +109,7 @@ async fn round(bridge: &Bridge, lease: Lease, sweep: Sweep) -> Result<(), StepEr
     let trouble = match act_as(bridge, person).await {
         Ok(acting) => match read_all(bridge, &acting.session, &sweep, &mut round).await? {
             Ok(()) => None,
-            Err(error) => {
-                refuse_if_dead(bridge, person, &acting.sealed, &error).await?;
-                Some(error)
-            }
+            Err(error) => Some(refuse_if_dead(bridge, person, &acting.sealed, error).await?),
         },
         Err(NoToken::Store(error)) => return Err(error.into()),
         Err(NoToken::Later(error)) => Some(error),

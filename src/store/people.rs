@@ -27,6 +27,7 @@ pub struct Person {
     pub refresh_sent_at: Option<Moment>,
     pub refresh_lease: Option<Uuid>,
     pub refresh_lease_until: Option<Moment>,
+    pub refused_at: Option<Moment>,
 }
 
 /// A token to be put, sealed.
@@ -72,7 +73,7 @@ impl Store {
             ON CONFLICT (id) DO UPDATE SET login = $2, token = $3, token_state = 'ok', token_reason = NULL,
                 token_expires_at = NULL, refresh_token = NULL, refresh_expires_at = NULL, checked_at = $4,
                 token_version = gen_random_uuid(), scopes = '', signed_in = false, refresh_due_at = NULL,
-                refresh_sent_at = NULL, refresh_lease = NULL, refresh_lease_until = NULL",
+                refresh_sent_at = NULL, refresh_lease = NULL, refresh_lease_until = NULL, refused_at = NULL",
             id.0,
             login,
             token,
@@ -102,7 +103,7 @@ impl Store {
             ON CONFLICT (id) DO UPDATE SET login = $2, token = $3, token_state = 'ok', token_reason = NULL,
                 token_expires_at = $4, refresh_token = $5, refresh_expires_at = $6, refresh_due_at = $7, scopes = $8,
                 signed_in = true, checked_at = $9, token_version = gen_random_uuid(), refresh_sent_at = NULL,
-                refresh_lease = NULL, refresh_lease_until = NULL",
+                refresh_lease = NULL, refresh_lease_until = NULL, refused_at = NULL",
             id.0,
             login,
             new.token,
@@ -284,23 +285,5 @@ impl Tx {
         )
         .fetch_one(self.connection())
         .await?)
-    }
-
-    /// Marks a token as refused by GitHub, unless a newer one was put since.
-    ///
-    /// # Errors
-    /// [`StoreError`]: nothing is changed.
-    pub async fn refuse_token(&mut self, id: PersonId, sealed: &[u8], reason: &str) -> Result<(), StoreError> {
-        sqlx::query!(
-            "/* refuse_token: only the token that was refused */
-            UPDATE people SET token_state = 'reauth_required', token_reason = $3, refresh_due_at = NULL
-            WHERE id = $1 AND token = $2",
-            id.0,
-            sealed,
-            &super::text::bounded(reason)
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
     }
 }

@@ -4,8 +4,19 @@
 use uuid::Uuid;
 
 use super::people::{NewToken, Person};
-use super::{Lease, Moment, Store, StoreError};
+use super::{Lease, Moment, Store, StoreError, Tx};
 use crate::ids::PersonId;
+
+/// What became of a token that GitHub refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is renewed before it is used again.
+    Renewable,
+    /// Its person must give another.
+    Ended,
+    /// A newer one was put meanwhile, or it had ended already.
+    Newer,
+}
 
 impl Store {
     /// Takes the right to renew the pair of this version, if nobody has it. Answers the person as they stand now.
@@ -152,5 +163,57 @@ impl Store {
         .fetch_all(&self.work)
         .await?;
         Ok(ids)
+    }
+}
+
+impl Tx {
+    /// Ends an access token that GitHub refused, so that its pair is renewed before the next use. Answers false when it is
+    /// not this one that is stored, cannot be renewed, or came itself of a refusal after `before`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is changed.
+    pub async fn expire_refused(
+        &mut self,
+        id: PersonId,
+        sealed: &[u8],
+        now: Moment,
+        before: Moment,
+    ) -> Result<bool, StoreError> {
+        Ok(sqlx::query!(
+            "/* expire_refused: who comes second with the same token changes nothing */
+            UPDATE people SET refresh_due_at = CASE WHEN token_expires_at <= refused_at THEN refresh_due_at ELSE $3 END,
+                   refused_at = CASE WHEN token_expires_at <= refused_at THEN refused_at ELSE $3 END,
+                   token_expires_at = least(token_expires_at, $3)
+            WHERE id = $1 AND token = $2 AND token_state = 'ok' AND refresh_token IS NOT NULL
+              AND coalesce(refresh_expires_at, 'infinity') > $3
+              AND (refused_at IS NULL OR refused_at <= $4 OR token_expires_at <= refused_at)",
+            id.0,
+            sealed,
+            now,
+            before
+        )
+        .execute(self.connection())
+        .await?
+        .rows_affected()
+            == 1)
+    }
+
+    /// Marks a token as refused by GitHub. Answers false when a newer one was put since, or it was marked already.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is changed.
+    pub async fn refuse_token(&mut self, id: PersonId, sealed: &[u8], reason: &str) -> Result<bool, StoreError> {
+        Ok(sqlx::query!(
+            "/* refuse_token: only the token that was refused */
+            UPDATE people SET token_state = 'reauth_required', token_reason = $3, refresh_due_at = NULL
+            WHERE id = $1 AND token = $2 AND token_state = 'ok'",
+            id.0,
+            sealed,
+            &super::text::bounded(reason)
+        )
+        .execute(self.connection())
+        .await?
+        .rows_affected()
+            == 1)
     }
 }

@@ -91,6 +91,7 @@ mod story_own_doings;
 mod story_paused;
 mod story_pulls;
 mod story_refresh;
+mod story_refused;
 mod story_replicas;
 mod story_report;
 mod story_rules;

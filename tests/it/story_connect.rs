@@ -244,11 +244,17 @@ async fn limits_are_looked_at_again_when_somebody_signs_in() {
     world.reload(&narrow);
     Browser::new(&world).sign_in(&world, "otto").await;
     world.settle().await;
-    let mut states: Vec<State> = world.tasks().await.iter().map(|task| task.state).collect();
-    states.sort_by_key(ToString::to_string);
-    assert_eq!(states, [State::Cancelled, State::Cancelled, State::Queued]);
-    let cancelled = world.tasks().await.into_iter().find(|task| task.state == State::Cancelled).unwrap();
-    assert!(cancelled.reason.contains("per_person.live is 1 for otto"), "{}", cancelled.reason);
+    let tasks = world.tasks().await;
+    let holds: Vec<_> = tasks.iter().map(|task| (task.state, task.hold)).collect();
+    let waits = (State::Held, Some(Hold::Limit));
+    assert_eq!(holds, [(State::Queued, None), waits, waits], "the oldest goes on, and nothing is lost");
+    assert!(tasks[1].reason.starts_with("a token is there again, and it goes on by itself"), "{}", tasks[1].reason);
+    assert!(tasks[1].reason.contains("per_person.live is 1 for otto"), "{}", tasks[1].reason);
+    world.live_for(240).await;
+    let ended = world.tasks().await.iter().filter(|task| task.state.is_end()).count();
+    assert!(ended >= 1 && world.task_now(tasks[1].id).await.remote_id.is_some(), "{}", world.story(tasks[1].id).await);
+    world.live_for(240).await;
+    assert!(world.task_now(tasks[2].id).await.remote_id.is_some());
 }
 
 #[tokio::test]

@@ -63,10 +63,20 @@ async fn a_limit_that_has_become_narrower_keeps_it_waiting() {
     let [first, second] = &world.tasks().await[..] else { panic!("two wishes") };
     world.reload(&held("    limits: { per_rule: { live: 1 } }\n"));
     world.say(901, "/copilot approve", MONA, "d-3").await;
-    assert!(world.tasks().await.iter().all(|task| task.state == State::Held), "each stands in the other's way");
-    assert!(world.comments().last().unwrap().contains("still waits: the limit per_rule.live is 1"));
-    steer::cancel(&world.bridge, second.id, "vera").await.unwrap();
-    steer::approve(&world.bridge, first.id, "vera").await.unwrap();
-    world.live_for(30).await;
-    assert!(world.task_now(first.id).await.remote_id.is_some());
+    world.live_for(10).await;
+    assert!(world.task_now(first.id).await.remote_id.is_some(), "the older one goes on");
+    let waits = world.task_now(second.id).await;
+    assert_eq!((waits.state, waits.hold), (State::Held, Some(Hold::Limit)));
+    let answer = world.comments().into_iter().find(|text| text.starts_with("@mona")).unwrap();
+    assert!(answer.contains("waits still: approved by @mona") && answer.contains("per_rule.live is 1"), "{answer}");
+    let told = world.comments().concat();
+    assert!(
+        told.contains("⏸️ **This waits**: approved by @mona, and it goes on by itself when there is room"),
+        "{told}"
+    );
+    world.live_for(60).await;
+    assert!(world.control().tasks().len() == 1 || world.task_now(first.id).await.state.is_end());
+    world.live_for(240).await;
+    assert!(world.task_now(second.id).await.remote_id.is_some(), "{}", world.story(second.id).await);
+    assert_eq!(world.story(second.id).await.matches("when there is room").count(), 1, "said once");
 }

@@ -21,6 +21,8 @@ pub struct Telling {
     pub state: State,
     /// Why it stands there.
     pub reason: String,
+    /// Whether it is held for something that comes without anybody's doing.
+    pub goes_on_alone: bool,
     /// GitHub's own word, when it is one this version does not know.
     pub raw_state: Option<String>,
     /// Who asked.
@@ -104,6 +106,7 @@ fn headline(telling: &Telling) -> String {
     let reason = clean(&telling.reason, 1000).replace('\n', " ");
     let because = if reason.is_empty() { ".".to_owned() } else { format!(": {}.", reason.trim_end_matches('.')) };
     match telling.state {
+        State::Held if telling.goes_on_alone => format!("⏸️ **This waits**{because}"),
         State::Held => format!("⏸️ **This waits for a person**{because}"),
         State::Pending if telling.ahead > 0 => {
             format!("🕐 **Waiting to be started**, {} in line.", ordinal(telling.ahead + 1))

@@ -7,6 +7,7 @@ fn telling(state: State) -> Telling {
         task: "0190aaaa-0000-7000-8000-000000000001".into(),
         state,
         reason: String::new(),
+        goes_on_alone: false,
         raw_state: None,
         actor: "mona".into(),
         person: "mona".into(),

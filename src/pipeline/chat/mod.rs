@@ -6,9 +6,10 @@ mod own;
 
 pub(super) use follow_up::Reply;
 
-use super::guard::Later;
-use super::people::{NoReader, NoToken, forget_dead, reader_and_token, refuse};
+use super::guard::{Later, RENEWED_FIRST};
+use super::people::{NoReader, NoToken, forget_dead, reader_and_token};
 use super::sort::{Heard, Said};
+use super::token_ended::refuse;
 use super::whisper::{Whisper, whisper};
 use super::{Bridge, Live, StepError, links};
 use crate::chat::slack::form::{FormNote, Prefilled};
@@ -19,6 +20,7 @@ use crate::domain::identity::Identity;
 use crate::github::{CallError, Next, RepoPath};
 use crate::ids::DeliveryId;
 use crate::store::people::Person;
+use crate::store::refreshes::Refusal;
 use crate::store::reports::NewReport;
 
 /// What is to be done about it.
@@ -216,8 +218,10 @@ async fn repo_of(talk: &Talk<'_>, path: &RepoPath, person: &Person) -> Result<Re
         Err(error) => Err(match (error.next(), own) {
             // Marked, so that the wish waits for another token and is not tried with this one again and again.
             (Next::AskPerson, Some(sealed)) if matches!(error, CallError::Unauthorized { .. }) => {
-                refuse(talk.bridge, person.id, &sealed, &error).await?;
-                return Ok(Err(talk.ask_to_link(AGAIN, true)));
+                return Ok(Err(match refuse(talk.bridge, person.id, &sealed, &error).await? {
+                    Refusal::Ended => talk.ask_to_link(AGAIN, true),
+                    Refusal::Renewable | Refusal::Newer => Hearing::Later(Later::soon(RENEWED_FIRST)),
+                }));
             }
             (Next::GiveUp | Next::AskPerson, _) => {
                 talk.answer(&unreadable(path, &error), no_such_repo(&path.to_string()))

@@ -7,6 +7,7 @@ use super::weigh::{Weighed, actor_and_repo, notice};
 use crate::domain::command::{Grammar, Own, OwnWord, place, thread_help};
 use crate::domain::event::Event;
 use crate::domain::rule::{Allow, Trigger};
+use crate::domain::task::State;
 use crate::github::RepoPath;
 use crate::ids::PersonId;
 use crate::pipeline::decide::Settled;
@@ -197,7 +198,7 @@ async fn approve(asker: &Asker<'_>, named: Option<&str>) -> Result<String, StepE
             continue;
         }
         match steer::approve(asker.bridge, id, &format!("@{}", asker.who.login)).await {
-            Ok(task) if task.state.is_end() => told.push(format!("task {id} is {}", task.state)),
+            Ok(task) if task.state == State::Held => told.push(format!("task {id} waits still: {}", task.reason)),
             Ok(_) => told.push(format!("task {id} is approved")),
             Err(SteerError::Conflict { message, .. }) => told.push(format!("task {id} still waits: {message}")),
             Err(SteerError::NotFound) => {}

@@ -1,7 +1,7 @@
 //! What the limits of a rule are compared with. A statement for each kind of limit: one with optional filters would get
 //! one plan for all of them, which has to read every live task.
 
-use crate::ids::PersonId;
+use crate::ids::{PersonId, TaskId};
 use crate::store::{Moment, StoreError, Tx};
 
 /// What the limits of a rule are compared with.
@@ -26,26 +26,31 @@ struct Made {
 }
 
 impl Tx {
-    /// Tasks that have not ended.
+    /// Tasks that have not ended; for one that waits itself, of those that wait only the older ones.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
-    pub async fn live_tasks(&mut self, what: Counted<'_>) -> Result<i64, StoreError> {
+    pub async fn live_tasks(&mut self, what: Counted<'_>, waiting: Option<TaskId>) -> Result<i64, StoreError> {
         let on = self.connection();
+        let waiting = waiting.map(|id| id.0);
         let count =
             match what {
                 Counted::Rule(rule) => sqlx::query_scalar!(
-                    r#"/* live_of_rule */ SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND rule = $1"#,
-                    rule
+                    r#"/* live_of_rule */ SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND rule = $1
+                      AND ($2::uuid IS NULL OR id < $2 OR state <> 'held')"#,
+                    rule,
+                    waiting
                 )
                 .fetch_one(on)
                 .await?,
                 Counted::RuleInRepo(rule, repo) => {
                     sqlx::query_scalar!(
                         r#"/* live_of_rule_in_repo */
-                    SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND rule = $1 AND repo_id = $2"#,
+                    SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND rule = $1 AND repo_id = $2
+                      AND ($3::uuid IS NULL OR id < $3 OR state <> 'held')"#,
                         rule,
-                        repo
+                        repo,
+                        waiting
                     )
                     .fetch_one(on)
                     .await?
@@ -53,9 +58,11 @@ impl Tx {
                 Counted::RuleAsPerson(rule, person) => {
                     sqlx::query_scalar!(
                         r#"/* live_of_rule_as_person */
-                    SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND rule = $1 AND person_id = $2"#,
+                    SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND rule = $1 AND person_id = $2
+                      AND ($3::uuid IS NULL OR id < $3 OR state <> 'held')"#,
                         rule,
-                        person.0
+                        person.0,
+                        waiting
                     )
                     .fetch_one(on)
                     .await?
@@ -63,8 +70,10 @@ impl Tx {
                 Counted::Repo(repo) => {
                     sqlx::query_scalar!(
                         r#"/* live_in_repo */
-                    SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND repo_id = $1"#,
-                        repo
+                    SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND repo_id = $1
+                      AND ($2::uuid IS NULL OR id < $2 OR state <> 'held')"#,
+                        repo,
+                        waiting
                     )
                     .fetch_one(on)
                     .await?
@@ -72,8 +81,10 @@ impl Tx {
                 Counted::Person(person) => {
                     sqlx::query_scalar!(
                         r#"/* live_as_person */
-                    SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND person_id = $1"#,
-                        person.0
+                    SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND person_id = $1
+                      AND ($2::uuid IS NULL OR id < $2 OR state <> 'held')"#,
+                        person.0,
+                        waiting
                     )
                     .fetch_one(on)
                     .await?

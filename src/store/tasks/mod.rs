@@ -31,6 +31,8 @@ pub enum Hold {
     Approval,
     /// The end of the live task with the same key.
     Turn,
+    /// Room under a limit.
+    Limit,
 }
 
 /// A task as stored.

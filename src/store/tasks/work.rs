@@ -174,6 +174,35 @@ impl Store {
         .await?)
     }
 
+    /// Tasks that wait for a limit and are to be looked at again, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn tasks_held_for_a_limit(&self, now: Moment) -> Result<Vec<TaskId>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* tasks_held_for_a_limit */
+            SELECT id AS "id: TaskId" FROM tasks WHERE state = 'held' AND hold = 'limit' AND due_at <= $1
+            ORDER BY id LIMIT 100"#,
+            now
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
+    /// Tasks of this person that wait to be started.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn waiting_tasks_of(&self, person: PersonId) -> Result<Vec<TaskId>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* waiting_tasks_of */
+            SELECT id AS "id: TaskId" FROM tasks WHERE person_id = $1 AND state = 'pending' ORDER BY id LIMIT 100"#,
+            person.0
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
     /// Held tasks whose turn has come: no live task with their key is older, or it has let go.
     ///
     /// # Errors
