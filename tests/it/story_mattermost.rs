@@ -97,7 +97,7 @@ async fn only_our_own_tokens_are_taken_and_what_comes_again_starts_nothing_again
 async fn an_address_for_answers_that_is_not_the_servers_is_not_used() {
     let world = world_of(&without_bot()).await;
     let right = world.sandbox.mattermost().slash(MATTERMOST_MONA, MATTERMOST_CHANNEL, "list");
-    let body = right.body.replace("http%3A%2F%2F127.0.0.1", "http%3A%2F%2F127.0.0.2");
+    let body = right.body.replace("http%3A%2F%2F127.0.0.1", "http%3A%2F%2Flocalhost");
     assert_ne!(body, right.body);
     world.chat_says("mattermost", &ChatRequest { body, ..right }).await;
     world.live_for(60).await;
