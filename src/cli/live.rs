@@ -1,8 +1,10 @@
 //! The part of the configuration that is swapped by a reload: rules, sources and receivers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::chat::slack::Slack;
+use crate::chat::slack::socket::Listener;
 use crate::config::{ChannelSpec, Loaded, OutgoingConfig, SlackSource as SlackConfig, SourceConfig};
 use crate::domain::command::{Grammar, OwnWord};
 use crate::domain::outgoing::Choice;
@@ -111,7 +113,9 @@ fn slack_of(config: &SlackConfig, host: &str) -> LiveSource {
     let source = Source::Slack(SlackSource::new(keys, config.app_id.clone(), command, host.to_owned()));
     let channels = config.channels.iter().map(|(id, spec)| (id.clone(), usual(spec))).collect();
     let slack = Slack::new(&config.api_url, config.bot_token.value().clone());
-    LiveSource { source, grammar, chat: Some(ChatSide { slack, channels }) }
+    let listener =
+        config.app_token.as_ref().map(|token| Arc::new(Listener::new(&config.api_url, token.value().clone())));
+    LiveSource { source, grammar, chat: Some(ChatSide { slack, listener, channels }) }
 }
 
 fn usual(spec: &ChannelSpec) -> ChannelUsual {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::bridge::{ChatSide, Live};
 use super::chat::Reply;
+use super::chat::gone::still_gone;
 use super::links::{self, NoLink};
 use super::send_report::{task_of, telling_of};
 use super::whisper::Whisper;
@@ -29,6 +30,8 @@ use crate::store::tasks::{Hold, Task};
 const TRIES: Backoff = Backoff { first: Duration::from_secs(5), factor: 3, cap: Duration::from_secs(1800), tries: 9 };
 /// What a call may take, and some more.
 const CALL: Duration = Duration::from_secs(10);
+/// How long until an app that is gone is asked about again.
+const GONE: Duration = Duration::from_secs(600);
 /// How long until a comment that an answer waits for is looked at again.
 const COMMENT: Duration = Duration::from_secs(2);
 /// How often, and for how long, an address for answers can be used.
@@ -73,6 +76,13 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
     if comment.as_ref().is_some_and(|comment| comment.state == "pending") {
         let again = now + TimeDelta::from_std(bridge.ground.jitter(COMMENT)).unwrap_or_default();
         bridge.store.postpone_report(report.id, lease, Some(again), false, "waits for the comment").await?;
+        return Ok(());
+    }
+    if let Some(why) = still_gone(bridge, side, &place.source).await? {
+        // Not for ever: what nobody could be told for long is no news any more.
+        let wait = TRIES.after(u32::try_from(report.tries).unwrap_or(u32::MAX)).map(|wait| wait.max(GONE));
+        let again = wait.map(|wait| now + TimeDelta::from_std(bridge.ground.jitter(wait)).unwrap_or_default());
+        bridge.store.postpone_report(report.id, lease, again, true, &why).await?;
         return Ok(());
     }
     let writer = format!("chat:{}:{}", place.source, place.channel);

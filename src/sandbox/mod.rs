@@ -46,7 +46,7 @@ pub use control::{
     RepoSpec, TaskView, UserSpec,
 };
 pub use fault::{Fault, FaultKind};
-pub use slack::{SlackControl, SlackFault, SlackMessage, SlackRequest};
+pub use slack::{APP_TOKEN, SlackControl, SlackFault, SlackMessage, SlackRequest};
 pub use world::{CallRecord, Creation, Outcome, Role, TokenKind};
 
 use world::World;
@@ -135,6 +135,8 @@ pub enum SandboxError {
 pub(in crate::sandbox) struct Shared {
     world: Mutex<World>,
     slack: Mutex<slack::SlackWorld>,
+    /// Those that are served outside of a connection.
+    sockets: Mutex<JoinSet<()>>,
 }
 
 impl Shared {
@@ -172,7 +174,7 @@ impl Sandbox {
         let url = format!("http://{address}");
         let web = config.web_url.map_or_else(|| url.clone(), |web| web.trim_end_matches('/').to_owned());
         let world = World::new(config.ground, config.pace, config.usage, url.clone(), web);
-        let shared = Arc::new(Shared { world: Mutex::new(world), slack: Mutex::default() });
+        let shared = Arc::new(Shared { world: Mutex::new(world), slack: Mutex::default(), sockets: Mutex::default() });
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(serve::accept(listener, Arc::clone(&shared), stop.clone()));
