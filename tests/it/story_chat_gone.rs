@@ -32,7 +32,7 @@ async fn an_app_that_was_removed_is_silent_until_it_is_let_in_again() {
     world.chat_event("Ev2", json!({ "type": "tokens_revoked", "tokens": { "oauth": [], "bot": ["U0BOT"] } })).await;
     assert!(world.delivery("Ev1").await.reason.unwrap_or_default().contains("uninstalled"));
     world.live_for(300).await;
-    assert_eq!(world.slack().messages(), [before.clone()], "nothing more is told");
+    assert_eq!(world.slack().messages(), std::slice::from_ref(&before), "nothing more is told");
     let status = world.chat_status().await;
     assert!(status["app_gone_since"].is_string() && status["app_gone_because"].is_string(), "{status}");
     world.slack().uninstall(false);

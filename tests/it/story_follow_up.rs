@@ -36,7 +36,7 @@ impl World {
     }
 
     fn on_pull(&self, pull: i64) -> Vec<Comment> {
-        self.control().comments("acme/widgets", pull.try_into().unwrap()).unwrap()
+        self.control().comments("acme/widgets", pull).unwrap()
     }
 }
 
