@@ -1,4 +1,4 @@
--- Chat: what is said to a running agent in the thread of its task, and apps whose tokens are renewed or have ended.
+-- Chat: what is said to a running agent in the thread of its task, and apps that were removed from their workspace.
 
 ALTER TABLE reports DROP CONSTRAINT reports_kind_check;
 ALTER TABLE reports ADD CONSTRAINT reports_kind_check CHECK (
@@ -9,29 +9,11 @@ CREATE INDEX reports_chat_message ON reports (external_ref) WHERE kind = 'chat' 
 CREATE INDEX tasks_chat_thread ON tasks ((chat ->> 'thread')) WHERE chat IS NOT NULL;
 
 CREATE TABLE chat_apps (
-    source        text PRIMARY KEY CHECK (length(source) <= 64),
-    seed          bytea CHECK (length(seed) = 32),
-    version       uuid NOT NULL DEFAULT gen_random_uuid(),
-    token         bytea,
-    expires_at    timestamptz,
-    refresh_token bytea,
-    due_at        timestamptz,
-    sent_at       timestamptz,
-    lease         uuid,
-    lease_until   timestamptz,
-    trouble       text,
-    ended_at      timestamptz
+    source   text PRIMARY KEY CHECK (length(source) <= 64),
+    reason   text NOT NULL,
+    ended_at timestamptz NOT NULL
 );
-COMMENT ON TABLE chat_apps IS 'Apps of chats whose tokens are renewed here, or that were removed there. An app with one token for ever has no row.';
+COMMENT ON TABLE chat_apps IS 'Apps that a chat says were removed there: nothing is told until the chat lets them in again.';
 COMMENT ON COLUMN chat_apps.source IS 'The configured source.';
-COMMENT ON COLUMN chat_apps.seed IS 'SHA-256 of what the configuration gives it to begin with: another one begins anew.';
-COMMENT ON COLUMN chat_apps.version IS 'Another one with every pair that is put.';
-COMMENT ON COLUMN chat_apps.token IS 'Sealed access token; null until the first pair has come.';
-COMMENT ON COLUMN chat_apps.expires_at IS 'When it ends.';
-COMMENT ON COLUMN chat_apps.refresh_token IS 'Sealed refresh token. It works once.';
-COMMENT ON COLUMN chat_apps.due_at IS 'When the pair is renewed, ahead of its end; null when it is not.';
-COMMENT ON COLUMN chat_apps.sent_at IS 'A refresh left and what came of it is not recorded.';
-COMMENT ON COLUMN chat_apps.lease IS 'Who renews the pair now.';
-COMMENT ON COLUMN chat_apps.lease_until IS 'Until when, on the database''s clock.';
-COMMENT ON COLUMN chat_apps.trouble IS 'Why it cannot speak, or why the pair could not be renewed.';
-COMMENT ON COLUMN chat_apps.ended_at IS 'Since when the chat has taken the app''s rights away; nothing is told there until it gives them again.';
+COMMENT ON COLUMN chat_apps.reason IS 'What the chat said.';
+COMMENT ON COLUMN chat_apps.ended_at IS 'When.';

@@ -66,6 +66,17 @@ impl Platform {
         matches!(self, Self::Discord(_) | Self::Mattermost(_))
     }
 
+    /// Asks whether the chat lets us in. Only Slack says by itself that it does not any more, so only Slack is asked.
+    ///
+    /// # Errors
+    /// [`ChatError`]: it does not, or could not be asked.
+    pub async fn works(&self) -> Result<(), ChatError> {
+        match self {
+            Self::Slack(slack) => Ok(slack.works().await?),
+            Self::Discord(_) | Self::Mattermost(_) | Self::Teams => Ok(()),
+        }
+    }
+
     /// Says something in a channel. Answers the chat's name of the message.
     ///
     /// # Errors

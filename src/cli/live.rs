@@ -1,11 +1,13 @@
 //! The part of the configuration that is swapped by a reload: rules, sources and receivers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::chat::Platform;
 use crate::chat::discord::Discord;
 use crate::chat::mattermost::Mattermost;
 use crate::chat::slack::Slack;
+use crate::chat::slack::socket::Listener;
 use crate::config::{ChannelSpec, Loaded, OutgoingConfig, SourceConfig};
 use crate::domain::command::{Grammar, OwnWord};
 use crate::domain::outgoing::Choice;
@@ -136,9 +138,12 @@ fn source_of(config: &SourceConfig, host: &str) -> Source {
 /// One configured chat.
 fn chat_of(config: &SourceConfig, host: &str) -> LiveSource {
     let source = source_of(config, host);
+    let mut listener = None;
     let (platform, command) = match config {
         SourceConfig::Slack(slack) => {
             let platform = Slack::new(&slack.api_url, slack.bot_token.value().clone());
+            let token = slack.app_token.as_ref().map(|token| token.value().clone());
+            listener = token.map(|token| Arc::new(Listener::new(&slack.api_url, token)));
             (Some(Platform::Slack(platform)), slack.command.to_string())
         }
         SourceConfig::Discord(discord) => {
@@ -157,7 +162,7 @@ fn chat_of(config: &SourceConfig, host: &str) -> LiveSource {
     // All that is said there is work, unless it is one of our own words.
     let grammar = Grammar { prefix: command, names: Vec::new(), free_text: true, own: OwnWord::ALL.to_vec() };
     let channels = config.channels().into_iter().flatten().map(|(id, spec)| (id.clone(), usual(spec))).collect();
-    LiveSource { source, grammar, chat: platform.map(|platform| ChatSide { platform, channels }) }
+    LiveSource { source, grammar, chat: platform.map(|platform| ChatSide { platform, listener, channels }) }
 }
 
 fn usual(spec: &ChannelSpec) -> ChannelUsual {

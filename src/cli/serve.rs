@@ -18,8 +18,9 @@ use crate::config::{Loaded, Reader};
 use crate::http::state::Intake;
 use crate::http::{AppState, Server, ServerSettings, router};
 use crate::pipeline::Bridge;
+use crate::pipeline::chat::socket::Patience;
 use crate::pipeline::record::recorder;
-use crate::workers::Workers;
+use crate::workers::{Workers, sockets};
 
 /// How often the configuration's files are looked at for a change.
 const RELOAD_POLL: Duration = Duration::from_secs(2);
@@ -118,6 +119,7 @@ impl Running {
         let address = server.address();
         let mut doors = tokio::task::JoinSet::new();
         doors.spawn(writer.run());
+        doors.spawn(sockets::run(bridge.clone(), recorder.clone(), Patience::default(), stop.clone()));
         let state = AppState { bridge: bridge.clone(), recorder, intake: Arc::clone(&intake) };
         // The router holds the recorder: when the last connection is gone, the writer ends.
         doors.spawn(server.run(router(state), stop.clone()));

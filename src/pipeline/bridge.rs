@@ -10,7 +10,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::in_hand::InHand;
+use super::sockets::Sockets;
 use crate::chat::Platform;
+use crate::chat::slack::socket::Listener;
 use crate::clock::{Ground, SharedClock};
 use crate::domain::command::Grammar;
 use crate::domain::hourly::Hourly;
@@ -44,6 +46,8 @@ pub struct Parts {
     pub wake: Wake,
     /// The deliveries that the match step of this process has taken up.
     pub in_hand: Arc<InHand>,
+    /// The sockets of this process.
+    pub sockets: Sockets,
     live: ArcSwap<Live>,
 }
 
@@ -117,6 +121,8 @@ pub struct LiveSource {
 pub struct ChatSide {
     /// The chat.
     pub platform: Platform,
+    /// How it listens, if requests come through a socket that we open.
+    pub listener: Option<Arc<Listener>>,
     /// What holds in a channel when nothing else is said.
     pub channels: BTreeMap<String, ChannelUsual>,
 }
@@ -171,6 +177,7 @@ impl Bridge {
             settings,
             wake: Wake::default(),
             in_hand: Arc::default(),
+            sockets: Sockets::default(),
             live,
         }))
     }

@@ -50,6 +50,8 @@ pub mod settle_uncertain;
 mod sight;
 /// People sign in for themselves.
 pub mod sign_in;
+/// Sockets through which chats send, and how they stand.
+pub mod sockets;
 /// What a delivery and the rules alone tell.
 pub mod sort;
 /// From a pending task to a remote one, exactly once.

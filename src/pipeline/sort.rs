@@ -113,7 +113,12 @@ pub(super) fn sort(keep_bodies: Duration, live: &Live, unsorted: &Unsorted<'_>) 
         Some(chat) => chat_candidates(live, source, chat, &said),
     };
     let touches_tasks = is_thread_event(&event, "unlabeled") || event.name.starts_with("pull_request");
-    if candidates.is_empty() && matches!(said, Said::Nothing) && !touches_tasks && !takes_back(&event) {
+    if candidates.is_empty()
+        && matches!(said, Said::Nothing)
+        && !touches_tasks
+        && !takes_back(&event)
+        && !app_is_gone(&event)
+    {
         let mut end = describe(live, &event, DeliveryState::Ignored);
         end.reason = nobody_listens(&event, label);
         return Sorted::Ended(Box::new(end));
@@ -165,6 +170,11 @@ pub(in crate::pipeline) fn put_on(event: &Event) -> Option<&str> {
 /// Somebody took back at GitHub what they allowed the app that people sign in with.
 pub(in crate::pipeline) fn takes_back(event: &Event) -> bool {
     event.name == "github_app_authorization" && event.action == "revoked"
+}
+
+/// A chat no longer lets its app in.
+pub(in crate::pipeline) fn app_is_gone(event: &Event) -> bool {
+    event.name == "app_gone" && event.repo.is_none()
 }
 
 /// Labels start and cancel on issues and pull requests.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::bridge::{ChatSide, Live};
 use super::chat::Reply;
+use super::chat::gone::still_gone;
 use super::links::{self, NoLink};
 use super::send_report::{task_of, telling_of};
 use super::whisper::Whisper;
@@ -30,6 +31,8 @@ const TRIES: Backoff = Backoff { first: Duration::from_secs(5), factor: 3, cap: 
 const CALL: Duration = Duration::from_secs(10);
 /// How long our first answer to a request may take to reach the chat.
 const ON_ITS_WAY: TimeDelta = TimeDelta::seconds(20);
+/// How long until an app that is gone is asked about again.
+const GONE: Duration = Duration::from_secs(600);
 /// How long until a comment that an answer waits for is looked at again.
 const COMMENT: Duration = Duration::from_secs(2);
 /// Stands for the name of a message that was said at an address for answers: it cannot be edited.
@@ -71,6 +74,13 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
     if comment.as_ref().is_some_and(|comment| comment.state == "pending") {
         let again = now + TimeDelta::from_std(bridge.ground.jitter(COMMENT)).unwrap_or_default();
         bridge.store.postpone_report(report.id, lease, Some(again), false, "waits for the comment").await?;
+        return Ok(());
+    }
+    if let Some(why) = still_gone(bridge, side, &place.source).await? {
+        // Not for ever: what nobody could be told for long is no news any more.
+        let wait = TRIES.after(u32::try_from(report.tries).unwrap_or(u32::MAX)).map(|wait| wait.max(GONE));
+        let again = wait.map(|wait| now + TimeDelta::from_std(bridge.ground.jitter(wait)).unwrap_or_default());
+        bridge.store.postpone_report(report.id, lease, again, true, &why).await?;
         return Ok(());
     }
     let writer = format!("chat:{}:{}", place.source, place.channel);

@@ -1,4 +1,5 @@
-//! From a request to a proof that its sender signed it. Nothing is parsed or stored before.
+//! From a request to a proof that its sender signed it, or that it came through a connection that we opened ourselves
+//! to a sender that TLS and a token have proved. Nothing is stored before.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -7,7 +8,8 @@ use http::HeaderMap;
 use super::bridge::Live;
 use crate::sources::{Envelope, Refusal};
 
-/// A request whose signature was checked over its raw bytes. Only [`verify`] makes one.
+/// A request whose signature was checked over its raw bytes, or that came from a proven other end. Only this file makes
+/// one.
 #[derive(Debug, Clone)]
 pub struct Verified {
     source: String,
@@ -40,6 +42,16 @@ impl Verified {
     pub fn body_hash(&self) -> [u8; 32] {
         self.body_hash
     }
+}
+
+/// What came through the app's own socket to the source `name`; `None` when it is of no kind that is known.
+#[must_use]
+pub(super) fn through_socket(live: &Live, name: &str, kind: &str, payload: &str) -> Option<Verified> {
+    let source = live.sources.get(name)?;
+    source.chat.as_ref()?.listener.as_ref()?;
+    let (envelope, body) = crate::sources::slack::through_socket(kind, payload)?;
+    let body_hash = source.source.fingerprint(&envelope, &body);
+    Some(Verified { source: name.to_owned(), envelope, body: body.into(), body_hash })
 }
 
 /// Checks a request posted to the source `name`, at this moment.

@@ -49,7 +49,7 @@ pub use control::{
     RepoSpec, TaskView, UserSpec,
 };
 pub use fault::{Fault, FaultKind};
-pub use slack::{SlackControl, SlackFault, SlackMessage, SlackRequest};
+pub use slack::{APP_TOKEN, SlackControl, SlackFault, SlackMessage, SlackRequest};
 pub use world::{CallRecord, Creation, Outcome, Role, TokenKind};
 
 use world::World;
@@ -140,6 +140,8 @@ pub(in crate::sandbox) struct Shared {
     slack: Mutex<slack::SlackWorld>,
     discord: Mutex<chats::DiscordWorld>,
     mattermost: Mutex<chats::MattermostWorld>,
+    /// Those that are served outside of a connection.
+    sockets: Mutex<JoinSet<()>>,
 }
 
 impl Shared {
@@ -184,6 +186,7 @@ impl Sandbox {
             slack: Mutex::default(),
             discord: Mutex::default(),
             mattermost: Mutex::default(),
+            sockets: Mutex::default(),
         });
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();

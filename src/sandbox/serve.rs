@@ -2,7 +2,7 @@
 //! work is done and before a word is said, which a server framework does not offer.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Limited};
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::call::{Answer, Call};
 use super::gate;
+use super::slack;
 use super::wire::{Dropped, Sent, Wire};
 
 /// The largest request read, in bytes.
@@ -44,6 +45,7 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: Can
         }
     }
     connections.shutdown().await;
+    shared.sockets.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
 }
 
 async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
@@ -52,10 +54,13 @@ async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
     // An error here is a caller that went away, or a drop that was asked for; there is nobody to tell.
-    let _gone = http.serve_connection(TokioIo::new(stream), service).await;
+    let _gone = http.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
 }
 
 async fn answer(request: Request<Incoming>, loopback: bool, shared: Arc<Shared>) -> Result<Response<Sent>, Dropped> {
+    if request.uri().path().starts_with(slack::socket::SOCKETS) {
+        return Ok(slack::socket::accept(request, &shared).into_response());
+    }
     let (head, body) = request.into_parts();
     let wire = match Limited::new(body, BODY_BYTES).collect().await {
         Ok(body) => {

@@ -53,7 +53,7 @@ impl Wire {
                 headers.append(name, value);
             }
         }
-        if !matches!(self.status, 204 | 304) {
+        if !matches!(self.status, 101 | 204 | 304) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
         }
         response

@@ -19,6 +19,15 @@ pub struct LedTo {
 /// Most wishes that one account may have waiting; older ones are dropped for newer.
 const WAITING: i64 = 5;
 
+/// An app that its chat no longer lets in.
+#[derive(Debug, Clone)]
+pub struct EndedApp {
+    /// What the chat said.
+    pub reason: String,
+    /// When.
+    pub ended_at: Moment,
+}
+
 impl Tx {
     /// Keeps a wish until the account is linked, beside at most a few others of it.
     ///
@@ -142,6 +151,49 @@ impl Store {
         )
         .fetch_all(&self.work)
         .await?)
+    }
+
+    /// The app of a source is no longer let in.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn end_chat_app(&self, source: &str, reason: &str, now: Moment) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* end_chat_app: since the first time that it was said */
+            INSERT INTO chat_apps (source, reason, ended_at) VALUES ($1, $2, $3)
+            ON CONFLICT (source) DO UPDATE SET reason = $2",
+            source,
+            reason,
+            now
+        )
+        .execute(&self.work)
+        .await?;
+        Ok(())
+    }
+
+    /// Since when the app of a source is no longer let in, if it is not.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn ended_chat_app(&self, source: &str) -> Result<Option<EndedApp>, StoreError> {
+        Ok(sqlx::query_as!(
+            EndedApp,
+            "/* ended_chat_app */ SELECT reason, ended_at FROM chat_apps WHERE source = $1",
+            source
+        )
+        .fetch_optional(&self.work)
+        .await?)
+    }
+
+    /// The app of a source is let in again.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn revive_chat_app(&self, source: &str) -> Result<(), StoreError> {
+        sqlx::query!("/* revive_chat_app */ DELETE FROM chat_apps WHERE source = $1", source)
+            .execute(&self.work)
+            .await?;
+        Ok(())
     }
 
     /// The newest tasks that were asked for in this thread, or whose living message it hangs on.

@@ -3,6 +3,8 @@
 
 /// The loop.
 pub mod driver;
+/// Sockets of chats.
+pub mod sockets;
 
 use std::time::Duration;
 

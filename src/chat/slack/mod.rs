@@ -7,6 +7,8 @@ mod blocks;
 mod error;
 /// The form for a new task.
 pub mod form;
+/// What Slack sends through a connection that we open.
+pub mod socket;
 
 use std::time::Duration;
 
@@ -47,6 +49,7 @@ struct Answer {
     ok: bool,
     error: String,
     ts: Option<String>,
+    url: Option<String>,
 }
 
 impl Slack {
@@ -54,18 +57,8 @@ impl Slack {
     #[must_use]
     pub fn new(api_url: &str, token: Secret) -> Self {
         let api = api_url.trim_end_matches('/').to_owned();
-        // The result is an error only when a provider is there already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = Client::builder()
-            .user_agent(concat!("taskbridge/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .timeout(CALL)
-            .connect_timeout(CALL / 2);
-        // Without TLS (the simulated Slack) no certificates are loaded, and no proxy stands between.
-        let builder = if api.starts_with("https://") { builder } else { builder.tls_certs_only(Vec::new()).no_proxy() };
-        Self { http: builder.build().map_err(|error| error.without_url().to_string()), api, token }
+        let http = builder(&api).timeout(CALL).build().map_err(|error| error.without_url().to_string());
+        Self { http, api, token }
     }
 
     /// Says something in a channel. Answers Slack's name of the message.
@@ -124,6 +117,14 @@ impl Slack {
         self.call("views.open", fields, OPEN).await.map(|_| ())
     }
 
+    /// Asks whether Slack lets the app in.
+    ///
+    /// # Errors
+    /// [`SlackError`]: it does not, or could not be asked.
+    pub async fn works(&self) -> Result<(), SlackError> {
+        self.call("auth.test", Map::new(), CALL).await.map(|_| ())
+    }
+
     /// Answers at the address that a request carried: for all in the channel, or for the one who asked.
     ///
     /// # Errors
@@ -180,6 +181,20 @@ impl Slack {
             )),
         }
     }
+}
+
+/// What all clients of Slack have in common.
+fn builder(api: &str) -> reqwest::ClientBuilder {
+    // The result is an error only when a provider is there already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder()
+        .user_agent(concat!("taskbridge/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connect_timeout(CALL / 2);
+    // Without TLS (the simulated Slack) no certificates are loaded, and no proxy stands between.
+    if api.starts_with("https://") { builder } else { builder.tls_certs_only(Vec::new()).no_proxy() }
 }
 
 /// Status, pause and body, as much of it as may be.

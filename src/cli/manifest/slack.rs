@@ -9,9 +9,12 @@ use crate::config::WebUrl;
 /// Print the manifest of an app for Slack: Create New App, From a manifest, JSON.
 #[derive(Debug, Args)]
 pub(super) struct Slack {
-    /// Where Slack reaches this service: `https://bridge.example.com`.
+    /// Where Slack reaches this service: `https://bridge.example.com`. Not needed with `--socket-mode`.
+    #[arg(long, required_unless_present = "socket_mode")]
+    url: Option<String>,
+    /// Slack sends through a connection that this service opens (`app_token`), and to no address.
     #[arg(long)]
-    url: String,
+    socket_mode: bool,
     /// The name of the source in the configuration.
     #[arg(long, default_value = "slack")]
     source: String,
@@ -26,14 +29,19 @@ pub(super) struct Slack {
 impl Slack {
     pub(super) fn manifest(&self) -> Result<Value, CliError> {
         let wrong = |what: &str, why: String| CliError::Said(format!("{what}: {why}"));
-        let url = WebUrl::read(&self.url).map_err(|why| wrong("--url", why))?;
-        if !url.starts_with("https://") {
-            return Err(wrong("--url", "Slack sends to `https` addresses only".to_owned()));
-        }
         let command = crate::config::SlashName::read(&self.command).map_err(|why| wrong("--command", why))?;
         let source = crate::config::Name::read(&self.source).map_err(|why| wrong("--source", why))?;
-        let hook = format!("{}/hooks/{}", *url, *source);
-        Ok(json!({
+        let hook = match self.url.as_ref().filter(|_| !self.socket_mode) {
+            None => None,
+            Some(url) => {
+                let url = WebUrl::read(url).map_err(|why| wrong("--url", why))?;
+                if !url.starts_with("https://") {
+                    return Err(wrong("--url", "Slack sends to `https` addresses only".to_owned()));
+                }
+                Some(format!("{}/hooks/{}", *url, *source))
+            }
+        };
+        let mut manifest = json!({
             "display_information": {
                 "name": self.name,
                 "description": "Starts GitHub Copilot agent tasks as you, and follows them to their end.",
@@ -44,7 +52,7 @@ impl Slack {
                 },
                 "bot_user": { "display_name": self.name, "always_online": true },
                 "slash_commands": [{
-                    "command": *command, "url": hook, "should_escape": true,
+                    "command": *command, "should_escape": true,
                     "description": "Start an agent task, or see yours",
                     "usage_hint": "[repo:owner/name] what to do | status | list | help",
                 }],
@@ -58,15 +66,20 @@ impl Slack {
             },
             "settings": {
                 "event_subscriptions": {
-                    "request_url": hook,
                     "bot_events": ["app_mention", "app_uninstalled", "message.im", "tokens_revoked"],
                 },
-                "interactivity": { "is_enabled": true, "request_url": hook },
+                "interactivity": { "is_enabled": true },
                 "org_deploy_enabled": false,
-                "socket_mode_enabled": false,
+                "socket_mode_enabled": self.socket_mode,
                 "token_rotation_enabled": false,
             },
-        }))
+        });
+        if let Some(hook) = hook {
+            manifest["features"]["slash_commands"][0]["url"] = hook.clone().into();
+            manifest["settings"]["event_subscriptions"]["request_url"] = hook.clone().into();
+            manifest["settings"]["interactivity"]["request_url"] = hook.into();
+        }
+        Ok(manifest)
     }
 }
 
@@ -76,7 +89,13 @@ mod tests {
 
     fn slack(url: &str) -> Slack {
         let text = |text: &str| text.to_owned();
-        Slack { url: text(url), source: text("team"), command: text("/fix"), name: text("taskbridge") }
+        Slack {
+            url: Some(text(url)),
+            socket_mode: false,
+            source: text("team"),
+            command: text("/fix"),
+            name: text("taskbridge"),
+        }
     }
 
     #[test]
@@ -92,5 +111,12 @@ mod tests {
         assert_eq!(manifest.pointer("/features/slash_commands/0/command"), Some(&"/fix".into()));
         assert!(slack("http://bridge.example.com").manifest().is_err());
         assert!(slack("bridge").manifest().is_err());
+    }
+
+    #[test]
+    fn with_a_socket_there_is_no_address() {
+        let manifest = Slack { url: None, socket_mode: true, ..slack("") }.manifest().expect("a manifest");
+        assert_eq!(manifest.pointer("/settings/socket_mode_enabled"), Some(&true.into()));
+        assert!(!manifest.to_string().contains("url"), "{manifest}");
     }
 }

@@ -17,8 +17,13 @@ use crate::domain::signing_key::{PublicKey, SharedKey};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlackSource {
-    /// The app's signing secret; several while one is being replaced.
+    /// The app's signing secret; several while one is being replaced. Needed unless there is an `app_token`.
+    #[serde(default = "no_secrets", skip_serializing_if = "is_none")]
     pub signing_secret: OneOrMany<SecretText>,
+    /// The app-level token (`xapp-…`) with the scope `connections:write`. With it Slack sends through a connection that
+    /// is opened from here (Socket Mode), and no public address is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_token: Option<SecretText>,
     /// The app's bot token (`xoxb-…`), with which it speaks.
     pub bot_token: SecretText,
     /// The app's id (`A…`). With it, requests for another app with the same secret are ignored.
@@ -107,6 +112,14 @@ pub struct ChannelSpec {
     pub base_ref: Option<String>,
 }
 
+fn no_secrets() -> OneOrMany<SecretText> {
+    OneOrMany(Vec::new())
+}
+
+fn is_none(secrets: &OneOrMany<SecretText>) -> bool {
+    secrets.is_empty()
+}
+
 fn default_command() -> SlashName {
     SlashName::read("/copilot").expect("a literal form")
 }
@@ -124,6 +137,19 @@ impl SlackSource {
         if self.api_url.is_open() {
             let message = "the bot token would be sent in the open: use `https`";
             found.fault(document, &path.key("api_url"), message);
+        }
+        if self.signing_secret.is_empty() && self.app_token.is_none() {
+            let message = "either `signing_secret` (Slack sends to an address) or `app_token` (Socket Mode) is needed";
+            found.fault(document, path, message);
+        }
+        if let Some(token) = &self.app_token
+            && let text = token.value().expose()
+            && !text.is_empty()
+            && !text.starts_with("xapp-")
+        {
+            let message =
+                "an app-level token begins with `xapp-`: it is made under Basic Information → App-Level Tokens";
+            found.fault(document, &path.key("app_token"), message);
         }
         for channel in self.channels.keys().filter(|id| !is_channel(id)) {
             let message =

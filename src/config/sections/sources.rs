@@ -239,6 +239,7 @@ impl SourceConfig {
         each_kind!(self, source => all(path.key("secrets"), &mut source.secrets.0), slack => {
             let mut secrets = all(path.key("signing_secret"), &mut slack.signing_secret.0);
             secrets.push((path.key("bot_token"), &mut slack.bot_token));
+            secrets.extend(slack.app_token.as_mut().map(|token| (path.key("app_token"), token)));
             secrets
         }, discord => vec![(path.key("bot_token"), &mut discord.bot_token)], mattermost => {
             let mut secrets = all(path.key("tokens"), &mut mattermost.tokens.0);

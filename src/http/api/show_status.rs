@@ -14,6 +14,7 @@ use super::query::{Nothing, Query};
 use crate::github::Write;
 use crate::http::problem::Problem;
 use crate::pipeline::Bridge;
+use crate::pipeline::sockets::SocketState;
 
 /// How it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,6 +25,8 @@ pub(super) struct Status {
     rules: Rules,
     /// The configured sources.
     sources: Vec<String>,
+    /// The chats among them, as this replica sees them.
+    chats: Vec<ChatStatus>,
     /// Deliveries that wait for the rules.
     waiting_deliveries: i64,
     /// Webhooks turned away in the last 24 hours (to the hour).
@@ -32,6 +35,21 @@ pub(super) struct Status {
     paused: bool,
     /// Whether GitHub answers.
     github: GithubStatus,
+}
+
+/// How a chat stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChatStatus {
+    /// The source.
+    source: String,
+    /// Whether this replica's socket is open; null when requests are posted to an address.
+    socket_open: Option<bool>,
+    /// What is wrong with the socket, if anything is.
+    socket_trouble: Option<String>,
+    /// Since when the chat no longer lets the app in; nothing is told there.
+    app_gone_since: Option<DateTime<Utc>>,
+    /// What the chat said of that.
+    app_gone_because: Option<String>,
 }
 
 /// Whether GitHub answers this replica.
@@ -83,10 +101,15 @@ pub(super) async fn show_status(
         *refused.entry((hour.source, hour.reason)).or_default() += hour.count;
     }
     let outage = bridge.github.outage();
+    let mut chats = Vec::new();
+    for (name, _) in live.sources.iter().filter(|(_, source)| source.chat.is_some()) {
+        chats.push(chat_status(&bridge, name).await?);
+    }
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         rules: Rules { version: live.rules.version.clone(), count: live.rules.rules.len() },
         sources: live.sources.keys().cloned().collect(),
+        chats,
         waiting_deliveries: bridge.store.waiting_deliveries().await?,
         refused_24h: refused.into_iter().map(|((source, reason), count)| Refused { source, reason, count }).collect(),
         paused: !bridge.store.pauses().await?.is_empty(),
@@ -97,4 +120,19 @@ pub(super) async fn show_status(
             asked_again_at: outage.map(|outage| outage.next_probe_at),
         },
     }))
+}
+
+async fn chat_status(bridge: &Bridge, source: &str) -> Result<ChatStatus, Problem> {
+    let gone = bridge.store.ended_chat_app(source).await?;
+    let socket = bridge.sockets.of(source);
+    Ok(ChatStatus {
+        source: source.to_owned(),
+        socket_open: socket.as_ref().map(|state| *state == SocketState::Open),
+        socket_trouble: match socket {
+            Some(SocketState::Trouble(why)) => Some(why),
+            _ => None,
+        },
+        app_gone_since: gone.as_ref().map(|gone| gone.ended_at),
+        app_gone_because: gone.map(|gone| gone.reason),
+    })
 }

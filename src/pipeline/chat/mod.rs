@@ -2,7 +2,11 @@
 //! the way of every other event. Answers are seen by the one who asked alone.
 
 mod follow_up;
+/// An app that its chat no longer lets in.
+pub(super) mod gone;
 mod own;
+/// What a chat sends through a socket that we open.
+pub mod socket;
 
 pub(super) use follow_up::Reply;
 

@@ -3,7 +3,7 @@
 //! rule never reaches a looser one.
 
 use super::super::refresh::taken_back;
-use super::super::sort::{Said, describe, is_thread_event, nobody_listens, takes_back};
+use super::super::sort::{Said, app_is_gone, describe, is_thread_event, nobody_listens, takes_back};
 use super::Concern;
 use super::plan::{self, Gate};
 use super::thread;
@@ -15,6 +15,7 @@ use crate::domain::rule::Rule;
 use crate::domain::view::View;
 use crate::github::RepoPath;
 use crate::ids::{PersonId, ReportId};
+use crate::pipeline::chat::gone::app_gone;
 use crate::pipeline::chat::{Hearing, hear, no_such_repo};
 use crate::pipeline::decide::{Notice, Settled, notice_key, refusal_text};
 use crate::pipeline::guard::{Later, own_action};
@@ -93,6 +94,10 @@ async fn weigh_rules(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<
             Err(why) if !waited_enough(bridge, &concern.delivery) => return Ok(Weighed::Later(Later::soon(&why))),
             found => Some(format!("@{} took back the authorization: {}", actor.login, found.unwrap_or_else(|why| why))),
         }
+    } else if app_is_gone(event)
+        && let Some(chat) = live.sources.get(&event.source).and_then(|source| source.chat.as_ref())
+    {
+        Some(app_gone(bridge, chat, &event.source, &event.action).await?)
     } else {
         touch_tasks(bridge, concern).await?
     };

@@ -2,6 +2,7 @@
 //! refuses in the way Slack does it (200 and `ok: false`), and signs requests as Slack would send them.
 
 mod requests;
+pub(in crate::sandbox) mod socket;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -14,6 +15,7 @@ use super::call::{Answer, Call};
 use crate::clock::Ground;
 
 pub use requests::SlackRequest;
+pub use socket::APP_TOKEN;
 
 /// The bot token that the simulated Slack takes.
 pub const BOT_TOKEN: &str = "xoxb-sandbox-bot-token";
@@ -63,6 +65,9 @@ pub(in crate::sandbox) struct SlackWorld {
     triggers: BTreeMap<String, DateTime<Utc>>,
     /// Channels in which the app is not.
     closed: Vec<String>,
+    /// Whether the app was uninstalled.
+    gone: bool,
+    sockets: socket::Sockets,
     made: u64,
 }
 
@@ -127,6 +132,11 @@ impl SlackControl {
         self.slack().closed.push(channel.to_owned());
     }
 
+    /// The app is uninstalled, or installed again.
+    pub fn uninstall(&self, gone: bool) {
+        self.slack().gone = gone;
+    }
+
     /// Somebody deletes a message.
     pub fn delete(&self, ts: &str) {
         self.slack().messages.retain(|message| message.ts != ts);
@@ -154,8 +164,14 @@ pub(in crate::sandbox) fn answer(call: &Call, shared: &Shared) -> Answer {
                 Some(SlackFault::Away) => return Answer::json(503, json!({ "ok": false, "error": "fatal_error" })),
                 None => {}
             }
+            if method == "apps.connections.open" {
+                return slack.sockets.address(call.header("host").unwrap_or_default(), call.header("authorization"));
+            }
             if call.header("authorization") != Some(&format!("Bearer {BOT_TOKEN}")) {
                 return refused("invalid_auth");
+            }
+            if slack.gone {
+                return refused("account_inactive");
             }
             slack.call(method, &fields, now)
         }
@@ -199,6 +215,7 @@ impl SlackWorld {
                 self.opened.push(fields["view"].clone());
                 return Answer::ok(json!({ "ok": true, "view": { "id": "V1" } }));
             }
+            "auth.test" => return Answer::ok(json!({ "ok": true, "bot_id": "B1", "user_id": "U0BOT" })),
             _ if channel.is_empty() => return refused("channel_not_found"),
             _ if self.closed.contains(&channel) => return refused("not_in_channel"),
             _ => {}

@@ -53,20 +53,7 @@ impl SlackSource {
             Ok(None) => String::new(),
             _ => return Err(Refusal::HeaderUnusable),
         };
-        // Signed like the rest of the body: unlike most senders, Slack puts no id into the headers.
-        let (event_name, sender_id) = match Body::parse(&content_type, body) {
-            Ok(parsed) => (parsed.kind().to_owned(), parsed.id()),
-            // It is kept, and fails where everybody can see why.
-            Err(_) => ("unreadable".to_owned(), None),
-        };
-        let event_name = if is_plain(&event_name) { event_name } else { "unknown".to_owned() };
-        let of_body = |bytes: &[u8]| format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
-        let sender_id = match sender_id {
-            Some(id) if is_plain(&id) => id,
-            Some(id) => of_body(id.as_bytes()),
-            None => of_body(body),
-        };
-        Ok(Envelope { sender_id, hook_id: String::new(), event_name, content_type })
+        Ok(envelope(content_type, body))
     }
 
     pub(super) fn read(&self, source: &str, envelope: &Envelope, body: &[u8]) -> Result<Reading, Unreadable> {
@@ -80,6 +67,50 @@ impl SlackSource {
         }
         read::reading(source, &self.host, &self.command, envelope, body)
     }
+}
+
+/// The facts of a request whose sender is known for sure.
+fn envelope(content_type: String, body: &[u8]) -> Envelope {
+    // Signed like the rest of the body: unlike most senders, Slack puts no id into the headers.
+    let (event_name, sender_id) = match Body::parse(&content_type, body) {
+        Ok(parsed) => (parsed.kind().to_owned(), parsed.id()),
+        // It is kept, and fails where everybody can see why.
+        Err(_) => ("unreadable".to_owned(), None),
+    };
+    let event_name = if is_plain(&event_name) { event_name } else { "unknown".to_owned() };
+    let of_body = |bytes: &[u8]| format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
+    let sender_id = match sender_id {
+        Some(id) if is_plain(&id) => id,
+        Some(id) => of_body(id.as_bytes()),
+        None => of_body(body),
+    };
+    Envelope { sender_id, hook_id: String::new(), event_name, content_type }
+}
+
+/// What came through the app's own socket, as the request that it would have been: the same bytes, so that it reads the
+/// same and is known again whichever way it comes.
+#[must_use]
+pub fn through_socket(kind: &str, payload: &str) -> Option<(Envelope, Vec<u8>)> {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    let (content_type, body) = match kind {
+        "events_api" => ("application/json", payload.to_owned()),
+        "interactive" => (FORM, form.append_pair("payload", payload).finish()),
+        "slash_commands" => {
+            let fields: serde_json::Map<String, Value> = serde_json::from_str(payload).ok()?;
+            for (name, value) in &fields {
+                match value {
+                    Value::String(text) => form.append_pair(name, text),
+                    Value::Null => &mut form,
+                    other => form.append_pair(name, &other.to_string()),
+                };
+            }
+            (FORM, form.finish())
+        }
+        _ => return None,
+    };
+    let body = body.into_bytes();
+    Some((envelope(content_type.to_owned(), &body), body))
 }
 
 /// What Slack is answered. Whatever stands in an answer to a command or a form is shown to the person.

@@ -53,6 +53,7 @@ pub(super) struct EventCallback {
 #[serde(default)]
 pub(super) struct Authorization {
     pub enterprise_id: Option<String>,
+    pub team_id: Option<String>,
     pub user_id: Option<String>,
 }
 
@@ -72,6 +73,14 @@ pub(super) struct Event {
     pub thread_ts: Option<String>,
     pub channel: Option<Value>,
     pub channel_type: Option<String>,
+    pub tokens: Option<Tokens>,
+}
+
+/// The accounts whose tokens were taken back.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Tokens {
+    pub bot: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -97,6 +106,7 @@ pub(super) struct Interaction {
 pub(super) struct Named {
     pub id: String,
     pub team_id: Option<String>,
+    pub enterprise_id: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

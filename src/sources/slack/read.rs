@@ -15,6 +15,8 @@ use crate::domain::identity::Identity;
 use crate::secret::Secret;
 
 const PLATFORM: &str = "slack";
+/// The event that says that the app is no longer let in.
+const GONE: &str = "app_gone";
 
 /// What is common to all that is said.
 struct Heard<'a> {
@@ -25,6 +27,10 @@ struct Heard<'a> {
 
 impl Heard<'_> {
     fn event(&self, name: &str, action: &str, identity: String, chat: Chat) -> Reading {
+        self.about(name, action, identity, Some(Box::new(chat)))
+    }
+
+    fn about(&self, name: &str, action: &str, identity: String, chat: Option<Box<Chat>>) -> Reading {
         Reading::Event(Box::new(Event {
             source: self.source.to_owned(),
             host: self.host.to_owned(),
@@ -36,7 +42,7 @@ impl Heard<'_> {
             label: None,
             comment: None,
             at: None,
-            chat: Some(Box::new(chat)),
+            chat,
             identity,
         }))
     }
@@ -83,10 +89,11 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
     let nothing = |why: &str| Ok(Reading::Nothing(why.to_owned()));
     let event = &callback.event;
     match event.kind.as_str() {
-        "app_uninstalled" => {
-            return nothing("the app was uninstalled from the workspace: nothing can be told there now");
+        "app_uninstalled" => return Ok(heard.about(GONE, "uninstalled", heard.own_id(), None)),
+        "tokens_revoked" if event.tokens.as_ref().is_none_or(|tokens| !tokens.bot.is_empty()) => {
+            return Ok(heard.about(GONE, "revoked", heard.own_id(), None));
         }
-        "tokens_revoked" => return nothing("tokens of the app were revoked at Slack: install it again for a new one"),
+        "tokens_revoked" => return nothing("tokens of people were taken back at Slack; none are used here"),
         "app_mention" => {}
         // In channels a mention comes by itself; without one nobody speaks to us.
         "message" if event.channel_type.as_deref() == Some("im") => {}
@@ -105,16 +112,11 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
     if callback.authorizations.iter().any(|own| own.user_id.as_ref() == Some(user)) {
         return nothing("a message by the app itself");
     }
-    let enterprise = callback
-        .enterprise_id
-        .as_deref()
-        .or(callback.context_enterprise_id.as_deref())
-        .or_else(|| callback.authorizations.iter().find_map(|own| own.enterprise_id.as_deref()));
-    let own_team = event.user_team.as_deref().or(event.team.as_deref()).unwrap_or(&callback.team_id);
-    // In a channel that is shared with others, their people are of their own workspace.
-    let outside = callback.is_ext_shared_channel && own_team != callback.team_id;
+    let Some(identity_of_user) = writer(&callback, user)? else {
+        return nothing("in a channel that is shared with others, a message that says not whose account wrote it");
+    };
     let chat = Chat {
-        identity: identity(enterprise.filter(|_| !outside), own_team, user)?,
+        identity: identity_of_user,
         place: heard.place(channel, Some(event.thread_ts.clone().unwrap_or_else(|| event.ts.clone())), user),
         said: ChatSaid::Command { name: command.to_owned(), text: words::plain(words::without_mention(&event.text)) },
         replies: event.thread_ts.as_ref().is_some_and(|thread| *thread != event.ts),
@@ -128,6 +130,29 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
         event.at = callback.event_time.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     }
     Ok(reading)
+}
+
+/// Who wrote a message. In a channel that is shared with others, their people are of their own workspace, and count as
+/// nobody's when it is not named: an account's id alone must not make a stranger one of us.
+fn writer(callback: &EventCallback, user: &str) -> Result<Option<Identity>, Unreadable> {
+    let enterprise = callback
+        .authorizations
+        .iter()
+        .find_map(|own| own.enterprise_id.as_deref())
+        .or(callback.enterprise_id.as_deref())
+        .or(callback.context_enterprise_id.as_deref());
+    let named = callback.event.user_team.as_deref().or(callback.event.team.as_deref()).filter(|team| !team.is_empty());
+    if !callback.is_ext_shared_channel {
+        return identity(enterprise, named.unwrap_or(&callback.team_id), user).map(Some);
+    }
+    let Some(team) = named else { return Ok(None) };
+    let installed = || callback.authorizations.iter().filter_map(|own| own.team_id.as_deref());
+    // The outer team is where it happened, which may be the others' workspace: where the app is installed says who we are.
+    let ours = match installed().next() {
+        Some(_) => installed().any(|own| own == team),
+        None => callback.team_id == team,
+    };
+    identity(enterprise.filter(|own| ours || *own == team), team, user).map(Some)
 }
 
 fn pressed(heard: &Heard<'_>, command: &str, interaction: Interaction) -> Result<Reading, Unreadable> {
@@ -157,10 +182,16 @@ fn pressed(heard: &Heard<'_>, command: &str, interaction: Interaction) -> Result
         (None, _) => (note.channel, note.thread),
     };
     let user = &interaction.user;
-    let team = interaction.team.as_ref().map(|team| team.id.as_str()).or(user.team_id.as_deref()).unwrap_or_default();
-    let enterprise = interaction.enterprise.as_ref().map(|enterprise| enterprise.id.as_str());
+    let here = interaction.team.as_ref().map(|team| team.id.as_str());
+    let own = user.team_id.as_deref().filter(|team| !team.is_empty());
+    // Whoever is of another workspace than where it was pressed is of the enterprise that is named for them, if one is.
+    let outside = own.is_some() && here.is_some() && own != here;
+    let enterprise = match outside {
+        true => user.enterprise_id.as_deref(),
+        false => interaction.enterprise.as_ref().map(|enterprise| enterprise.id.as_str()),
+    };
     let chat = Chat {
-        identity: identity(enterprise.filter(|id| !id.is_empty()), team, &user.id)?,
+        identity: identity(enterprise, own.or(here).unwrap_or_default(), &user.id)?,
         place: heard.place(&channel, thread, &user.id),
         said,
         replies: false,
@@ -219,4 +250,84 @@ pub(super) fn wrong_fields(interaction: &Interaction) -> Vec<(&'static str, &'st
 
 fn shown(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::through_socket;
+    use super::{Body, Reading, reading};
+
+    /// Who said it, as `team account`; empty when it is nobody's word.
+    fn who(kind: &str, payload: &Value) -> String {
+        let (envelope, body) = through_socket(kind, &payload.to_string()).expect("a kind that is known");
+        let body = Body::parse(&envelope.content_type, &body).expect("a body of Slack's");
+        match reading("slack", "github.com", "/copilot", &envelope, body).expect("it reads") {
+            Reading::Event(event) => {
+                let chat = event.chat.expect("said in a chat");
+                format!("{} {}", chat.identity.team(), chat.identity.account())
+            }
+            Reading::Nothing(_) | Reading::Ping => String::new(),
+        }
+    }
+
+    #[test]
+    fn a_command_is_said_by_an_account_of_its_enterprise_or_of_its_workspace() {
+        let slash = |enterprise: Value| {
+            json!({ "team_id": "T1", "enterprise_id": enterprise, "user_id": "U1", "channel_id": "C1", "command": "/copilot",
+                    "text": "fix it", "trigger_id": "1", "is_enterprise_install": "true" })
+        };
+        assert_eq!(who("slash_commands", &slash(Value::Null)), "T1 U1");
+        assert_eq!(who("slash_commands", &slash("".into())), "T1 U1");
+        assert_eq!(who("slash_commands", &slash("E1".into())), "E1 U1");
+    }
+
+    #[test]
+    fn in_a_channel_that_is_shared_nobody_is_taken_for_one_of_us() {
+        let said = |shared: bool, outer: &str, user_team: Option<&str>, enterprise: Option<&str>| {
+            json!({
+                "type": "event_callback", "team_id": outer, "is_ext_shared_channel": shared, "event_id": "Ev1",
+                "authorizations": [{ "team_id": "T1", "enterprise_id": enterprise, "user_id": "U0BOT" }],
+                "event": { "type": "app_mention", "user": "U1", "user_team": user_team, "channel": "C1", "ts": "1.1",
+                           "text": "<@U0BOT> fix it" },
+            })
+        };
+        let who = |shared, outer, team, enterprise| who("events_api", &said(shared, outer, team, enterprise));
+        assert_eq!(who(false, "T1", None, None), "T1 U1");
+        assert_eq!(who(false, "T1", None, Some("E1")), "E1 U1");
+        assert_eq!(who(false, "T1", Some("T3"), Some("E1")), "E1 U1", "another workspace of the enterprise");
+        assert_eq!(who(true, "T1", Some("T1"), None), "T1 U1");
+        assert_eq!(who(true, "T1", Some("T1"), Some("E1")), "E1 U1");
+        assert_eq!(who(true, "T1", Some("T2"), None), "T2 U1");
+        assert_eq!(who(true, "T1", Some("T2"), Some("E1")), "T2 U1", "not of our enterprise");
+        assert_eq!(who(true, "T1", Some("E1"), Some("E1")), "E1 U1", "the enterprise itself is named");
+        assert_eq!(who(true, "T2", Some("T2"), None), "T2 U1", "the others' workspace is named as where it happened");
+        assert_eq!(who(true, "T2", Some("T1"), None), "T1 U1");
+        assert_eq!(who(true, "T1", None, Some("E1")), "", "it says not whose account");
+    }
+
+    #[test]
+    fn what_is_pressed_and_filled_in_counts_for_the_account_s_own_workspace() {
+        let pressed = |kind: &str, user: Value, enterprise: Value| {
+            json!({
+                "type": kind, "user": user, "team": { "id": "T1" }, "enterprise": enterprise, "trigger_id": "1",
+                "channel": { "id": "C1" }, "actions": [{ "action_id": "why", "value": "x" }],
+                "view": { "id": "V1", "callback_id": crate::chat::slack::form::FORM, "private_metadata": "{}" },
+            })
+        };
+        for kind in ["block_actions", "view_submission", "message_action", "shortcut"] {
+            let who = |user: Value, enterprise: Value| who("interactive", &pressed(kind, user, enterprise));
+            let e1 = || json!({ "id": "E1" });
+            assert_eq!(who(json!({ "id": "U1" }), Value::Null), "T1 U1", "{kind}");
+            assert_eq!(who(json!({ "id": "U1", "team_id": "T1" }), e1()), "E1 U1", "{kind}");
+            assert_eq!(who(json!({ "id": "U1", "team_id": "T2" }), Value::Null), "T2 U1", "{kind}");
+            assert_eq!(who(json!({ "id": "U1", "team_id": "T2" }), e1()), "T2 U1", "{kind}: not of our enterprise");
+            let named = json!({ "id": "U1", "team_id": "T3", "enterprise_id": "E1" });
+            assert_eq!(who(named, e1()), "E1 U1", "{kind}");
+        }
+        let whole = json!({ "type": "block_actions", "user": { "id": "U1" }, "team": null, "enterprise": { "id": "E1" },
+                            "actions": [{ "action_id": "why", "value": "x" }], "channel": { "id": "C1" } });
+        assert_eq!(who("interactive", &whole), "E1 U1", "installed for the whole enterprise");
+    }
 }

@@ -24,7 +24,7 @@ use taskbridge::pipeline::record::recorder;
 use taskbridge::pipeline::{
     Bridge, Settings, match_rules, people, report, settle_uncertain, start_task, sweep_tasks, tell_chat,
 };
-use taskbridge::sandbox::slack::{BOT_TOKEN, SIGNING_SECRET};
+use taskbridge::sandbox::slack::{APP_TOKEN, BOT_TOKEN, SIGNING_SECRET};
 use taskbridge::sandbox::{AppSpec, Control, Pace, Role, Sandbox, SandboxConfig, UserSpec};
 use taskbridge::secret::Secret;
 use taskbridge::store::decisions::Decision;
@@ -137,17 +137,8 @@ impl World {
 
     /// A world as `setup` says.
     pub(crate) async fn of(setup: Setup<'_>) -> Self {
-        super::canary::listen(&[
-            HOOK_SECRET,
-            OLD_SECRET,
-            SIGNING_KEY,
-            MONA_TOKEN,
-            OTTO_TOKEN,
-            SIGNING_SECRET,
-            BOT_TOKEN,
-            OLD_SIGNING_KEY,
-            &"0f".repeat(32),
-        ]);
+        super::canary::listen(&[HOOK_SECRET, OLD_SECRET, SIGNING_KEY, OLD_SIGNING_KEY, &"0f".repeat(32)]);
+        super::canary::listen(&[MONA_TOKEN, OTTO_TOKEN, SIGNING_SECRET, BOT_TOKEN, APP_TOKEN]);
         let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let ground = Ground { clock: clock.clone(), chance: Arc::new(SystemChance) };
         let mut config = SandboxConfig::new(ground.clone());
@@ -374,6 +365,8 @@ pub(crate) fn configuration(rules: &str) -> Loaded {
         ("SIGNING_KEY", SIGNING_KEY),
         ("SLACK_SIGNING_SECRET", SIGNING_SECRET),
         ("SLACK_BOT_TOKEN", BOT_TOKEN),
+        ("SLACK_APP_TOKEN", APP_TOKEN),
+        ("WRONG_APP_TOKEN", "xapp-of-another-app"),
         ("OLD_SIGNING_KEY", OLD_SIGNING_KEY),
     ];
     let reader = Reader::fixed(&[&env[..], &super::chats::SECRETS].concat(), &[("/etc/taskbridge.yaml", &text)]);
