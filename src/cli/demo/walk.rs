@@ -26,7 +26,7 @@ pub(super) const LOOK: Duration = Duration::from_millis(40);
 /// Tells the walk; ends when the task has ended and the comment says so.
 pub(super) async fn tell(stage: &Stage, screen: &Screen) -> Result<(), CliError> {
     let hook = in_time(screen, "recorded", label_and_send(stage)).await?;
-    screen.step("verified", "mona put the label `copilot-fix` on issue 42; the webhook's signature is right");
+    screen.step("verified", "mona put `copilot-fix` on issue 42; the webhook's signature is right");
     let took = hook.took.as_secs_f64() * 1000.0;
     screen.step("recorded", &format!("answered {} in {took:.0} ms, after the commit", hook.status));
     screen.detail(&format!("delivery {}", hook.delivery));
@@ -103,6 +103,7 @@ fn show_rules(screen: &Screen, told: &Explanation) {
                 screen.step("matched", &format!("the rule `{}`", rule.rule));
                 screen.detail(&format!("allowed: {}", rule.why));
             }
+            Answer::NotListening => {}
             _ => {
                 screen.going("not matched", &format!("the rule `{}`", rule.rule));
                 screen.detail(&rule.why);
