@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use taskbridge::fail_point::{ALL, Point};
+use taskbridge::fail_point::{ALL, NOT_ON_THE_WALK, Point};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep};
@@ -42,7 +42,7 @@ impl Armoury {
         }
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         if left.is_empty() {
-            left.extend(ALL.iter().filter(|point| !ELSEWHERE.contains(point)));
+            left.extend(ALL.iter().filter(|point| !ELSEWHERE.contains(point) && !NOT_ON_THE_WALK.contains(point)));
         }
         let nth = dice.below(left.len());
         let point = left.swap_remove(nth);

@@ -64,6 +64,24 @@ points! {
     ReportSent = "report-sent",
     /// It is written down.
     ReportRecorded = "report-recorded",
+    /// That a refresh token leaves is written down, and it has not left.
+    RefreshLeaves = "refresh-leaves",
+    /// GitHub has given a new pair, and nobody has written it down.
+    RefreshAnswered = "refresh-answered",
+    /// The new pair is written down.
+    RefreshStored = "refresh-stored",
+    /// Something for a chat is taken up, and nothing is said.
+    ChatBeforeSending = "chat-before-sending",
+    /// It is said, and nobody has written that down.
+    ChatSent = "chat-sent",
+    /// It is written down.
+    ChatRecorded = "chat-recorded",
+    /// A message for a receiver is taken up, and has not left.
+    OutgoingBeforeSending = "outgoing-before-sending",
+    /// The receiver has answered, and nobody has written that down.
+    OutgoingAnswered = "outgoing-answered",
+    /// It is written down.
+    OutgoingRecorded = "outgoing-recorded",
     /// The tables are about to be made or brought up to date.
     MigrateBefore = "migrate-before",
     /// They are up to date, and nothing else has begun.
@@ -73,6 +91,19 @@ points! {
     /// All tokens are sealed with the first key, and the proof of the keys is not.
     ResealBeforeProof = "reseal-before-proof",
 }
+
+/// Those of parts that the crash program does not use: people who sign in, chats, and receivers. Stories are told of them.
+pub const NOT_ON_THE_WALK: [Point; 9] = [
+    Point::RefreshLeaves,
+    Point::RefreshAnswered,
+    Point::RefreshStored,
+    Point::ChatBeforeSending,
+    Point::ChatSent,
+    Point::ChatRecorded,
+    Point::OutgoingBeforeSending,
+    Point::OutgoingAnswered,
+    Point::OutgoingRecorded,
+];
 
 #[cfg(not(feature = "fail-points"))]
 mod plan {

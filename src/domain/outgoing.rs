@@ -11,6 +11,34 @@ pub const STATE_CHANGED: &str = "task.state_changed";
 /// Characters of a reason; the whole of it stands in the task's timeline.
 const REASON: usize = 500;
 
+/// Characters in a row that a reason may have in common with a prompt; more of them are left out.
+const SHARED: usize = 20;
+/// A shorter prompt says nothing that is not said everywhere.
+const LEAST: usize = 6;
+
+/// A reason without what it repeats of a prompt, which is nobody's who hears of changes.
+#[must_use]
+pub fn without(reason: &str, prompt: &str) -> String {
+    let reason: Vec<char> = reason.chars().take(REASON).collect();
+    let mut kept = String::new();
+    let mut at = 0;
+    while at < reason.len() {
+        let shared = |to: usize| prompt.contains(&reason[at..to].iter().collect::<String>());
+        let mut to = at + SHARED.min(prompt.chars().count().max(1));
+        if to > reason.len() || prompt.chars().count() < LEAST || !shared(to) {
+            kept.push(reason[at]);
+            at += 1;
+            continue;
+        }
+        while to < reason.len() && shared(to + 1) {
+            to += 1;
+        }
+        kept.push('…');
+        at = to;
+    }
+    kept
+}
+
 /// Which changes a receiver hears of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
@@ -113,6 +141,17 @@ mod tests {
         let ends = Choice { states: vec![State::Completed, State::Failed], rules: vec!["fix".to_owned()] };
         assert!(ends.wants("fix", State::Failed));
         assert!(!ends.wants("fix", State::Queued) && !ends.wants("docs", State::Failed));
+    }
+
+    #[test]
+    fn a_reason_repeats_nothing_of_the_prompt() {
+        let prompt = "Fix issue #42: the key of the safe is under the mat\nand nobody may know";
+        let said = "GitHub says: prompt 'key of the safe is under the mat' is not allowed; try another";
+        assert_eq!(without(said, prompt), "GitHub says: prompt '…' is not allowed; try another");
+        assert_eq!(without("Fix it, said GitHub", "Fix it"), "…, said GitHub");
+        assert_eq!(without("GitHub says in_progress", prompt), "GitHub says in_progress");
+        assert_eq!(without("no prompt", ""), "no prompt");
+        assert!(without(&"x".repeat(5000), prompt).len() == 500);
     }
 
     #[test]

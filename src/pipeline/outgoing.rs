@@ -7,8 +7,9 @@ use chrono::TimeDelta;
 
 use super::{Bridge, StepError};
 use crate::domain::backoff::Backoff;
-use crate::domain::outgoing::Change;
+use crate::domain::outgoing::{Change, without};
 use crate::domain::task::State;
+use crate::fail_point::{Point, reach};
 use crate::ids::ReportId;
 use crate::outgoing::{Message, PostError, Receiver};
 use crate::store::outgoing::{NewOutgoing, Outgoing};
@@ -35,8 +36,8 @@ pub(super) async fn send_out(tx: &mut Tx, bridge: &Bridge, task: &Task, from: Op
     let sequence = tx.changes_of(task.id).await?;
     let now = bridge.ground.now();
     let repo = task.repo_full_name();
-    // GitHub's messages are not ours: should one repeat the prompt, the marker must not show.
-    let reason = task.marker.mask(&task.reason);
+    // GitHub's messages are not ours: should one repeat the prompt, neither it nor the marker must show.
+    let reason = without(&task.marker.mask(&task.reason), &task.prompt);
     let change = Change {
         task: task.id.0,
         sequence,
@@ -80,11 +81,14 @@ pub async fn send_batch(bridge: &Bridge, lane: usize) -> Result<usize, StepError
 async fn send_one(bridge: &Bridge, lease: Lease, receiver: &Receiver, message: &Outgoing) -> Result<(), StepError> {
     let id = message.id.to_string();
     let text = Message { id: &id, body: &message.content };
+    reach(Point::OutgoingBeforeSending);
     let outcome = bridge.poster.post(receiver, text, bridge.ground.now()).await;
+    reach(Point::OutgoingAnswered);
     let now = bridge.ground.now();
     let (name, task) = (receiver.name.as_str(), message.task_id.map(tracing::field::display));
     let Err(error) = outcome else {
         bridge.store.outgoing_sent(message.id, lease, now).await?;
+        reach(Point::OutgoingRecorded);
         tracing::info!(report = %message.id, task, receiver = name, "a receiver was told");
         return Ok(());
     };

@@ -12,6 +12,7 @@ use super::places::{refresh_place, token_place};
 use super::token_ended::hold_waiting;
 use super::{Bridge, StepError};
 use crate::clock::Ground;
+use crate::fail_point::{Point, reach};
 use crate::github::{CallError, Next, OAuth, OAuthError, Pair, Token, TokenOwner};
 use crate::ids::PersonId;
 use crate::secret::Secret;
@@ -183,7 +184,11 @@ async fn alone(bridge: &Bridge, person: &Person, lease: Lease) -> Result<(), Not
     if !bridge.store.refresh_leaves(id, version, lease, now).await? {
         return Err(NotRenewed::Later("it took too long; another replica has it now".to_owned()));
     }
+    reach(Point::RefreshLeaves);
     let answer = oauth.refresh(&refresh).await;
+    if answer.is_ok() {
+        reach(Point::RefreshAnswered);
+    }
     take_in(bridge, oauth, person, lease, answer).await
 }
 
@@ -220,7 +225,10 @@ async fn put(bridge: &Bridge, person: &Person, pair: &Pair) -> Result<(), NotRen
     let new = sealed.with_scopes(&person.scopes);
     for nth in 1.. {
         match bridge.store.put_refreshed(person.id, person.token_version, &new, now).await {
-            Ok(true) => tracing::info!(person = %person.id, "a token was renewed"),
+            Ok(true) => {
+                reach(Point::RefreshStored);
+                tracing::info!(person = %person.id, "a token was renewed");
+            }
             // Somebody signed in, or left, meanwhile: theirs is newer.
             Ok(false) => tracing::info!(person = %person.id, "a renewed token is dropped: a newer one is stored"),
             Err(error) if nth < PUTS => {

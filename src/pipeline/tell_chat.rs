@@ -19,6 +19,7 @@ use crate::domain::chat::Place;
 use crate::domain::hourly::Hourly;
 use crate::domain::task::State;
 use crate::domain::telling::chat::{call, living_message};
+use crate::fail_point::{Point, reach};
 use crate::secret::Secret;
 use crate::sources::{Envelope, Reading};
 use crate::store::reports::{Report, ReportKind};
@@ -94,10 +95,12 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
     }
     let telling = Telling { bridge, live: &live, side, place: &place, report: &report, comment };
     let outcome = if Instant::now() < send_by {
+        reach(Point::ChatBeforeSending);
         telling.send().await
     } else {
         Ok(Err(ChatError::NotSent("the chat", "the lease was about to end".to_owned())))
     };
+    reach(Point::ChatSent);
     let pause = match &outcome {
         Ok(Err(error)) => error.pause().unwrap_or(bridge.settings.write_spacing),
         _ => bridge.settings.write_spacing,
@@ -107,6 +110,7 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
     let error = match outcome? {
         Ok(told) => {
             bridge.store.chat_report_sent(&report, lease, told.as_deref(), bridge.ground.now()).await?;
+            reach(Point::ChatRecorded);
             tracing::info!(report = %report.id, task, kind = ?report.kind, "a chat was told");
             return Ok(());
         }

@@ -14,6 +14,13 @@ fn the_demo_walks_the_whole_way_and_leaves_nothing_running() {
     let steps = ["verified", "recorded", "answered 202", "not matched", "matched", "prompt", "queued", "in progress"];
     ended.is(0, &steps);
     ended.is(0, &["it saw subject.title = ", "pull request #43", "completed", "Done: pull request #43"]);
+    ended.is(0, &["And in a chat", "otto, who gave no token, types", "asked back", "Sign in with GitHub: the link is"]);
+    ended.is(0, &["signed in", "linked to otto on GitHub now", "goes on", "with otto's own token", "pull request #44"]);
+    let (_, chat) = ended.text.split_once("And in a chat").unwrap();
+    assert!(chat.contains("Done: pull request #44") && !chat.contains("/connect/"), "the link is his alone:\n{chat}");
+    for line in ended.text.lines().filter(|line| !line.contains("http") && !line.contains("preparing")) {
+        assert!(line.chars().count() <= 100, "too wide: {line}");
+    }
     assert!(!ended.text.contains('\u{1b}'), "no colour in a pipe:\n{}", ended.text);
     assert!(!ended.text.contains("WARN") && !ended.text.contains("ERROR"), "{}", ended.text);
     assert!(begun.elapsed() < Duration::from_secs(30));

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use taskbridge::cli::{live_of, settings_of};
 use taskbridge::clock::Ground;
 use taskbridge::domain::task::State;
-use taskbridge::github::{Github, Settings as GithubSettings};
-use taskbridge::pipeline::{Bridge, people};
+use taskbridge::github::{Github, Settings as GithubSettings, SignInSettings};
+use taskbridge::ids::PersonId;
+use taskbridge::pipeline::{Bridge, people, sign_in};
 use taskbridge::sandbox::{Fault, FaultKind, Pace, Sandbox, SandboxConfig};
 use taskbridge::secret::Secret;
 use taskbridge::store::Page;
@@ -29,6 +30,12 @@ use crate::support::world::{HOOK_SECRET, LABEL_RULE, MONA_TOKEN, configuration, 
 /// The sealing key, in the clear.
 const SEALING_KEY: &str = "5ea1c0ffee5ea1c0ffee5ea1c0ffee5ea1c0ffee5ea1c0ffee5ea1c0ffee5ea1";
 
+/// The app that people sign in with.
+const CLIENT: &str = "Iv23killed";
+const CLIENT_SECRET: &str = "canary-client-secret-killed";
+const SITE: &str = "http://127.0.0.1:9";
+const TOKENS: &str = "/login/oauth/access_token";
+
 /// The real binary, running; killed when dropped.
 struct Service {
     child: Child,
@@ -41,6 +48,7 @@ impl Service {
             .args(["--config", "taskbridge.yaml", "serve", "--listen", "127.0.0.1:0"])
             .current_dir(folder)
             .env("HOOK_SECRET", HOOK_SECRET)
+            .env("CLIENT_SECRET", CLIENT_SECRET)
             .env("DATABASE_URL", database)
             .env("TASKBRIDGE_SEALING_KEY", SEALING_KEY)
             .env("TASKBRIDGE_LOG", "trace")
@@ -116,11 +124,24 @@ fn write_configuration(folder: &Path, sandbox: &Sandbox) {
     fs::write(folder.join("taskbridge.yaml"), text).unwrap();
 }
 
+/// People can sign in too.
+fn add_sign_in(folder: &Path) {
+    let file = folder.join("taskbridge.yaml");
+    let app = format!(", sign_in: {{ client_id: {CLIENT}, client_secret: \"${{CLIENT_SECRET}}\" }} }}");
+    let text = fs::read_to_string(&file).unwrap().replace(", timeout: 2s }", &format!(", timeout: 2s{app}"));
+    fs::write(file, format!("server: {{ public_url: \"{SITE}\" }}\n{text}")).unwrap();
+}
+
 /// The same parts as the binary's, to give mona's token and to look at tasks.
 async fn beside(database: &TestDatabase, sandbox: &Sandbox) -> Bridge {
     let github = GithubSettings {
         api_url: sandbox.url().to_owned(),
         web_url: sandbox.url().to_owned(),
+        sign_in: Some(SignInSettings {
+            client_id: CLIENT.to_owned(),
+            client_secret: Secret::new(CLIENT_SECRET),
+            scopes: Vec::new(),
+        }),
         ..GithubSettings::default()
     };
     let github = Github::new(github, Ground::system()).unwrap();
@@ -128,7 +149,9 @@ async fn beside(database: &TestDatabase, sandbox: &Sandbox) -> Bridge {
     let live = live_of(&loaded, github.host());
     let vault = Vault::new(vec![Key::parse(&Secret::new(SEALING_KEY)).unwrap()]).unwrap();
     let store = open_store(&database.url).await;
-    Bridge::new(store, github, vault, Ground::system(), settings_of(&loaded.config), live)
+    let mut settings = settings_of(&loaded.config);
+    settings.connect_url = Some(format!("{SITE}/connect"));
+    Bridge::new(store, github, vault, Ground::system(), settings, live)
 }
 
 async fn only_task(bridge: &Bridge) -> Option<Task> {
@@ -190,6 +213,56 @@ async fn killed_while_github_answers_it_finds_the_task_again_and_makes_no_second
     let log = first_log + &service.log();
     assert!(log.contains("TRACE"), "the log was at its most talkative");
     let secrets = [HOOK_SECRET, MONA_TOKEN, SEALING_KEY, task.marker.expose()].map(str::to_owned);
+    assert_eq!(first_leak(&log, &BTreeSet::from(secrets)), None);
+    drop(service);
+    let _ = fs::remove_dir_all(&folder);
+}
+
+/// Killed after GitHub has renewed a pair and before the new one is committed: the next process asks with the old token, sees
+/// that the pair is lost, and asks the person to sign in. Nothing is sent on a guess.
+///
+/// Case 56.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_between_a_renewal_and_its_commit_it_asks_the_person_and_guesses_nothing() {
+    let folder = std::env::temp_dir().join(format!("taskbridge-renewal-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let sandbox = Sandbox::start(SandboxConfig::new(Ground::system())).await.unwrap();
+    let control = sandbox.control();
+    control.seed_demo().unwrap();
+    control.set_sign_in(CLIENT, CLIENT_SECRET, Some(&format!("{SITE}/connect/callback")));
+    control.set_token_life(Some(8), 1000);
+    let database = TestDatabase::create().await;
+    let bridge = beside(&database, &sandbox).await;
+    let begun = sign_in::begin(&bridge, None).await.unwrap();
+    let back = control.approve(&begun.url, Some("mona")).unwrap();
+    let field = |name: &str| {
+        let (_, query) = back.split_once('?').unwrap();
+        query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).unwrap().1.to_owned()
+    };
+    sign_in::finish(&bridge, begun.browser.expose(), &field("state"), &field("code")).await.unwrap();
+    let mona = async || bridge.store.person(PersonId(MONA.0)).await.unwrap().unwrap();
+    write_configuration(&folder, &sandbox);
+    add_sign_in(&folder);
+
+    control.inject(Fault::new(FaultKind::DelayAfter { ms: 30_000 }).on("POST", TOKENS).times(1));
+    let mut service = Service::start(&folder, &database.url);
+    service.address().await;
+    let renewed = async || (control.rotations() == 1).then_some(());
+    until(Duration::from_secs(20), renewed).await.unwrap_or_else(|| panic!("never renewed:\n{}", service.log()));
+    service.kill();
+    let person = mona().await;
+    assert!(person.refresh_sent_at.is_some() && person.token_state == "ok", "killed in time: {person:?}");
+    let first_log = service.log();
+
+    let service = Service::start(&folder, &database.url);
+    let ended = async || Some(mona().await).filter(|person| person.token_state == "reauth_required");
+    let person = until(Duration::from_secs(40), ended).await;
+    let person = person.unwrap_or_else(|| panic!("nobody is asked:\n{}", service.log()));
+    assert!(person.token_reason.unwrap().contains("the new one was lost on the way"));
+    assert_eq!(control.rotations(), 1);
+    assert_eq!(control.count_calls("POST", TOKENS), 2, "the sign-in and one renewal");
+    let log = first_log + &service.log();
+    let secrets = [HOOK_SECRET, SEALING_KEY, CLIENT_SECRET].map(str::to_owned);
     assert_eq!(first_leak(&log, &BTreeSet::from(secrets)), None);
     drop(service);
     let _ = fs::remove_dir_all(&folder);

@@ -1,6 +1,7 @@
 //! `taskbridge demo`: the whole walk in half a minute with nothing configured. It uses the same parts as
 //! `serve`; only GitHub is simulated.
 
+mod chat;
 mod screen;
 mod stage;
 mod walk;
@@ -19,7 +20,7 @@ use stage::Stage;
 
 /// Show one webhook on its whole way, with nothing configured and nothing leaving this machine.
 ///
-/// A private PostgreSQL, a simulated GitHub and the real service are started; then an issue gets a label.
+/// A private PostgreSQL, a simulated GitHub and the real service are started; then an issue gets a label, and somebody asks in a chat.
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// End after the walk instead of staying up to be looked at.
@@ -37,7 +38,7 @@ impl Demo {
         let screen = Screen::new();
         let ground = Ground::system();
         screen.title("taskbridge demo");
-        screen.line("One webhook, from its signature to the pull request. GitHub is simulated; all else is real.\n");
+        screen.line("One webhook, from its signature to the pull request, and a wish in a chat.\nGitHub and the chat are simulated; all else is real.\n");
         let data_dir = std::path::absolute(&self.data_dir).map_err(CliError::said)?;
         let setting = stage::set(&data_dir, &ground, &stop, &screen);
         tokio::pin!(setting);
@@ -48,7 +49,7 @@ impl Demo {
                 setting.await?
             }
         };
-        screen.step("ready", "the service, a simulated GitHub, @mona with her token sealed, two rules");
+        screen.step("ready", "the service, a simulated GitHub, @mona with her token sealed, three rules");
         screen.line("");
         let outcome = tokio::select! {
             // The walk first: who ends the demo after it has seen all of it.
@@ -62,6 +63,9 @@ impl Demo {
 
     async fn play(&self, stage: &Stage, screen: &Screen, stop: &Stop) -> Result<(), CliError> {
         walk::tell(stage, screen).await?;
+        screen.line("");
+        screen.title("And in a chat");
+        chat::tell(stage, screen).await?;
         screen.line("");
         if self.exit {
             screen.line("Run `taskbridge demo` without `--exit` to look around afterwards.");

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use crate::domain::trust::clean_line;
 
-/// Widest line of a detail, in characters.
-const WIDTH: usize = 96;
+/// Widest line of a detail, in characters: with what stands before it, a hundred.
+const WIDTH: usize = 73;
 /// Where details begin: after the time, the mark and the name of the step.
 const INDENT: usize = 25;
 
@@ -52,14 +52,18 @@ impl Screen {
 
     /// A line below a step.
     pub(super) fn detail(&self, text: &str) {
-        self.print(&format!("{:INDENT$}{}", "", self.paint("2", &cut(text))));
+        // An address is never cut: it is to be copied.
+        let lines = if text.starts_with("http") { vec![clean_line(text, 1000)] } else { wrap(text) };
+        for line in lines {
+            self.print(&format!("{:INDENT$}{}", "", self.paint("2", &line)));
+        }
     }
 
     /// A text of somebody, with a bar at its left, at most `lines` lines of it.
     pub(super) fn quote(&self, text: &str, lines: usize) {
-        let all: Vec<&str> = text.trim().lines().collect();
+        let all: Vec<String> = text.trim().lines().flat_map(wrap).collect();
         for line in all.iter().take(lines) {
-            self.print(format!("{:INDENT$}{} {}", "", self.paint("2", "│"), cut(line)).trim_end());
+            self.print(format!("{:INDENT$}{} {}", "", self.paint("2", "│"), line).trim_end());
         }
         if all.len() > lines {
             self.print(&format!(
@@ -97,7 +101,18 @@ impl Screen {
     }
 }
 
-fn cut(text: &str) -> String {
+/// A line in as many as it needs; a word that is longer than all of one stands alone.
+fn wrap(text: &str) -> Vec<String> {
     let clean = clean_line(text, 1000);
-    if clean.chars().count() <= WIDTH { clean } else { clean.chars().take(WIDTH - 1).chain(['…']).collect() }
+    let mut lines = vec![String::new()];
+    for word in clean.split(' ') {
+        let last = lines.last().map_or(0, |line| line.chars().count());
+        if last > 0 && last + 1 + word.chars().count() > WIDTH {
+            lines.push(word.to_owned());
+        } else if let Some(line) = lines.last_mut() {
+            line.push_str(if last > 0 { " " } else { "" });
+            line.push_str(word);
+        }
+    }
+    lines
 }

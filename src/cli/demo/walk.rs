@@ -21,12 +21,12 @@ const MONA: PersonId = PersonId(1001);
 /// How long one step may take.
 const STEP: Duration = Duration::from_secs(8);
 /// How often is looked whether something has happened.
-const LOOK: Duration = Duration::from_millis(40);
+pub(super) const LOOK: Duration = Duration::from_millis(40);
 
 /// Tells the walk; ends when the task has ended and the comment says so.
 pub(super) async fn tell(stage: &Stage, screen: &Screen) -> Result<(), CliError> {
     let hook = in_time(screen, "recorded", label_and_send(stage)).await?;
-    screen.step("verified", "mona put the label `copilot-fix` on issue 42; the webhook's signature is right");
+    screen.step("verified", "mona put `copilot-fix` on issue 42; the webhook's signature is right");
     let took = hook.took.as_secs_f64() * 1000.0;
     screen.step("recorded", &format!("answered {} in {took:.0} ms, after the commit", hook.status));
     screen.detail(&format!("delivery {}", hook.delivery));
@@ -40,7 +40,7 @@ pub(super) async fn tell(stage: &Stage, screen: &Screen) -> Result<(), CliError>
     screen.step("prompt", "what the agent is told, kept with the task before anything is sent:");
     screen.quote(&task.prompt, 8);
 
-    follow(stage, screen, id).await?;
+    follow(stage, screen, id, "mona").await?;
     let comment = in_time(screen, "told", comment(stage)).await?;
     screen.step("told", "one living comment on the issue, edited at every step; it now reads:");
     screen.quote(&comment, 14);
@@ -48,7 +48,7 @@ pub(super) async fn tell(stage: &Stage, screen: &Screen) -> Result<(), CliError>
 }
 
 /// Waits for a step, and names it when it does not come.
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     screen: &Screen,
     step: &str,
     work: impl Future<Output = Result<T, CliError>>,
@@ -103,6 +103,7 @@ fn show_rules(screen: &Screen, told: &Explanation) {
                 screen.step("matched", &format!("the rule `{}`", rule.rule));
                 screen.detail(&format!("allowed: {}", rule.why));
             }
+            Answer::NotListening => {}
             _ => {
                 screen.going("not matched", &format!("the rule `{}`", rule.rule));
                 screen.detail(&rule.why);
@@ -120,7 +121,7 @@ async fn task(stage: &Stage, id: TaskId) -> Result<Task, CliError> {
 }
 
 /// Shows every change of the task until it has ended.
-async fn follow(stage: &Stage, screen: &Screen, id: TaskId) -> Result<(), CliError> {
+pub(super) async fn follow(stage: &Stage, screen: &Screen, id: TaskId, person: &str) -> Result<(), CliError> {
     let mut shown = 0;
     let mut pull_shown = false;
     loop {
@@ -130,7 +131,7 @@ async fn follow(stage: &Stage, screen: &Screen, id: TaskId) -> Result<(), CliErr
             if State::parse(state).is_some_and(State::is_end) {
                 pull_shown = show_pull(screen, &task, pull_shown);
             }
-            show_state(screen, state, &task)?;
+            show_state(screen, state, &task, person)?;
         }
         shown = entries.len();
         pull_shown = show_pull(screen, &task, pull_shown);
@@ -169,12 +170,12 @@ fn show_pull(screen: &Screen, task: &Task, shown: bool) -> bool {
     true
 }
 
-fn show_state(screen: &Screen, state: &str, task: &Task) -> Result<(), CliError> {
+fn show_state(screen: &Screen, state: &str, task: &Task, person: &str) -> Result<(), CliError> {
     match State::parse(state) {
         Some(State::Pending) => {}
         Some(State::Starting) => screen.step("starting", "the attempt is written down before the request leaves"),
         Some(State::Queued) => {
-            screen.step("queued", "GitHub has taken it, with mona's own token");
+            screen.step("queued", &format!("GitHub has taken it, with {person}'s own token"));
             if let Some(url) = &task.remote_url {
                 screen.detail(url);
             }
@@ -192,7 +193,7 @@ fn show_state(screen: &Screen, state: &str, task: &Task) -> Result<(), CliError>
 }
 
 /// Markdown as GitHub would show it, near enough: links by their text, the table in columns.
-fn plain(markdown: &str) -> String {
+pub(super) fn plain(markdown: &str) -> String {
     let lines = markdown.lines().filter(|line| !matches!(*line, "| | |" | "| --- | --- |"));
     let shown = lines.map(|line| {
         let line = without_links(line).replace("**", "").replace('`', "");

@@ -126,11 +126,13 @@ impl SlackControl {
 
     /// A fresh trigger and a fresh address for answers.
     fn new_ways(&self) -> (String, String) {
-        let now = self.ground().now();
+        let ground = self.ground();
+        let now = ground.now();
         let mut slack = self.slack();
         slack.made += 1;
         let number = slack.made;
-        let trigger = format!("{number}.trigger.0123456789abcdef");
+        // No other Slack has the same, also not the next one before the same database.
+        let trigger = format!("{number}.trigger.{}", hex::encode(ground.bytes::<8>()));
         slack.triggers.insert(trigger.clone(), now);
         slack.answers.insert(number, (0, now));
         (trigger, format!("{}/slack/hooks/{number}", self.url))
