@@ -15,6 +15,11 @@ use crate::secret::Secret;
 /// The migrations, compiled in.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
+/// While the tables are brought up to date: how often the database is asked whether it is still there, and after how many
+/// silences in a row it is not.
+const KNOCK_AGAIN: Duration = Duration::from_secs(5);
+const SILENCES: u32 = 3;
+
 /// How to reach the database.
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
@@ -167,15 +172,13 @@ impl Store {
         // A connection of its own, closed afterwards: a large step and the wait for another replica's
         // may take longer than any query is otherwise allowed to.
         let mut connection = self.work.detached().await.map_err(|error| ConnectError::Migrate(error.into()))?;
-        sqlx::query!(
-            "/* migrate */ SELECT set_config('statement_timeout', '0', false) AS a, set_config('lock_timeout', '0', false) AS b"
-        )
-        .fetch_one(&mut connection)
-        .await
-        .map_err(|error| ConnectError::Migrate(error.into()))?;
-        reach(Point::MigrateBefore);
-        let outcome = MIGRATIONS.run(&mut connection).await;
-        reach(Point::MigrateDone);
+        let outcome = tokio::select! {
+            outcome = bring_up_to_date(&mut connection) => outcome,
+            () = self.gone() => {
+                let gone = std::io::Error::new(std::io::ErrorKind::TimedOut, "the database no longer answers");
+                return Err(ConnectError::Migrate(sqlx::Error::Io(gone).into()));
+            }
+        };
         let _ = sqlx::Connection::close(connection).await;
         outcome.map_err(|error| match error {
             MigrateError::VersionMissing(version) => ConnectError::Schema(format!(
@@ -188,9 +191,36 @@ impl Store {
         })
     }
 
+    /// Ends when the database has not answered for long. A step may take as long as it takes, so only this shows that the line
+    /// on which it runs leads nowhere any more.
+    async fn gone(&self) {
+        let mut silent = 0;
+        while silent < SILENCES {
+            tokio::time::sleep(KNOCK_AGAIN).await;
+            silent = match self.knock().await {
+                // A refusal is an answer.
+                Ok(()) | Err(sqlx::Error::Database(_)) => 0,
+                Err(_) => silent + 1,
+            };
+        }
+    }
+
     /// Closes all connections.
     pub async fn close(&self) {
         self.intake.close().await;
         self.work.close().await;
     }
+}
+
+/// Runs the steps that are missing.
+async fn bring_up_to_date(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::migrate::MigrateError> {
+    sqlx::query!(
+        "/* migrate */ SELECT set_config('statement_timeout', '0', false) AS a, set_config('lock_timeout', '0', false) AS b"
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    reach(Point::MigrateBefore);
+    let outcome = MIGRATIONS.run(connection).await;
+    reach(Point::MigrateDone);
+    outcome
 }

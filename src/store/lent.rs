@@ -163,10 +163,16 @@ impl Drop for Lent {
         let (Some(mut connection), Ok(runtime)) = (self.connection.take(), Handle::try_current()) else { return };
         match self.transaction {
             Transaction::Beginning => connection.close_on_drop(),
-            Transaction::None if self.answered && !self.lender.pool.is_closed() => {
-                self.lender.kept().push((connection, Instant::now()));
+            Transaction::None => {
+                // Looked at with the list in hand, so that none is kept once `close` has taken them all.
+                let mut kept = self.lender.kept();
+                if self.answered && !self.lender.pool.is_closed() {
+                    kept.push((connection, Instant::now()));
+                } else {
+                    drop(kept);
+                    give_back(connection);
+                }
             }
-            Transaction::None => give_back(connection),
             Transaction::Open => {
                 runtime.spawn(async move {
                     if matches!(timeout(ANSWER, connection.execute("ROLLBACK")).await, Ok(Ok(_))) {

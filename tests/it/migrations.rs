@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
+use crate::support::cut::{Cut, Line};
 use crate::support::postgres::TestDatabase;
 use crate::support::world::open_store;
 
@@ -57,6 +59,27 @@ fn samples(step: usize) -> Vec<String> {
 
 async fn connect(database: &TestDatabase) -> PgConnection {
     PgConnection::connect(&database.url).await.unwrap()
+}
+
+/// A step may take as long as it takes; but when the database itself no longer answers, nobody waits for it.
+///
+/// Case 28.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_dies_under_a_migration_is_noticed() {
+    let database = TestDatabase::create().await;
+    let line = Cut::new();
+    let store = open_store(&line.url(&database.url)).await;
+    let mut other = connect(&database).await;
+    // Another replica is at a step.
+    sqlx::raw_sql("BEGIN; LOCK TABLE _sqlx_migrations IN ACCESS EXCLUSIVE MODE").execute(&mut other).await.unwrap();
+    let dies = async {
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        line.set(Line::Swallowing);
+    };
+    let begun = Instant::now();
+    let (outcome, ()) = tokio::join!(store.migrate(), dies);
+    assert!(outcome.unwrap_err().to_string().contains("no longer answers"));
+    assert!((Duration::from_secs(15)..Duration::from_secs(60)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
