@@ -17,7 +17,7 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// While the tables are brought up to date: how often the database is asked whether it is still there, and after how many
 /// silences in a row it is not.
-const KNOCK_AGAIN: Duration = Duration::from_secs(5);
+const KNOCK_AGAIN: Duration = Duration::from_secs(2);
 const SILENCES: u32 = 3;
 
 /// How to reach the database.
