@@ -22,6 +22,9 @@ use crate::store::tasks::make::NewTask;
 use crate::store::unlabels::Labelling;
 use crate::store::{Lease, Moment, StoreError, Tx};
 
+/// How a note begins that tells of a further wish of the same key, from wherever it came.
+pub(super) const AGAIN: &str = "again: ";
+
 /// Most notes in the story of a task before further wishes with its key are no longer written there.
 const STORY_LIMIT: i64 = 200;
 /// Why a wish by a label becomes nothing. Nobody is told: who took the label off knows.
@@ -209,9 +212,9 @@ async fn folded(bridge: &Bridge, tx: &mut Tx, plan: &Plan, now: Moment) -> Resul
     let cause = format!("once_per: task {} {why}; this one is written into its timeline", first.id);
     let added = tx.notes_of(first.id, STORY_LIMIT).await?;
     match STORY_LIMIT - added {
-        left if left > 1 => note(tx, &bridge.ground, &first, "note", &format!("again: {}", plan.told)).await?,
+        left if left > 1 => note(tx, &bridge.ground, &first, "note", &format!("{AGAIN}{}", plan.told)).await?,
         1 => {
-            let text = format!("again: {}; later ones are only among the deliveries", plan.told);
+            let text = format!("{AGAIN}{}; later ones are only among the deliveries", plan.told);
             note(tx, &bridge.ground, &first, "note", &text).await?;
         }
         _ => {}

@@ -20,6 +20,8 @@ use crate::vault::Subkey;
 pub const LINK_LASTS: TimeDelta = TimeDelta::minutes(15);
 /// How long a code is good.
 pub const CODE_LASTS: TimeDelta = TimeDelta::minutes(10);
+/// Most codes of other accounts that one that is typed is held against.
+const BESIDE: i64 = 200;
 /// How many codes may be tried for one sign-in.
 pub const CODE_TRIES: i32 = 5;
 const CODE_KEY: &str = "chat link code";
@@ -142,8 +144,28 @@ pub async fn confirm_link(bridge: &Bridge, identity: &Identity, code: &str) -> R
             tracing::info!(platform = identity.platform(), %person, "a chat account was bound to a person");
             Ok(Confirmed { person, login })
         }
-        other => wrong(other),
+        other => {
+            end_if_anothers(bridge, identity, &code).await?;
+            wrong(other)
+        }
     }
+}
+
+/// Only whoever signed in knows a code before it is typed. When the wrong account types it, that one was led to sign in for
+/// another, and all may have read it by now: it is good for nobody any more.
+async fn end_if_anothers(bridge: &Bridge, typed_by: &Identity, code: &str) -> Result<(), StoreError> {
+    let keys = bridge.vault.subkeys(CODE_KEY);
+    let waiting = bridge.store.codes_beside(typed_by, BESIDE, bridge.ground.now()).await?;
+    for (identity, hash) in waiting {
+        if keys.iter().any(|key| code_hash(key, &identity, code).as_slice() == hash) {
+            tracing::warn!(
+                platform = identity.platform(),
+                "a code was typed by another account than it is for: it is ended"
+            );
+            bridge.store.end_code(&identity, &hash).await?;
+        }
+    }
+    Ok(())
 }
 
 fn wrong(check: CodeCheck) -> Result<Confirmed, NotConfirmed> {

@@ -2,6 +2,7 @@
 //! see on GitHub, and moves only what is theirs: a retry runs with the token of the first task's person, so nobody else may
 //! ask for it. A comment is read by all who read its repository, so nothing but the tasks of that repository is told there.
 
+use super::decide::AGAIN;
 use super::guard::{May, may};
 use super::{Bridge, StepError, steer};
 use crate::domain::command::OwnWord;
@@ -197,7 +198,9 @@ pub(super) async fn of_subject(asker: &Asker<'_>, repo_id: i64, number: i64) -> 
 
 /// The story of a task, without its prompt.
 pub(super) async fn story(asker: &Asker<'_>, task: &Task) -> Result<String, StepError> {
-    let entries = asker.bridge.store.timeline(task.id).await?;
+    let mut entries = asker.bridge.store.timeline(task.id).await?;
+    // What came again may have happened in another repository than the one whose readers see this.
+    entries.retain(|entry| asker.thread.is_none() || !entry.text.starts_with(AGAIN));
     let from = entries.len().saturating_sub(STORY);
     let shown = |text: &str| {
         let text = clean_line(&task.marker.mask(text), ENTRY);

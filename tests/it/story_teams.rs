@@ -123,8 +123,8 @@ async fn an_account_is_linked_without_a_link_that_others_could_follow() {
     let (_, typed) = page.text.split_once("<code>link ").expect("a code");
     let typed = format!("link {}", typed.split('<').next().unwrap());
     assert_eq!(browser.post("/connect/account", &entered(&name)).await.status, StatusCode::NOT_FOUND, "once");
-    let thief = says(&world, "2", "7f2a1c9e-0000-4000-8000-00000000beef", &typed).await;
-    assert!(thief.contains("no code that waits"), "the code is good for one account: {thief}");
-    assert!(says(&world, "3", TEAMS_MONA, &typed).await.contains("is linked to mona"));
+    assert!(says(&world, "2", TEAMS_MONA, &typed).await.contains("is linked to mona"));
+    let thief = says(&world, "3", "7f2a1c9e-0000-4000-8000-00000000beef", &typed).await;
+    assert!(thief.contains("no code that waits"), "the code is good for one account, once: {thief}");
     assert!(says(&world, "4", TEAMS_MONA, "fix it").await.contains("acme/widgets"));
 }

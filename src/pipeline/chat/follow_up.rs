@@ -13,7 +13,7 @@ use crate::domain::task::State;
 use crate::domain::trust::clean;
 use crate::github::RepoPath;
 use crate::ids::ReportId;
-use crate::pipeline::guard::{May, may};
+use crate::pipeline::guard::{Later, May, may};
 use crate::pipeline::own_words::{Asker, NO_TASK, sees};
 use crate::pipeline::people::{NoToken, act_as};
 use crate::pipeline::{Bridge, StepError};
@@ -75,7 +75,8 @@ async fn said_to(talk: &Talk<'_>, person: &Person, task: &Task, text: &str) -> R
     match may_speak(talk.bridge, person, task).await {
         May::Yes(_) => {}
         May::Later(later) => return Ok(Hearing::Later(later)),
-        May::NoReader(_) => return Ok(talk.ask_to_link(AGAIN, true)),
+        // Not kept: a token that is there and does not open would call it back at once, again and again.
+        May::NoReader(_) => return Ok(talk.ask_to_link(AGAIN, false)),
         May::No { saw, .. } => {
             let who = account(person);
             let asker = Asker { bridge: talk.bridge, who: &who, thread: None };
@@ -115,7 +116,12 @@ async fn said_to(talk: &Talk<'_>, person: &Person, task: &Task, text: &str) -> R
     match act_as(talk.bridge, person.id).await {
         Ok(_) | Err(NoToken::Later(_)) => {}
         Err(NoToken::Store(error)) => return Err(error.into()),
-        Err(NoToken::Missing(_) | NoToken::Sealed(_)) => return Ok(talk.ask_to_link(AGAIN, true)),
+        Err(NoToken::Missing(_)) => return Ok(talk.ask_to_link(AGAIN, true)),
+        // To sign in again would be no help, and what is asked for would come back at once.
+        Err(NoToken::Sealed(error)) => {
+            tracing::error!(person = %person.id, %error, "a stored token does not open");
+            return Ok(Hearing::Later(Later::soon("a stored token does not open")));
+        }
     }
     let [wish, _] = intent::keys("follow_up", talk.event, "");
     let wish = hex::encode(wish);

@@ -160,12 +160,14 @@ async fn take_in(
     envelope: Envelope,
 ) -> Option<(String, Option<Value>)> {
     let live = bridge.live();
+    // A reload took it away a moment ago: another replica may still take it in.
+    let configured = live.sources.get(source)?;
+    configured.chat.as_ref()?.listener.as_ref()?;
     let Some(verified) = through_socket(&live, source, &envelope.kind, envelope.payload.get()) else {
         // It would come again and again, and never be read.
         tracing::warn!(source, kind = shown(&envelope.kind), "an envelope of an unknown kind is passed over");
         return Some((envelope.id, None));
     };
-    let configured = live.sources.get(source)?;
     if let Reply::AtOnce { body, .. } = configured.source.reply(verified.envelope(), verified.body()) {
         let answer = serde_json::from_str(&body).ok().filter(|_| envelope.takes_answer);
         return Some((envelope.id, answer));

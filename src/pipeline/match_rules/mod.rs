@@ -36,6 +36,9 @@ const CRASHES: i16 = 3;
 /// and is in hand for longer waits for somebody else, and if the process ends then, it was not its doing.
 const ALIVE: Duration = Duration::from_secs(1);
 
+/// For how long after it came that is believed of a delivery: whatever kills its worker later than that is parked in the end.
+const BELIEVED: TimeDelta = TimeDelta::minutes(10);
+
 /// How long a delivery may wait for GitHub to be asked.
 const WAIT_FOR_GITHUB: TimeDelta = TimeDelta::hours(24);
 /// Shortest and longest wait between two tries to ask GitHub; between them it is as long as it has waited so far.
@@ -199,7 +202,7 @@ async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern
     };
     let outcome = tokio::select! {
         outcome = weighed => outcome,
-        never = uncount(&bridge, &held) => match never {},
+        never = uncount(&bridge, &held, &concern.delivery) => match never {},
     };
     // It took longer than the lease, and is another's now: it is given back as far as it is counted.
     if matches!(outcome, Ok(false)) {
@@ -211,10 +214,10 @@ async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern
 }
 
 /// Takes back the count of a try that has not killed its worker, also from a database that is away for a while.
-async fn uncount(bridge: &Bridge, held: &Held) -> Infallible {
-    if held.suspect {
+async fn uncount(bridge: &Bridge, held: &Held, delivery: &ClaimedDelivery) -> Infallible {
+    if held.suspect && bridge.ground.now().signed_duration_since(delivery.received_at) < BELIEVED {
         tokio::time::sleep(ALIVE).await;
-        while bridge.store.uncount_try(held.id, held.lease).await.is_err() {
+        while bridge.store.uncount_try(held.id, held.lease, delivery.tries).await.is_err() {
             tokio::time::sleep(ALIVE).await;
         }
     }

@@ -53,7 +53,9 @@ struct Tenant {
 
 pub(super) fn asked(source: &str, command: &str, body: &[u8]) -> Result<Asked, Unreadable> {
     let activity: Activity = serde_json::from_slice(body).map_err(unreadable)?;
-    let (kind, id) = (activity.kind.clone(), activity.id.clone());
+    let kind = activity.kind.clone();
+    // The id is one of its conversation.
+    let id = activity.id.as_ref().map(|id| format!("{} {id}", activity.conversation.id));
     if kind != "message" {
         return Ok(Asked { kind, id, says: Says::Nothing("an activity that is no message".to_owned()) });
     }

@@ -254,16 +254,17 @@ impl Store {
         Ok(())
     }
 
-    /// A delivery stays in hand, but the try is no longer counted as one that may kill its worker.
+    /// A delivery stays in hand, but the try, which was the `tries`-th, is no longer counted as one that may kill its worker.
     ///
     /// # Errors
     /// [`StoreError`]: the try stays counted.
-    pub async fn uncount_try(&self, id: DeliveryId, lease: Lease) -> Result<(), StoreError> {
+    pub async fn uncount_try(&self, id: DeliveryId, lease: Lease, tries: i16) -> Result<(), StoreError> {
         sqlx::query!(
             "/* uncount_try */
-            UPDATE deliveries SET tries = greatest(tries - 1, 0) WHERE id = $1 AND lease = $2 AND state = 'received'",
+            UPDATE deliveries SET tries = $3::smallint - 1::smallint WHERE id = $1 AND lease = $2 AND state = 'received'",
             id.0,
             lease.token,
+            tries,
         )
         .execute(&self.work)
         .await?;
