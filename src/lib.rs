@@ -1,7 +1,7 @@
 //! taskbridge turns signed webhooks and commands in comments into GitHub Copilot cloud-agent tasks.
 //!
-//! This page is the map: one sentence a room, from the ground up. A room may use only rooms above
-//! it in this list (a test holds that), so the order is also the order to read them in.
+//! This page is the map: one sentence a room. Which room may use which is told, from the ground up, in
+//! `docs/architecture.md` (and a test holds it).
 //!
 //! The walk of one webhook: [`http`] takes the request, [`pipeline`] verifies, records, matches,
 //! renders, starts, sweeps and reports it, [`workers`] decide how often each of those steps runs.

@@ -1,6 +1,7 @@
 //! `taskbridge serve`: the service. It stops in two beats: on the first signal it takes no new work and lets
 //! what runs end; on the second, or after the grace, it drops the rest, whose leases then run out.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +21,13 @@ use crate::http::{AppState, Server, ServerSettings, router};
 use crate::pipeline::Bridge;
 use crate::pipeline::chat::socket::Patience;
 use crate::pipeline::record::recorder;
+use crate::store::embedded::EmbeddedPostgres;
 use crate::workers::{Workers, sockets};
 
 /// How often the configuration's files are looked at for a change.
 const RELOAD_POLL: Duration = Duration::from_secs(2);
+/// How often the private PostgreSQL is looked after.
+const TEND: Duration = Duration::from_secs(2);
 /// How often counts of refused requests are written down.
 const FLUSH: Duration = Duration::from_secs(5);
 
@@ -57,7 +61,8 @@ impl Serve {
             // Whoever has the address is most often ourselves, on the same folder: that says more.
             Err(error) => return Err(super::open::occupied(&loaded.config).unwrap_or(error)),
         };
-        let opened = open(&loaded, Ground::system(), Owning::Service, &stop, |text| tracing::info!("{text}")).await?;
+        let mut opened =
+            open(&loaded, Ground::system(), Owning::Service, &stop, |text| tracing::info!("{text}")).await?;
         let running = Running::start(&loaded, &opened, server);
         tracing::info!(
             address = %running.address,
@@ -65,7 +70,10 @@ impl Serve {
             version = loaded.rules.version,
             "taskbridge serves; webhooks go to /hooks/<source>"
         );
-        let outcome = until_told_to_stop(&opened.bridge, config, &stop, hangup).await;
+        let outcome = tokio::select! {
+            outcome = until_told_to_stop(&opened.bridge, config, &stop, hangup) => outcome,
+            never = tend(opened.embedded.as_mut()) => match never {},
+        };
         tracing::info!("stopping: no new work is taken, what runs is let end");
         let grace = Duration::from(loaded.config.github.timeout) + Duration::from_secs(5);
         tokio::select! {
@@ -148,6 +156,21 @@ async fn flush(bridge: Bridge, intake: Arc<Intake>, stop: CancellationToken) {
         }
     }
     let _ = intake.refused.flush(&bridge).await;
+}
+
+/// Starts the private PostgreSQL again whenever it has ended by itself.
+async fn tend(embedded: Option<&mut EmbeddedPostgres>) -> Infallible {
+    let Some(embedded) = embedded else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(TEND).await;
+        match embedded.revive().await {
+            Ok(false) => {}
+            Ok(true) => tracing::warn!("the private PostgreSQL had ended by itself, and was started again"),
+            Err(error) => {
+                tracing::error!(%error, "the private PostgreSQL has ended and does not start; it is tried again");
+            }
+        }
+    }
 }
 
 /// Waits for a signal to stop; meanwhile reloads on SIGHUP and when a file of the configuration changes.

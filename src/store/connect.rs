@@ -61,7 +61,9 @@ pub enum ConnectError {
     #[error("the database's tables do not fit this version of taskbridge: {0}")]
     Schema(String),
     /// The tables could not be made.
-    #[error("the tables could not be brought up to date: {0}")]
+    #[error(
+        "the tables could not be brought up to date: {0}. What was done of that step is undone. If it is not that the database is away, restore the last backup, or ask the project with this text"
+    )]
     Migrate(#[source] sqlx::migrate::MigrateError),
 }
 
@@ -185,7 +187,9 @@ impl Store {
                 "they have step {version}, which is newer. Start the newer version, or restore an older backup"
             )),
             MigrateError::VersionMismatch(version) => {
-                ConnectError::Schema(format!("step {version} was applied with other text"))
+                ConnectError::Schema(format!(
+                    "step {version} was applied with other text, by a build that was never released or was changed. Start that build, or restore an older backup"
+                ))
             }
             other => ConnectError::Migrate(other),
         })

@@ -65,6 +65,31 @@ async fn setting(server: &EmbeddedPostgres, query: &'static str) -> String {
     sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
 }
 
+/// The memory ran out, say. It is started again on its data; and one that is gone is not waited for at the end.
+///
+/// Case 26.
+#[tokio::test]
+async fn one_that_ends_by_itself_is_started_again() {
+    let dir = DataDir::new("revived");
+    let mut server = start(&dir).await;
+    execute(&server, "CREATE TABLE kept AS SELECT 42::bigint AS x").await;
+    assert!(!server.revive().await.unwrap(), "it runs");
+    let first = dir.postmaster().unwrap();
+    assert!(signal("-KILL", &first));
+    let begun = Instant::now();
+    while !server.revive().await.unwrap() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it is seen to be gone");
+    }
+    assert_ne!(dir.postmaster().unwrap(), first);
+    assert_eq!(number(&server, "SELECT x FROM kept").await, 42);
+    assert!(!server.revive().await.unwrap());
+    assert!(signal("-KILL", &dir.postmaster().unwrap()));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let begun = Instant::now();
+    server.stop().await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
 #[tokio::test]
 async fn starts_from_nothing_stops_without_a_trace_and_starts_again_with_its_data() {
     let dir = DataDir::new("life");

@@ -102,7 +102,15 @@ impl EmbeddedOptions {
         if self.shared {
             lock = None;
         }
-        Ok(EmbeddedPostgres { socket_dir: running.socket_dir, child: running.child, lock, folder, account, binaries })
+        Ok(EmbeddedPostgres {
+            socket_dir: running.socket_dir,
+            child: running.child,
+            lock,
+            folder,
+            account,
+            binaries,
+            settings: self.settings.clone(),
+        })
     }
 }
 
@@ -118,6 +126,8 @@ pub struct EmbeddedPostgres {
     folder: Folder,
     account: Account,
     binaries: Binaries,
+    /// What it was started with beside the usual.
+    settings: Vec<(String, String)>,
 }
 
 impl EmbeddedPostgres {
@@ -167,12 +177,43 @@ impl EmbeddedPostgres {
         self.child.is_none()
     }
 
+    /// Starts the server again if it has ended by itself: killed for want of memory, for example. Answers whether it had.
+    /// Nothing committed is lost. To be called from time to time.
+    ///
+    /// # Errors
+    /// When it does not come up: worth another try later.
+    pub async fn revive(&mut self) -> Result<bool, EmbeddedError> {
+        let server = Server {
+            folder: &self.folder,
+            account: &self.account,
+            binaries: &self.binaries,
+            socket_dir: self.socket_dir.clone(),
+            settings: &self.settings,
+        };
+        let lives = match &mut self.child {
+            Some(child) => !has_ended(child, &self.folder)?,
+            None => server.is_there().await,
+        };
+        if lives {
+            return Ok(false);
+        }
+        self.child = None;
+        self.child = server.up(&mut |_| {}).await?.child;
+        Ok(true)
+    }
+
     /// Stops the server and gives the folder free. A shared server (see [`EmbeddedOptions::shared`]) is left alone.
     ///
     /// # Errors
     /// When it does not stop within a minute; it then runs on and the next start adopts it.
     pub async fn stop(mut self) -> Result<(), EmbeddedError> {
         if self.lock.is_none() {
+            return Ok(());
+        }
+        // Ended by itself, and not waited for yet, it would be taken for one that does not stop.
+        if let Some(child) = &mut self.child
+            && has_ended(child, &self.folder)?
+        {
             return Ok(());
         }
         let cluster = self.folder.cluster();
@@ -182,6 +223,10 @@ impl EmbeddedPostgres {
         }
         Ok(())
     }
+}
+
+fn has_ended(child: &mut Child, folder: &Folder) -> Result<bool, EmbeddedError> {
+    Ok(child.try_wait().map_err(EmbeddedError::io("watching the server on", folder.cluster()))?.is_some())
 }
 
 fn url_of(socket_dir: &Path) -> String {

@@ -151,6 +151,11 @@ impl Server<'_> {
         Some((socket_dir, answer))
     }
 
+    /// Whether a server runs on the folder, ready or not yet.
+    pub(super) async fn is_there(&self) -> bool {
+        matches!(self.running().await, Some((_, Answer::Ready(_) | Answer::Busy)))
+    }
+
     /// A real connection is the only proof of readiness; that it is ours is told by its data folder.
     async fn ask(&self, socket_dir: &Path) -> Answer {
         let question = async {
