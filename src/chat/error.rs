@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use super::slack::{SlackError, SlackNext};
-
 /// Why a chat did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChatError {
@@ -77,27 +75,6 @@ impl ChatError {
         match self {
             Self::Refused { advice, .. } => advice.clone(),
             other => other.to_string(),
-        }
-    }
-}
-
-const SLACK: &str = "Slack";
-
-impl From<SlackError> for ChatError {
-    fn from(error: SlackError) -> Self {
-        let next = match error.next() {
-            SlackNext::Retry => ChatNext::Retry,
-            SlackNext::GiveUp => ChatNext::GiveUp,
-            SlackNext::AskPerson => ChatNext::AskPerson,
-            SlackNext::OtherWay => ChatNext::OtherWay,
-        };
-        match error {
-            SlackError::Limited(pause) => Self::Limited(SLACK, pause),
-            SlackError::NotSent(why) => Self::NotSent(SLACK, why),
-            SlackError::Unclear(why) => Self::Unclear(SLACK, why),
-            SlackError::NoAnswers => Self::NoAnswers,
-            SlackError::Refused(_) if error.is_gone() => Self::Gone,
-            SlackError::Refused(_) => Self::Refused { said: error.to_string(), advice: error.for_person(), next },
         }
     }
 }

@@ -1,9 +1,10 @@
-//! The client that speaks to the chats that say by the status whether they did it. It follows nobody elsewhere, tries
-//! nothing twice by itself, and no address reaches an error: it may hold a secret.
+//! How chats are called. The client follows nobody elsewhere and tries nothing twice by itself, answers are read up to a
+//! bound, and no address reaches an error: it may hold a secret. [`Http`] is for the chats that say by the status whether
+//! they did it; Slack, which does not, has calls of its own.
 
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, ClientBuilder, RequestBuilder};
 use serde_json::Value;
 
 use super::ChatError;
@@ -16,6 +17,9 @@ const PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// Most bytes of an answer that are read.
 const ANSWER: usize = 1024 * 1024;
+
+/// What we are called where nobody wants another form.
+pub(super) const AGENT: &str = concat!("taskbridge/", env!("CARGO_PKG_VERSION"));
 
 /// A client for one chat.
 #[derive(Debug)]
@@ -31,53 +35,87 @@ pub(super) struct Answer {
     pub body: Value,
 }
 
+/// A line that broke, or an answer that is too long.
+pub(super) struct Broken {
+    /// Whether nothing can have been done.
+    pub surely_not: bool,
+    /// Why, without the address.
+    pub why: String,
+}
+
+/// An answer as it came.
+pub(super) struct Received {
+    pub status: u16,
+    /// How long it asks to be left alone, in its header.
+    pub pause: Option<Duration>,
+    pub body: Vec<u8>,
+}
+
+impl From<reqwest::Error> for Broken {
+    fn from(error: reqwest::Error) -> Self {
+        let surely_not = error.is_connect() || error.is_builder();
+        let why = if error.is_timeout() { "no answer in time".to_owned() } else { error.without_url().to_string() };
+        Self { surely_not, why }
+    }
+}
+
+/// What all clients of chats have in common; `api` is what their addresses begin with, `agent` what they call themselves.
+pub(super) fn builder(api: &str, agent: &str) -> ClientBuilder {
+    // The result is an error only when a provider is there already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder()
+        .user_agent(agent)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false);
+    // Without TLS (a simulated chat) no certificates are loaded, and no proxy stands between.
+    if api.starts_with("https://") { builder } else { builder.tls_certs_only(Vec::new()).no_proxy() }
+}
+
+/// Makes a call and reads the answer, as much of it as may be.
+pub(super) async fn send(request: RequestBuilder) -> Result<Received, Broken> {
+    let mut response = request.send().await?;
+    let status = response.status().as_u16();
+    let named = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await? {
+        if body.len() + piece.len() > ANSWER {
+            return Err(Broken { surely_not: false, why: "its answer is too long".to_owned() });
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(Received { status, pause: named.map(Duration::from_secs), body })
+}
+
+/// How long is paused when so long was named.
+pub(super) fn pause(named: Option<Duration>) -> Duration {
+    named.unwrap_or(PAUSE).min(LONGEST_PAUSE)
+}
+
 impl Http {
     /// A client for `chat`, whose addresses begin as `api` does.
     pub(super) fn new(chat: &'static str, api: &str, agent: &str) -> Self {
-        // The result is an error only when a provider is there already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = Client::builder()
-            .user_agent(agent)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .timeout(CALL)
-            .connect_timeout(CALL / 2);
-        // Without TLS (a simulated chat) no certificates are loaded, and no proxy stands between.
-        let builder = if api.starts_with("https://") { builder } else { builder.tls_certs_only(Vec::new()).no_proxy() };
-        Self { client: builder.build().map_err(|error| error.without_url().to_string()), chat }
+        let client = builder(api, agent).timeout(CALL).connect_timeout(CALL / 2).build();
+        Self { client: client.map_err(|error| error.without_url().to_string()), chat }
     }
 
     /// Makes a call. A pause that is asked for, and a fault at the other end, are errors already.
     pub(super) async fn call(&self, of: impl FnOnce(&Client) -> RequestBuilder) -> Result<Answer, ChatError> {
         let client = self.client.as_ref().map_err(|why| ChatError::NotSent(self.chat, why.clone()))?;
-        let mut response = of(client).send().await.map_err(|error| self.network(error))?;
-        let status = response.status().as_u16();
-        let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(|error| self.network(error))? {
-            if body.len() + piece.len() > ANSWER {
-                return Err(ChatError::Unclear(self.chat, "its answer is too long".to_owned()));
-            }
-            body.extend_from_slice(&piece);
-        }
-        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-        match status {
+        let received = send(of(client)).await.map_err(|broken| match broken.surely_not {
+            true => ChatError::NotSent(self.chat, broken.why),
+            false => ChatError::Unclear(self.chat, broken.why),
+        })?;
+        let body: Value = serde_json::from_slice(&received.body).unwrap_or_default();
+        match received.status {
             429 => {
                 let named = body["retry_after"].as_f64().filter(|seconds| *seconds >= 0.0);
                 let named = named.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-                let pause = named.or(header.map(Duration::from_secs)).unwrap_or(PAUSE);
-                Err(ChatError::Limited(self.chat, pause.min(LONGEST_PAUSE)))
+                Err(ChatError::Limited(self.chat, pause(named.or(received.pause))))
             }
-            500.. => Err(ChatError::Unclear(self.chat, format!("status {status}"))),
-            _ => Ok(Answer { status, body }),
+            status @ 500.. => Err(ChatError::Unclear(self.chat, format!("status {status}"))),
+            status => Ok(Answer { status, body }),
         }
-    }
-
-    fn network(&self, error: reqwest::Error) -> ChatError {
-        let surely_not = error.is_connect() || error.is_builder();
-        let why = if error.is_timeout() { "no answer in time".to_owned() } else { error.without_url().to_string() };
-        if surely_not { ChatError::NotSent(self.chat, why) } else { ChatError::Unclear(self.chat, why) }
     }
 }
 

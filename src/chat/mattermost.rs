@@ -7,7 +7,7 @@
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use super::http::{Answer, Http, cut, is_id};
+use super::http::{AGENT, Answer, Http, cut, is_id};
 use super::{ChatError, ChatNext, Message};
 use crate::secret::Secret;
 
@@ -31,8 +31,7 @@ impl Mattermost {
     #[must_use]
     pub fn new(server_url: &str, token: Option<Secret>, command: &str) -> Self {
         let server = server_url.trim_end_matches('/').to_owned();
-        let agent = concat!("taskbridge/", env!("CARGO_PKG_VERSION"));
-        Self { http: Http::new(NAME, &server, agent), server, token, command: command.to_owned() }
+        Self { http: Http::new(NAME, &server, AGENT), server, token, command: command.to_owned() }
     }
 
     pub(super) async fn post(

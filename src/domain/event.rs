@@ -41,6 +41,25 @@ pub struct Event {
 }
 
 impl Event {
+    /// What happened in a chat, by nobody on GitHub and in no repository yet. `name` is the chat's name for the kind of event.
+    #[must_use]
+    pub fn of_chat(source: &str, host: &str, name: &str, identity: String, chat: Option<Box<Chat>>) -> Self {
+        Self {
+            source: source.to_owned(),
+            host: host.to_owned(),
+            name: name.to_owned(),
+            action: String::new(),
+            actor: None,
+            repo: None,
+            subject: None,
+            label: None,
+            comment: None,
+            at: None,
+            chat,
+            identity,
+        }
+    }
+
     /// `issues.labeled`, or only `push` when there is no action.
     #[must_use]
     pub fn full_name(&self) -> String {

@@ -228,7 +228,7 @@ pub enum Untrusted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldFor {
-    /// Somebody who may write approves it.
+    /// Somebody whom the rule lets start it approves it.
     Approval,
 }
 

@@ -272,6 +272,31 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.len() <= HEADER_LIMIT && text.bytes().all(|b| (b' '..=b'~').contains(&b))
 }
 
+/// The content type of a request; empty if absent.
+fn content_type_of(headers: &HeaderMap) -> Result<String, Refusal> {
+    match only(headers, "content-type") {
+        Ok(Some(text)) if is_plain(text) => Ok(text.to_owned()),
+        Ok(None) => Ok(String::new()),
+        _ => Err(Refusal::HeaderUnusable),
+    }
+}
+
+impl Envelope {
+    /// The facts of a request that has them in its signed body and not in headers: the kind of event and the id, if it has
+    /// one. `None` is a body that cannot be read: it is kept, and fails where everybody can see why.
+    fn of_body(content_type: String, body: &[u8], named: Option<(String, Option<String>)>) -> Self {
+        let (event_name, id) = named.unwrap_or_else(|| ("unreadable".to_owned(), None));
+        let event_name = if is_plain(&event_name) { event_name } else { "unknown".to_owned() };
+        let hash = |bytes: &[u8]| format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
+        let sender_id = match id {
+            Some(id) if is_plain(&id) => id,
+            Some(id) if !id.is_empty() => hash(id.as_bytes()),
+            _ => hash(body),
+        };
+        Self { sender_id, hook_id: String::new(), event_name, content_type }
+    }
+}
+
 /// The JSON in a body: the body itself, or the form field `payload`.
 fn json_bytes<'a>(content_type: &str, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Unreadable> {
     let kind = content_type.split(';').next().unwrap_or_default().trim();

@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::chat::ChatNext;
+use crate::chat::slack::SlackError;
 use crate::chat::slack::socket::Listener;
-use crate::chat::slack::{SlackError, SlackNext};
 use crate::domain::backoff::Backoff;
 use crate::pipeline::Bridge;
 use crate::pipeline::chat::socket::{Ended, Patience, attend};
@@ -105,7 +106,7 @@ async fn keep(
                 trouble(&bridge, &source, &error);
                 match error {
                     SlackError::Limited(pause) => Some(pause),
-                    SlackError::Refused(_) if error.next() != SlackNext::Retry => Some(REFUSED),
+                    SlackError::Refused(_) if error.next() != ChatNext::Retry => Some(REFUSED),
                     _ => TROUBLE.after(tries),
                 }
             }

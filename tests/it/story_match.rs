@@ -100,7 +100,8 @@ async fn while_one_that_came_back_from_a_crash_is_worked_on_no_other_such_is_in_
         _ = match_rules::match_batch(&world.bridge, 64) => panic!("the look-up for d-1 takes longer"),
     }
     let both = (world.delivery("d-1").await, world.delivery("d-2").await);
-    assert_eq!(both.0.state, DeliveryState::Received, "in hand");
+    // Uncounted after a second in hand.
+    assert!(both.0.state == DeliveryState::Received && matches!(both.0.tries, 1 | 2), "in hand: {:?}", both.0);
     assert_eq!((both.1.state, both.1.tries), (DeliveryState::Received, 1), "with the one crash that it was in");
 }
 

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use super::super::http::Broken;
+use super::super::{ChatError, ChatNext};
+
+const NAME: &str = "Slack";
+
 /// Why Slack did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SlackError {
@@ -22,44 +27,29 @@ pub enum SlackError {
     NoAnswers,
 }
 
-/// Who acts next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SlackNext {
-    /// We do, later.
-    Retry,
-    /// Nobody: it will not be done.
-    GiveUp,
-    /// A person at Slack or in our settings.
-    AskPerson,
-    /// Another way may do.
-    OtherWay,
-}
-
 impl SlackError {
     /// Who acts next.
     #[must_use]
-    pub fn next(&self) -> SlackNext {
+    pub fn next(&self) -> ChatNext {
         match self {
-            Self::Limited(_) | Self::NotSent(_) | Self::Unclear(_) => SlackNext::Retry,
-            Self::NoAnswers => SlackNext::GiveUp,
+            Self::Limited(_) | Self::NotSent(_) | Self::Unclear(_) => ChatNext::Retry,
+            Self::NoAnswers => ChatNext::GiveUp,
             Self::Refused(word) => match word.as_str() {
                 "ratelimited"
                 | "internal_error"
                 | "fatal_error"
                 | "service_unavailable"
                 | "request_timeout"
-                | "team_added_to_org" => SlackNext::Retry,
+                | "team_added_to_org" => ChatNext::Retry,
                 "invalid_auth" | "not_authed" | "account_inactive" | "token_revoked" | "token_expired"
-                | "missing_scope" | "no_permission" | "org_login_required" | "ekm_access_denied" => {
-                    SlackNext::AskPerson
-                }
+                | "missing_scope" | "no_permission" | "org_login_required" | "ekm_access_denied" => ChatNext::AskPerson,
                 "channel_not_found"
                 | "not_in_channel"
                 | "is_archived"
                 | "user_not_in_channel"
                 | "restricted_action"
-                | "messages_tab_disabled" => SlackNext::OtherWay,
-                _ => SlackNext::GiveUp,
+                | "messages_tab_disabled" => ChatNext::OtherWay,
+                _ => ChatNext::GiveUp,
             },
         }
     }
@@ -75,10 +65,31 @@ impl SlackError {
     #[must_use]
     pub fn for_person(&self) -> String {
         let advice = match self.next() {
-            SlackNext::AskPerson => "; look at the app's settings at Slack, and install it again for a new bot token",
-            SlackNext::OtherWay => "; invite the app into the channel",
+            ChatNext::AskPerson => "; look at the app's settings at Slack, and install it again for a new bot token",
+            ChatNext::OtherWay => "; invite the app into the channel",
             _ => "",
         };
         format!("{self}{advice}")
+    }
+}
+
+impl From<Broken> for SlackError {
+    fn from(broken: Broken) -> Self {
+        if broken.surely_not { Self::NotSent(broken.why) } else { Self::Unclear(broken.why) }
+    }
+}
+
+impl From<SlackError> for ChatError {
+    fn from(error: SlackError) -> Self {
+        match error {
+            SlackError::Limited(pause) => Self::Limited(NAME, pause),
+            SlackError::NotSent(why) => Self::NotSent(NAME, why),
+            SlackError::Unclear(why) => Self::Unclear(NAME, why),
+            SlackError::NoAnswers => Self::NoAnswers,
+            SlackError::Refused(_) if error.is_gone() => Self::Gone,
+            SlackError::Refused(_) => {
+                Self::Refused { said: error.to_string(), advice: error.for_person(), next: error.next() }
+            }
+        }
     }
 }

@@ -16,22 +16,17 @@ use reqwest::{Client, Url};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-pub use error::{SlackError, SlackNext};
+pub use error::SlackError;
 use form::{FormNote, Prefilled};
 
 use super::Message;
+use super::http::{AGENT, Received, pause, send};
 use crate::secret::Secret;
 
 /// The longest that a call may take; well below the lease of a report.
 const CALL: Duration = Duration::from_secs(8);
 /// What opens a form is worth nothing after three seconds.
 const OPEN: Duration = Duration::from_millis(2500);
-/// How long without a named time.
-const PAUSE: Duration = Duration::from_secs(30);
-/// The longest pause that is believed.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-/// Most bytes of an answer that are read.
-const ANSWER: usize = 1024 * 1024;
 /// Where addresses for answers lead.
 const ANSWERS_AT: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
 
@@ -135,11 +130,11 @@ impl Slack {
         fields.insert("response_type".to_owned(), if for_all { "in_channel" } else { "ephemeral" }.into());
         fields.insert("replace_original".to_owned(), false.into());
         let request = self.http()?.post(url).json(&fields);
-        let (status, _, body) = read(request.send().await.map_err(network)?).await?;
-        match status {
-            200 if !String::from_utf8_lossy(&body).contains("\"ok\":false") => Ok(()),
-            429 => Err(SlackError::Limited(PAUSE)),
-            500.. => Err(SlackError::Unclear(format!("status {status}"))),
+        let received = send(request).await?;
+        match received.status {
+            200 if !String::from_utf8_lossy(&received.body).contains("\"ok\":false") => Ok(()),
+            429 => Err(SlackError::Limited(pause(None))),
+            status @ 500.. => Err(SlackError::Unclear(format!("status {status}"))),
             _ => Err(SlackError::NoAnswers),
         }
     }
@@ -163,7 +158,8 @@ impl Slack {
     async fn call(&self, method: &str, fields: Map<String, Value>, within: Duration) -> Result<Answer, SlackError> {
         let request = self.http()?.post(format!("{}/{method}", self.api)).bearer_auth(self.token.expose());
         let request = request.json(&fields).timeout(within);
-        let (status, pause, body) = read(request.send().await.map_err(network)?).await?;
+        let Received { status, pause: named, body } = send(request).await?;
+        let pause = pause(named);
         if status == 429 {
             return Err(SlackError::Limited(pause));
         }
@@ -183,40 +179,9 @@ impl Slack {
     }
 }
 
-/// What all clients of Slack have in common.
+/// What the clients of Slack have in common.
 fn builder(api: &str) -> reqwest::ClientBuilder {
-    // The result is an error only when a provider is there already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder()
-        .user_agent(concat!("taskbridge/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .connect_timeout(CALL / 2);
-    // Without TLS (the simulated Slack) no certificates are loaded, and no proxy stands between.
-    if api.starts_with("https://") { builder } else { builder.tls_certs_only(Vec::new()).no_proxy() }
-}
-
-/// Status, pause and body, as much of it as may be.
-async fn read(mut response: reqwest::Response) -> Result<(u16, Duration, Vec<u8>), SlackError> {
-    let status = response.status().as_u16();
-    let named = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let pause = named.map_or(PAUSE, Duration::from_secs).min(LONGEST_PAUSE);
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(network)? {
-        if body.len() + piece.len() > ANSWER {
-            return Err(SlackError::Unclear("its answer is too long".to_owned()));
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok((status, pause, body))
-}
-
-/// Never with the address, which may be a secret.
-fn network(error: reqwest::Error) -> SlackError {
-    let surely_not = error.is_connect() || error.is_builder();
-    let why = if error.is_timeout() { "no answer in time".to_owned() } else { error.without_url().to_string() };
-    if surely_not { SlackError::NotSent(why) } else { SlackError::Unclear(why) }
+    super::http::builder(api, AGENT).connect_timeout(CALL / 2)
 }
 
 fn is_ts(text: &str) -> bool {

@@ -16,7 +16,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::{CALL, Slack, SlackError, builder, network};
+use super::super::http::Broken;
+use super::{CALL, Slack, SlackError, builder};
 use crate::clock::Ground;
 use crate::secret::Secret;
 
@@ -109,13 +110,13 @@ impl Listener {
             .header("sec-websocket-version", "13")
             .header("sec-websocket-key", &key);
         let opened = async {
-            let response = request.send().await.map_err(network)?;
+            let response = request.send().await.map_err(Broken::from)?;
             let status = response.status().as_u16();
             let accepted = response.headers().get("sec-websocket-accept").and_then(|value| value.to_str().ok());
             if status != 101 || accepted != Some(&accept(&key)) {
                 return Err(SlackError::Unclear(format!("no socket was opened, status {status}")));
             }
-            response.upgrade().await.map_err(network)
+            Ok(response.upgrade().await.map_err(Broken::from)?)
         };
         let late = |_| SlackError::Unclear("no socket was opened in time".to_owned());
         let stream = tokio::time::timeout(CALL, opened).await.map_err(late)??;

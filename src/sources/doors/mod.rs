@@ -10,11 +10,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use super::scheme::Scheme;
 use super::scheme::shown::same;
-use super::{Envelope, Reading, Refusal, Reply, Unreadable, is_plain, only, senders};
+use super::{Envelope, Reading, Refusal, Reply, Unreadable, content_type_of, senders};
 use crate::domain::chat::{Chat, Place};
 use crate::domain::event::Event;
 use crate::domain::signing_key::{PublicKey, SharedKey};
@@ -91,27 +90,12 @@ impl Door {
 
     pub(super) fn verify(&self, headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Result<Envelope, Refusal> {
         self.scheme.verify(headers, body, now)?;
-        let content_type = match only(headers, "content-type") {
-            Ok(Some(text)) if is_plain(text) => text.to_owned(),
-            Ok(None) => String::new(),
-            _ => return Err(Refusal::HeaderUnusable),
-        };
+        let content_type = content_type_of(headers)?;
         if let Kind::Mattermost { tokens } = &self.kind {
             shows_no_other(tokens, &content_type, body)?;
         }
-        let (event_name, id) = match self.asked("", &content_type, body) {
-            Ok(asked) => (asked.kind, asked.id),
-            // It is kept, and fails where everybody can see why.
-            Err(_) => ("unreadable".to_owned(), None),
-        };
-        let event_name = if is_plain(&event_name) { event_name } else { "unknown".to_owned() };
-        let of_body = |bytes: &[u8]| format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
-        let sender_id = match id.filter(|id| !id.is_empty()) {
-            Some(id) if is_plain(&id) => id,
-            Some(id) => of_body(id.as_bytes()),
-            None => of_body(body),
-        };
-        Ok(Envelope { sender_id, hook_id: String::new(), event_name, content_type })
+        let named = self.asked("", &content_type, body).ok().map(|asked| (asked.kind, asked.id));
+        Ok(Envelope::of_body(content_type, body, named))
     }
 
     /// What the request is answered. Whatever stands there is shown to the person.
@@ -131,20 +115,8 @@ impl Door {
             Says::Nothing(why) => return Ok(Reading::Nothing(why)),
             Says::Chat { event, chat } => (event, chat),
         };
-        Ok(Reading::Event(Box::new(Event {
-            source: source.to_owned(),
-            host: self.host.clone(),
-            name: name.to_owned(),
-            action: String::new(),
-            actor: None,
-            repo: None,
-            subject: None,
-            label: None,
-            comment: None,
-            at: None,
-            identity: format!("{} {}", chat.identity.platform(), envelope.sender_id),
-            chat: Some(chat),
-        })))
+        let identity = format!("{} {}", chat.identity.platform(), envelope.sender_id);
+        Ok(Reading::Event(Box::new(Event::of_chat(source, &self.host, name, identity, Some(chat)))))
     }
 
     /// The payload as it is, without what would let its reader answer in our name.

@@ -13,18 +13,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::scheme::Scheme;
-use super::{Envelope, Reading, Refusal, Reply, Unreadable, only};
+use super::{Envelope, Reading, Refusal, Reply, Unreadable, content_type_of};
 use crate::domain::signing_key::SharedKey;
 use payload::Body;
 pub use signature::scheme;
 
 /// Slack gives up after three seconds.
 pub(super) const PATIENCE: Duration = Duration::from_millis(2500);
-/// Longest header value or id that is kept, in bytes.
-const KEPT: usize = 128;
 
 /// One configured app of Slack.
 #[derive(Debug)]
@@ -48,12 +45,7 @@ impl SlackSource {
 
     pub(super) fn verify(&self, headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Result<Envelope, Refusal> {
         self.scheme.verify(headers, body, now)?;
-        let content_type = match only(headers, "content-type") {
-            Ok(Some(text)) if is_plain(text) => text.to_owned(),
-            Ok(None) => String::new(),
-            _ => return Err(Refusal::HeaderUnusable),
-        };
-        Ok(envelope(content_type, body))
+        Ok(envelope(content_type_of(headers)?, body))
     }
 
     pub(super) fn read(&self, source: &str, envelope: &Envelope, body: &[u8]) -> Result<Reading, Unreadable> {
@@ -72,19 +64,8 @@ impl SlackSource {
 /// The facts of a request whose sender is known for sure.
 fn envelope(content_type: String, body: &[u8]) -> Envelope {
     // Signed like the rest of the body: unlike most senders, Slack puts no id into the headers.
-    let (event_name, sender_id) = match Body::parse(&content_type, body) {
-        Ok(parsed) => (parsed.kind().to_owned(), parsed.id()),
-        // It is kept, and fails where everybody can see why.
-        Err(_) => ("unreadable".to_owned(), None),
-    };
-    let event_name = if is_plain(&event_name) { event_name } else { "unknown".to_owned() };
-    let of_body = |bytes: &[u8]| format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
-    let sender_id = match sender_id {
-        Some(id) if is_plain(&id) => id,
-        Some(id) => of_body(id.as_bytes()),
-        None => of_body(body),
-    };
-    Envelope { sender_id, hook_id: String::new(), event_name, content_type }
+    let named = Body::parse(&content_type, body).ok().map(|parsed| (parsed.kind().to_owned(), parsed.id()));
+    Envelope::of_body(content_type, body, named)
 }
 
 /// What came through the app's own socket, as the request that it would have been: the same bytes, so that it reads the
@@ -141,8 +122,4 @@ pub(super) fn payload_value(envelope: &Envelope, body: &[u8]) -> Result<Value, U
         }
     }
     Ok(value)
-}
-
-fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.len() <= KEPT && text.bytes().all(|b| (b' '..=b'~').contains(&b))
 }

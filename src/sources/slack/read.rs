@@ -31,20 +31,8 @@ impl Heard<'_> {
     }
 
     fn about(&self, name: &str, action: &str, identity: String, chat: Option<Box<Chat>>) -> Reading {
-        Reading::Event(Box::new(Event {
-            source: self.source.to_owned(),
-            host: self.host.to_owned(),
-            name: name.to_owned(),
-            action: action.to_owned(),
-            actor: None,
-            repo: None,
-            subject: None,
-            label: None,
-            comment: None,
-            at: None,
-            chat,
-            identity,
-        }))
+        let event = Event::of_chat(self.source, self.host, name, identity, chat);
+        Reading::Event(Box::new(Event { action: action.to_owned(), ..event }))
     }
 
     fn place(&self, channel: &str, thread: Option<String>, account: &str) -> Place {
