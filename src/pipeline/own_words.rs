@@ -3,18 +3,19 @@
 //! ask for it. A comment is read by all who read its repository, so nothing but the tasks of that repository is told there.
 
 use super::decide::AGAIN;
-use super::guard::{May, may};
+use super::guard::{Later, May, may};
 use super::{Bridge, StepError, steer};
 use crate::domain::command::OwnWord;
-use crate::domain::event::Account;
+use crate::domain::event::{Account, Event};
+use crate::domain::intent;
 use crate::domain::rule::Allow;
 use crate::domain::task::State;
 use crate::domain::trust::clean_line;
 use crate::github::RepoPath;
 use crate::ids::TaskId;
-use crate::store::Page;
 use crate::store::tasks::Task;
 use crate::store::tasks::list::TaskFilter;
+use crate::store::{Page, StoreError};
 
 /// Most tasks of a list.
 const LISTED: i64 = 10;
@@ -26,10 +27,32 @@ const STORY: usize = 8;
 const ENTRY: usize = 300;
 pub(super) const NO_TASK: &str = "There is no such task, or it is not yours to see.";
 
+/// Why there is no answer.
+pub(super) enum Unanswered {
+    /// Retry.
+    Step(StepError),
+    /// GitHub could not be asked who may what: retry then. A doubt is no "no".
+    Later(Later),
+}
+
+impl From<StepError> for Unanswered {
+    fn from(error: StepError) -> Self {
+        Self::Step(error)
+    }
+}
+
+impl From<StoreError> for Unanswered {
+    fn from(error: StoreError) -> Self {
+        Self::Step(error.into())
+    }
+}
+
 /// Who asks, and where.
 pub(super) struct Asker<'a> {
     pub bridge: &'a Bridge,
     pub who: &'a Account,
+    /// What they said.
+    pub said: &'a Event,
     /// The issue or pull request whose comment it is; none in a chat, where the answer is for the one who asked alone.
     pub thread: Option<Thread>,
 }
@@ -71,7 +94,7 @@ impl Asker<'_> {
 }
 
 /// The tasks of the one who asks; with `live` those that have not ended.
-pub(super) async fn list(asker: &Asker<'_>, live: bool) -> Result<String, StepError> {
+pub(super) async fn list(asker: &Asker<'_>, live: bool) -> Result<String, Unanswered> {
     let tasks = asker.own(if live { LISTED * 3 } else { LISTED }).await?;
     let mut lines = Vec::new();
     for task in tasks.iter().filter(|task| !(live && task.state.is_end())) {
@@ -100,7 +123,7 @@ async fn visible(asker: &Asker<'_>, id: TaskId) -> Result<bool, StepError> {
 
 /// The task that is named; else in a chat the newest of the one who asks, and in a comment the newest of its issue or
 /// pull request, of their own if one is.
-pub(super) async fn find(asker: &Asker<'_>, named: Option<&str>) -> Result<Option<Task>, StepError> {
+pub(super) async fn find(asker: &Asker<'_>, named: Option<&str>) -> Result<Option<Task>, Unanswered> {
     let store = &asker.bridge.store;
     let ids: Vec<TaskId> = match (named, &asker.thread) {
         (Some(text), _) => text.trim_start_matches('#').parse().into_iter().collect(),
@@ -122,38 +145,42 @@ fn is_theirs(asker: &Asker<'_>, task: &Task) -> bool {
     task.person_id.0 == asker.who.id || task.actor_id == Some(asker.who.id)
 }
 
-/// Whether the one who asks may do in the task's repository what `allow` guards; in doubt not.
-async fn may_there(asker: &Asker<'_>, allow: &Allow, task: &Task) -> bool {
-    let Ok(path) = RepoPath::new(&task.origin_owner, &task.origin_name) else { return false };
-    matches!(may(asker.bridge, allow, &path, asker.who).await, May::Yes(_))
+/// Whether the one who asks may do in the task's repository what `allow` guards; what cannot be looked up at all is no.
+async fn may_there(asker: &Asker<'_>, allow: &Allow, task: &Task) -> Result<bool, Unanswered> {
+    let Ok(path) = RepoPath::new(&task.origin_owner, &task.origin_name) else { return Ok(false) };
+    match may(asker.bridge, allow, &path, asker.who).await {
+        May::Yes(_) => Ok(true),
+        May::No { .. } | May::NoReader(_) => Ok(false),
+        May::Later(later) => Err(Unanswered::Later(later)),
+    }
 }
 
 /// Whether the one who asks may be told of the task.
-pub(super) async fn sees(asker: &Asker<'_>, task: &Task) -> bool {
-    asker.speaks_of(task) && (is_theirs(asker, task) || may_there(asker, &Allow::default(), task).await)
+pub(super) async fn sees(asker: &Asker<'_>, task: &Task) -> Result<bool, Unanswered> {
+    Ok(asker.speaks_of(task) && (is_theirs(asker, task) || may_there(asker, &Allow::default(), task).await?))
 }
 
 /// Whether the one who asks may move the task so.
-pub(super) async fn may_move(asker: &Asker<'_>, word: OwnWord, task: &Task) -> bool {
+pub(super) async fn may_move(asker: &Asker<'_>, word: OwnWord, task: &Task) -> Result<bool, Unanswered> {
     if !asker.speaks_of(task) {
-        return false;
+        return Ok(false);
     }
     // A rule for senders alone names nobody who could approve: then it is whoever may write.
     let names_nobody =
         task.allow_rule.permission.is_none() && task.allow_rule.teams.is_empty() && task.allow_rule.people.is_empty();
     let usual = Allow::default();
     let allow = if names_nobody { &usual } else { &task.allow_rule };
-    match word {
+    Ok(match word {
         OwnWord::Retry => task.person_id.0 == asker.who.id,
-        OwnWord::Approve => may_there(asker, allow, task).await,
-        _ => is_theirs(asker, task) || may_there(asker, allow, task).await,
-    }
+        OwnWord::Approve => may_there(asker, allow, task).await?,
+        _ => is_theirs(asker, task) || may_there(asker, allow, task).await?,
+    })
 }
 
 /// Retries, cancels or approves a task, and says what came of it.
-pub(super) async fn steer_task(asker: &Asker<'_>, word: OwnWord, task: &Task) -> Result<String, StepError> {
-    if !may_move(asker, word, task).await {
-        return Ok(match sees(asker, task).await {
+pub(super) async fn steer_task(asker: &Asker<'_>, word: OwnWord, task: &Task) -> Result<String, Unanswered> {
+    if !may_move(asker, word, task).await? {
+        return Ok(match sees(asker, task).await? {
             true if word == OwnWord::Retry => {
                 format!("This task runs as {}: nobody else can try it again.", task.person_login)
             }
@@ -164,7 +191,10 @@ pub(super) async fn steer_task(asker: &Asker<'_>, word: OwnWord, task: &Task) ->
     let place = if asker.thread.is_some() { "in a comment" } else { "in a chat" };
     let by = format!("@{} {place}", asker.who.login);
     let outcome = match word {
-        OwnWord::Retry => steer::retry(asker.bridge, task.id, &by, false).await,
+        OwnWord::Retry => {
+            let [wish, _] = intent::keys(word.as_str(), asker.said, "");
+            steer::retry(asker.bridge, task.id, steer::Mover { name: &by, wish: &[wish] }, false).await
+        }
         OwnWord::Approve => steer::approve(asker.bridge, task.id, &by).await,
         _ => steer::cancel(asker.bridge, task.id, &by).await,
     };
@@ -182,7 +212,7 @@ pub(super) async fn steer_task(asker: &Asker<'_>, word: OwnWord, task: &Task) ->
 }
 
 /// Why an issue or pull request led to what it did. Whoever asks may write there.
-pub(super) async fn of_subject(asker: &Asker<'_>, repo_id: i64, number: i64) -> Result<String, StepError> {
+pub(super) async fn of_subject(asker: &Asker<'_>, repo_id: i64, number: i64) -> Result<String, Unanswered> {
     let mut texts = Vec::new();
     for id in asker.bridge.store.newest_tasks_of_subject(repo_id, number, OF_SUBJECT).await? {
         if let Some(task) = asker.bridge.store.task(id).await?.filter(|task| asker.speaks_of(task)) {
@@ -197,7 +227,7 @@ pub(super) async fn of_subject(asker: &Asker<'_>, repo_id: i64, number: i64) -> 
 }
 
 /// The story of a task, without its prompt.
-pub(super) async fn story(asker: &Asker<'_>, task: &Task) -> Result<String, StepError> {
+pub(super) async fn story(asker: &Asker<'_>, task: &Task) -> Result<String, Unanswered> {
     let mut entries = asker.bridge.store.timeline(task.id).await?;
     // What came again may have happened in another repository than the one whose readers see this.
     entries.retain(|entry| asker.thread.is_none() || !entry.text.starts_with(AGAIN));

@@ -32,6 +32,21 @@ pub enum SteerError {
     Store(#[from] StoreError),
 }
 
+/// Who moves something, and the wish it was said in, if it was said in an event: said twice, it is done once.
+#[derive(Debug, Clone, Copy)]
+pub struct Mover<'a> {
+    /// As the story of the task tells it.
+    pub name: &'a str,
+    /// The keys of the wish ([`crate::domain::intent::keys`]); none for an operator's call.
+    pub wish: &'a [[u8; 32]],
+}
+
+impl<'a> From<&'a str> for Mover<'a> {
+    fn from(name: &'a str) -> Self {
+        Self { name, wish: &[] }
+    }
+}
+
 impl From<StepError> for SteerError {
     fn from(error: StepError) -> Self {
         match error {
@@ -111,9 +126,19 @@ pub async fn cancel_by_label(bridge: &Bridge, off: Labelling<'_>, by: &str) -> R
 ///
 /// # Errors
 /// [`SteerError::Conflict`] when it lives, or is uncertain and nobody has looked.
-pub async fn retry(bridge: &Bridge, id: TaskId, by: &str, known_absent: bool) -> Result<Task, SteerError> {
+pub async fn retry<'a>(
+    bridge: &Bridge,
+    id: TaskId,
+    by: impl Into<Mover<'a>>,
+    known_absent: bool,
+) -> Result<Task, SteerError> {
     let ground = &bridge.ground;
+    let Mover { name: by, wish } = by.into();
     let mut tx = bridge.store.begin().await?;
+    // The same words came through another hook, or we died before the delivery ended: what they did stands.
+    if let Some(done) = tx.task_of_intent(wish).await? {
+        return lock(&mut tx, done).await;
+    }
     let mut task = lock_in_line(bridge, &mut tx, id).await?.ok_or(SteerError::NotFound)?;
     task.due_at = ground.now();
     if task.state.is_end() {
@@ -142,6 +167,10 @@ pub async fn retry(bridge: &Bridge, id: TaskId, by: &str, known_absent: bool) ->
         }
         state => return Err(conflict(format!("the task is {state}: it has not ended"), task.remote_url)),
     };
+    if !tx.claim_intents(retried.id, wish, ground.now()).await? {
+        // Another transaction claimed it between our look and now.
+        return Err(StoreError::Raced.into());
+    }
     tx.commit().await?;
     bridge.wake.tasks.notify_one();
     bridge.wake.tell();

@@ -125,6 +125,19 @@ impl Tx {
 }
 
 impl Store {
+    /// Whether a report that is one by `dedupe` is there, told or not.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn is_told(&self, dedupe: &str) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* is_told */ SELECT EXISTS (SELECT FROM reports WHERE dedupe = $1) AS "told!""#,
+            dedupe
+        )
+        .fetch_one(&self.work)
+        .await?)
+    }
+
     /// Takes reports that are due, at most one for those who would tell it (a person, or the App in an account):
     /// they write one thing at a time.
     ///

@@ -1,10 +1,13 @@
 //! Our own commands in the comments of an issue: what they tell and move there, for whom, and what a public thread never shows.
 
+use sqlx::{Connection as _, PgConnection};
 use taskbridge::domain::task::State;
-use taskbridge::sandbox::{Outcome, RepoSpec, Role};
+use taskbridge::pipeline::steer;
+use taskbridge::sandbox::{Fault, FaultKind, Outcome, RepoSpec, Role};
+use taskbridge::store::deliveries::DeliveryState;
 use taskbridge::store::tasks::Hold;
 
-use crate::support::payloads::{MONA, OTTO, labelled};
+use crate::support::payloads::{MONA, OTTO, commented, labelled};
 use crate::support::world::{LABEL_RULE, OTTO_TOKEN, Setup, World};
 
 const RULES: &str = "
@@ -186,5 +189,68 @@ async fn who_approves_is_whom_the_rule_lets_start_it() {
     assert_eq!(world.task_now(id).await.state, State::Held);
     let done = world.ask(901, "/copilot approve", OTTO).await;
     assert!(done.contains("is approved"), "{done}");
+    assert_ne!(world.task_now(id).await.state, State::Held);
+}
+
+/// A failed task, and its retry that failed too.
+async fn retried_once(world: &World) {
+    for (id, text) in [(900, "/copilot fix it"), (901, "/copilot retry")] {
+        world.control().script_next(Outcome::Failed { message: "no way".into() });
+        world.say(id, text, MONA, &format!("d-{id}")).await;
+        world.live_for(120).await;
+    }
+    let states: Vec<State> = world.tasks().await.iter().map(|task| task.state).collect();
+    assert_eq!(states, [State::Failed, State::Failed]);
+}
+
+#[tokio::test]
+async fn a_retry_that_comes_through_two_hooks_is_one() {
+    let world = world().await;
+    retried_once(&world).await;
+    // The App's hook tells the same comment in a body of its own.
+    let mut same = commented(901, "/copilot retry", MONA, world.bridge.ground.now());
+    same["installation"] = serde_json::json!({ "id": 8001, "node_id": "MDIz" });
+    let before = world.comments().len();
+    world.hook("issue_comment", "d-app", &same).await;
+    world.live_for(60).await;
+    assert_eq!(world.tasks().await.len(), 2);
+    assert_eq!(world.comments().len(), before);
+    let end = world.delivery("d-app").await;
+    assert_eq!(end.reason.as_deref(), Some("not answered: these words were answered before"));
+}
+
+#[tokio::test]
+async fn a_retry_whose_delivery_is_heard_again_after_a_death_is_one() {
+    let world = world().await;
+    retried_once(&world).await;
+    // As it is found by another replica: the retry was committed, the end of its delivery was not.
+    let mut connection = PgConnection::connect(&world.database.url).await.unwrap();
+    let sql = "DELETE FROM reports WHERE delivery_id = (SELECT id FROM deliveries WHERE sender_id = 'd-901')";
+    assert_eq!(sqlx::query(sql).execute(&mut connection).await.unwrap().rows_affected(), 1);
+    steer::replay(&world.bridge, world.delivery("d-901").await.id).await.unwrap();
+    world.settle().await;
+    world.live_for(60).await;
+    assert_eq!(world.tasks().await.len(), 2);
+    assert!(world.comments().last().unwrap().starts_with("@mona: "), "{:?}", world.comments().last());
+}
+
+#[tokio::test]
+async fn while_github_cannot_say_who_may_nobody_is_told_no() {
+    let rules = format!("{LABEL_RULE}    hold: approval\n    allow: {{ teams: [acme/makers] }}\n");
+    let world = World::with_app(&rules).await;
+    world.control().add_team_member("acme", "makers", "mona", "active").unwrap();
+    world.label("copilot-fix", "d-1").await;
+    let id = world.task().await.id;
+    // That mona may write is known; whether she is in the team is asked anew.
+    world.advance(60);
+    let away = Fault::new(FaultKind::StatusBefore { status: 500 }).on("GET", "/orgs/acme/teams").times(3);
+    world.control().inject(away);
+    let before = world.comments().len();
+    world.say(900, "/copilot approve", MONA, "d-2").await;
+    assert_eq!(world.delivery("d-2").await.state, DeliveryState::Received);
+    assert_eq!(world.comments().len(), before, "a doubt is not told as a no");
+    world.live_for(120).await;
+    let answer = world.comments()[before..].concat();
+    assert!(answer.starts_with(&format!("@mona: task {id} is approved.")), "{answer}");
     assert_ne!(world.task_now(id).await.state, State::Held);
 }

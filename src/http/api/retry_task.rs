@@ -45,5 +45,5 @@ pub(super) async fn retry_task(
     MaybeBody(said): MaybeBody<Retry>,
 ) -> Result<Json<TaskSummary>, Problem> {
     let Retry { known_absent } = said.unwrap_or_default();
-    Ok(Json(steer::retry(&bridge, TaskId(id), &caller.name, known_absent).await?.into()))
+    Ok(Json(steer::retry(&bridge, TaskId(id), caller.name.as_str(), known_absent).await?.into()))
 }

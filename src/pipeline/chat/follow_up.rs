@@ -14,7 +14,7 @@ use crate::domain::trust::clean;
 use crate::github::RepoPath;
 use crate::ids::ReportId;
 use crate::pipeline::guard::{Later, May, may};
-use crate::pipeline::own_words::{Asker, NO_TASK, sees};
+use crate::pipeline::own_words::{Asker, NO_TASK, Unanswered, sees};
 use crate::pipeline::people::{NoToken, act_as};
 use crate::pipeline::{Bridge, StepError};
 use crate::store::people::Person;
@@ -79,8 +79,13 @@ async fn said_to(talk: &Talk<'_>, person: &Person, task: &Task, text: &str) -> R
         May::NoReader(_) => return Ok(talk.ask_to_link(AGAIN, false)),
         May::No { saw, .. } => {
             let who = account(person);
-            let asker = Asker { bridge: talk.bridge, who: &who, thread: None };
-            let text = match sees(&asker, task).await {
+            let asker = Asker { bridge: talk.bridge, who: &who, said: talk.event, thread: None };
+            let seen = match sees(&asker, task).await {
+                Ok(seen) => seen,
+                Err(Unanswered::Later(later)) => return Ok(Hearing::Later(later)),
+                Err(Unanswered::Step(error)) => return Err(error),
+            };
+            let text = match seen {
                 true => format!(
                     "You may not steer this task. {}",
                     possible(task, "Ask somebody who can write in its repository")

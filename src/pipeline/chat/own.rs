@@ -7,7 +7,7 @@ use crate::github::RepoPath;
 use crate::pipeline::StepError;
 use crate::pipeline::guard::{May, may};
 use crate::pipeline::links::{self, NotConfirmed};
-use crate::pipeline::own_words::{Asker, NO_TASK, find, list, of_subject, sees, steer_task, story};
+use crate::pipeline::own_words::{Asker, NO_TASK, Unanswered, find, list, of_subject, sees, steer_task, story};
 use crate::store::people::Person;
 
 pub(super) async fn act(talk: &Talk<'_>, own: &Own, person: Option<&Person>) -> Result<Hearing, StepError> {
@@ -17,23 +17,35 @@ pub(super) async fn act(talk: &Talk<'_>, own: &Own, person: Option<&Person>) -> 
         return link(talk, argument, person).await;
     }
     let Some(person) = person else { return Ok(talk.ask_to_link(NOT_LINKED, false)) };
+    match said(talk, own.word, argument, person).await {
+        Ok(Ok(text)) => Ok(talk.answer(&reason, text)),
+        Ok(Err(hearing)) => Ok(hearing),
+        Err(Unanswered::Later(later)) => Ok(Hearing::Later(later)),
+        Err(Unanswered::Step(error)) => Err(error),
+    }
+}
+
+/// The answer to somebody who is linked.
+async fn said(
+    talk: &Talk<'_>,
+    word: OwnWord,
+    argument: Option<&str>,
+    person: &Person,
+) -> Result<Result<String, Hearing>, Unanswered> {
     let who = account(person);
-    let asker = Asker { bridge: talk.bridge, who: &who, thread: None };
-    let text = match own.word {
+    let asker = Asker { bridge: talk.bridge, who: &who, said: talk.event, thread: None };
+    let text = match word {
         OwnWord::Status => list(&asker, true).await?,
         OwnWord::List => list(&asker, false).await?,
         OwnWord::Why => match argument.and_then(|word| place::subject_of(word, &talk.event.host)) {
-            Some((repo, number)) => match about_subject(talk, &asker, person, &repo, number).await? {
-                Ok(text) => text,
-                Err(hearing) => return Ok(hearing),
-            },
+            Some((repo, number)) => return about_subject(talk, &asker, person, &repo, number).await,
             None => match find(&asker, argument).await? {
-                Some(task) if sees(&asker, &task).await => story(&asker, &task).await?,
+                Some(task) if sees(&asker, &task).await? => story(&asker, &task).await?,
                 _ => NO_TASK.to_owned(),
             },
         },
         OwnWord::Retry | OwnWord::Cancel | OwnWord::Approve => match find(&asker, argument).await? {
-            Some(task) => steer_task(&asker, own.word, &task).await?,
+            Some(task) => steer_task(&asker, word, &task).await?,
             None => NO_TASK.to_owned(),
         },
         OwnWord::Link | OwnWord::Unlink => match links::unlink(talk.bridge, &talk.chat.identity).await? {
@@ -41,7 +53,7 @@ pub(super) async fn act(talk: &Talk<'_>, own: &Own, person: Option<&Person>) -> 
             false => "This account was not linked.".to_owned(),
         },
     };
-    Ok(talk.answer(&reason, text))
+    Ok(Ok(text))
 }
 
 async fn link(talk: &Talk<'_>, code: Option<&str>, person: Option<&Person>) -> Result<Hearing, StepError> {
@@ -72,7 +84,7 @@ async fn about_subject(
     person: &Person,
     repo: &str,
     number: i64,
-) -> Result<Result<String, Hearing>, StepError> {
+) -> Result<Result<String, Hearing>, Unanswered> {
     let Ok(path) = repo.parse::<RepoPath>() else { return Ok(Ok(no_such_repo(repo))) };
     let found = match repo_of(talk, &path, person).await? {
         Ok(found) => found,

@@ -3,7 +3,7 @@
 
 use super::Concern;
 use super::waited_enough;
-use super::weigh::{Weighed, actor_and_repo, notice};
+use super::weigh::{Weighed, actor_and_repo, notice, told_as};
 use crate::domain::command::{Grammar, Own, OwnWord, place, thread_help};
 use crate::domain::event::Event;
 use crate::domain::rule::{Allow, Trigger};
@@ -12,7 +12,9 @@ use crate::github::RepoPath;
 use crate::ids::PersonId;
 use crate::pipeline::decide::Settled;
 use crate::pipeline::guard::{May, may};
-use crate::pipeline::own_words::{Asker, NO_TASK, Thread, find, list, may_move, of_subject, sees, steer_task, story};
+use crate::pipeline::own_words::{
+    Asker, NO_TASK, Thread, Unanswered, find, list, may_move, of_subject, sees, steer_task, story,
+};
 use crate::pipeline::sort::Said;
 use crate::pipeline::steer::{self, SteerError};
 use crate::pipeline::{Bridge, Live, StepError};
@@ -44,34 +46,53 @@ pub(super) async fn answer(
         return Ok(Weighed::Settled(Box::new(settled)));
     };
     let thread = Thread { repo_id: repo.id, repo: repo.full_name(), number };
-    let asker = Asker { bridge, who, thread: Some(thread) };
-    settled.finished.end.reason = match admit(live, &asker, event, &path).await? {
-        Ok(admitted) => {
-            let text = text_of(live, concern, &asker, &admitted).await?;
-            settled.notices.extend(notice(bridge, concern, "answer", format!("@{}: {text}", who.login)));
+    let asker = Asker { bridge, who, said: event, thread: Some(thread) };
+    settled.finished.end.reason = match answered(live, concern, &asker, &path).await {
+        Ok(Answer::Text(text)) => {
+            settled.notices.extend(notice(bridge, concern, ANSWER, format!("@{}: {text}", who.login)));
             format!("answered: {}", text.lines().next().unwrap_or_default())
         }
-        Err(May::Later(later)) if !waited_enough(bridge, &concern.delivery) => return Ok(Weighed::Later(later)),
-        Err(May::Later(later)) => format!("not answered: {}", later.why),
-        Err(May::No { saw, .. }) => format!("not answered, only people who can write get an answer: {saw}"),
-        Err(May::NoReader(why)) => format!("not answered: {why}"),
-        Err(May::Yes(_)) => "not answered".to_owned(),
+        Ok(Answer::None(why)) => format!("not answered: {why}"),
+        Err(Unanswered::Later(later)) if !waited_enough(bridge, &concern.delivery) => return Ok(Weighed::Later(later)),
+        Err(Unanswered::Later(later)) => format!("not answered: {}", later.why),
+        Err(Unanswered::Step(error)) => return Err(error),
     };
     Ok(Weighed::Settled(Box::new(settled)))
 }
 
-/// Who may write here is answered, and so is whoever has tasks here or may use a rule's command.
+/// What an answer is called among what is told of a delivery.
+const ANSWER: &str = "answer";
+
+/// What is answered.
+enum Answer {
+    Text(String),
+    /// Nothing, and why.
+    None(String),
+}
+
+async fn answered(live: &Live, concern: &Concern, asker: &Asker<'_>, path: &RepoPath) -> Result<Answer, Unanswered> {
+    if asker.bridge.store.is_told(&told_as(concern, ANSWER)).await? {
+        return Ok(Answer::None("these words were answered before".to_owned()));
+    }
+    Ok(match admit(live, asker, &concern.heard.event, path).await? {
+        Ok(admitted) => Answer::Text(text_of(live, concern, asker, &admitted).await?),
+        Err(why) => Answer::None(why),
+    })
+}
+
+/// Who may write here is answered, and so is whoever has tasks here or may use a rule's command; else says why not.
 async fn admit(
     live: &Live,
     asker: &Asker<'_>,
     event: &Event,
     path: &RepoPath,
-) -> Result<Result<Admitted, May>, StepError> {
-    let found = may(asker.bridge, &Allow::default(), path, asker.who).await;
-    if matches!(found, May::Later(_)) {
-        return Ok(Err(found));
-    }
-    let writes = matches!(found, May::Yes(_));
+) -> Result<Result<Admitted, String>, Unanswered> {
+    let (writes, why_not) = match may(asker.bridge, &Allow::default(), path, asker.who).await {
+        May::Yes(_) => (true, String::new()),
+        May::No { saw, .. } => (false, format!("only people who can write get an answer: {saw}")),
+        May::NoReader(why) => (false, why),
+        May::Later(later) => return Err(Unanswered::Later(later)),
+    };
     let has_tasks = !asker.own(1).await?.is_empty();
     let mut admitted = Admitted { writes, has_tasks, names: Vec::new(), free_text: false };
     let mut known: Vec<(&Allow, bool)> = vec![];
@@ -83,9 +104,13 @@ async fn admit(
         let allowed = match known.iter().find(|(allow, _)| **allow == rule.allow) {
             Some((_, allowed)) => *allowed,
             None => {
-                let answer = may(asker.bridge, &rule.allow, path, asker.who).await;
-                known.push((&rule.allow, matches!(answer, May::Yes(_))));
-                matches!(answer, May::Yes(_))
+                let allowed = match may(asker.bridge, &rule.allow, path, asker.who).await {
+                    May::Yes(_) => true,
+                    May::No { .. } | May::NoReader(_) => false,
+                    May::Later(later) => return Err(Unanswered::Later(later)),
+                };
+                known.push((&rule.allow, allowed));
+                allowed
             }
         };
         if allowed {
@@ -96,10 +121,10 @@ async fn admit(
     admitted.names.sort_unstable();
     admitted.names.dedup();
     let knows_them = writes || has_tasks || admitted.free_text || !admitted.names.is_empty();
-    Ok(if knows_them { Ok(admitted) } else { Err(found) })
+    Ok(if knows_them { Ok(admitted) } else { Err(why_not) })
 }
 
-async fn text_of(live: &Live, concern: &Concern, asker: &Asker<'_>, admitted: &Admitted) -> Result<String, StepError> {
+async fn text_of(live: &Live, concern: &Concern, asker: &Asker<'_>, admitted: &Admitted) -> Result<String, Unanswered> {
     Ok(match &concern.heard.said {
         Said::Answer(text) => text.clone(),
         Said::Own(own) => own_word(concern, asker, admitted, own).await?,
@@ -108,7 +133,7 @@ async fn text_of(live: &Live, concern: &Concern, asker: &Asker<'_>, admitted: &A
 }
 
 /// Only what this account may do here.
-async fn help(live: &Live, event: &Event, asker: &Asker<'_>, admitted: &Admitted) -> Result<String, StepError> {
+async fn help(live: &Live, event: &Event, asker: &Asker<'_>, admitted: &Admitted) -> Result<String, Unanswered> {
     let Some(source) = live.sources.get(&event.source) else { return Ok(String::new()) };
     let mut own = source.grammar.own.clone();
     own.retain(|word| match word {
@@ -134,7 +159,7 @@ async fn help(live: &Live, event: &Event, asker: &Asker<'_>, admitted: &Admitted
     Ok(text)
 }
 
-async fn own_word(concern: &Concern, asker: &Asker<'_>, admitted: &Admitted, own: &Own) -> Result<String, StepError> {
+async fn own_word(concern: &Concern, asker: &Asker<'_>, admitted: &Admitted, own: &Own) -> Result<String, Unanswered> {
     let argument = own.argument.as_deref();
     Ok(match own.word {
         OwnWord::Status => list(asker, true).await?,
@@ -164,7 +189,7 @@ async fn why(
     asker: &Asker<'_>,
     admitted: &Admitted,
     argument: Option<&str>,
-) -> Result<String, StepError> {
+) -> Result<String, Unanswered> {
     let Some(thread) = &asker.thread else { return Ok(NO_TASK.to_owned()) };
     let subject = match argument {
         None => Some((thread.repo.clone(), thread.number)),
@@ -178,14 +203,14 @@ async fn why(
         Some((_, number)) if admitted.writes => of_subject(asker, thread.repo_id, number).await,
         Some((_, number)) if number != thread.number => Ok(NO_TASK.to_owned()),
         _ => match find(asker, argument.filter(|_| subject.is_none())).await? {
-            Some(task) if sees(asker, &task).await => story(asker, &task).await,
+            Some(task) if sees(asker, &task).await? => story(asker, &task).await,
             _ => Ok(NO_TASK.to_owned()),
         },
     }
 }
 
 /// Lets the tasks of this issue or pull request go on that wait for approval, or the one that is named.
-async fn approve(asker: &Asker<'_>, named: Option<&str>) -> Result<String, StepError> {
+async fn approve(asker: &Asker<'_>, named: Option<&str>) -> Result<String, Unanswered> {
     let Some(thread) = &asker.thread else { return Ok(NO_TASK.to_owned()) };
     let mut told = Vec::new();
     for id in asker.bridge.store.tasks_held_for_approval(thread.repo_id, thread.number).await? {
@@ -193,7 +218,7 @@ async fn approve(asker: &Asker<'_>, named: Option<&str>) -> Result<String, StepE
             continue;
         }
         let Some(task) = asker.bridge.store.task(id).await? else { continue };
-        if !may_move(asker, OwnWord::Approve, &task).await {
+        if !may_move(asker, OwnWord::Approve, &task).await? {
             told.push(format!("the rule does not let you approve task {id}"));
             continue;
         }

@@ -292,17 +292,22 @@ pub(super) fn actor_and_repo(event: &Event) -> Option<(&Account, RepoPath)> {
     Some((actor, RepoPath::new(&repo.owner, &repo.name).ok()?))
 }
 
+/// What makes a notice one, through whichever hook its event came.
+pub(super) fn told_as(concern: &Concern, what: &str) -> String {
+    let [wish, _] = intent::keys(what, &concern.heard.event, &concern.delivery.sender_id);
+    notice_key(&wish)
+}
+
 pub(super) fn notice(bridge: &Bridge, concern: &Concern, what: &str, content: String) -> Option<Notice> {
     let event = &concern.heard.event;
     let (repo, number) = (event.repo.as_ref()?, event.subject.as_ref()?.number?);
-    let [wish, _] = intent::keys(what, event, &concern.delivery.sender_id);
     Some(Notice {
         place: NewReport {
             id: ReportId::new(&bridge.ground),
             task_id: None,
             delivery_id: Some(concern.delivery.id),
             kind: ReportKind::Notice,
-            dedupe: notice_key(&wish),
+            dedupe: told_as(concern, what),
             repo_id: repo.id,
             repo_owner: repo.owner.clone(),
             repo_name: repo.name.clone(),
