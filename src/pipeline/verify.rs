@@ -37,7 +37,7 @@ impl Verified {
         &self.body
     }
 
-    /// What tells it from another delivery: SHA-256 of the raw body, or of an id that is signed.
+    /// What tells it from another delivery: SHA-256 of the raw body, of its signature, or of an id that is signed.
     #[must_use]
     pub fn body_hash(&self) -> [u8; 32] {
         self.body_hash
@@ -50,7 +50,7 @@ pub(super) fn through_socket(live: &Live, name: &str, kind: &str, payload: &str)
     let source = live.sources.get(name)?;
     source.chat.as_ref()?.listener.as_ref()?;
     let (envelope, body) = crate::sources::slack::through_socket(kind, payload)?;
-    let body_hash = source.source.fingerprint(&envelope, &body);
+    let body_hash = source.source.fingerprint(&HeaderMap::new(), &envelope, &body);
     Some(Verified { source: name.to_owned(), envelope, body: body.into(), body_hash })
 }
 
@@ -67,6 +67,6 @@ pub fn verify(
 ) -> Result<Verified, Refusal> {
     let source = live.sources.get(name).ok_or(Refusal::UnknownSource)?;
     let envelope = source.source.verify(headers, &body, now)?;
-    let body_hash = source.source.fingerprint(&envelope, &body);
+    let body_hash = source.source.fingerprint(headers, &envelope, &body);
     Ok(Verified { source: name.to_owned(), envelope, body, body_hash })
 }

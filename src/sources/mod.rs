@@ -179,11 +179,13 @@ impl Source {
         }
     }
 
-    /// What tells one delivery from another whatever id it comes under: a hash of its body, or of an id that is signed.
+    /// What tells one verified delivery from another whatever id it comes under: a hash of its body, of the signature that
+    /// was proved over it (which says as much, and is there already), or of an id that is signed.
     #[must_use]
-    pub fn fingerprint(&self, envelope: &Envelope, body: &[u8]) -> [u8; 32] {
+    pub fn fingerprint(&self, headers: &HeaderMap, envelope: &Envelope, body: &[u8]) -> [u8; 32] {
         match self {
-            Self::Github(_) | Self::Slack(_) | Self::Door(_) => Sha256::digest(body).into(),
+            Self::Github(_) => github::fingerprint(headers).unwrap_or_else(|| Sha256::digest(body).into()),
+            Self::Slack(_) | Self::Door(_) => Sha256::digest(body).into(),
             Self::Sender(sender) => sender.fingerprint(envelope, body),
         }
     }

@@ -7,7 +7,7 @@ use taskbridge::domain::task::State;
 use taskbridge::store::deliveries::DeliveryState;
 
 use crate::support::payloads::{MONA, account, issue, repository, stamp};
-use crate::support::world::{LABEL_RULE, World, labelled, signed};
+use crate::support::world::{HOOK_SECRET, LABEL_RULE, OLD_SECRET, World, labelled, signature, signed};
 
 /// A request of another hook than the usual one.
 fn of_hook(hook: &'static str, delivery: &str, payload: &Value) -> Request<Body> {
@@ -86,6 +86,27 @@ async fn a_delivery_id_that_comes_again_with_another_body_is_a_conflict_and_the_
     assert_eq!(world.refusals().await, [("id_reused".to_owned(), 1)]);
     world.settle().await;
     assert_eq!(world.task().await.label_name.as_deref(), Some("copilot-fix"));
+}
+
+/// Case 4.
+#[tokio::test]
+async fn a_redelivery_that_is_signed_with_a_newer_secret_is_the_same_and_another_body_is_not() {
+    let both = "sources:\n  github: { type: github, secrets: [\"${HOOK_SECRET}\", \"${OLD_SECRET}\"] }\n";
+    let rules = LABEL_RULE.trim_start();
+    let world = World::new(&format!("{both}{rules}")).await;
+    let send = async |secret: &str, payload: &Value| {
+        let body = payload.to_string();
+        let mut request = signed("issues", "d-1", body.as_bytes());
+        request.headers_mut().insert("x-hub-signature-256", signature(secret, body.as_bytes()).parse().unwrap());
+        world.send(request).await
+    };
+    let payload = labelled("copilot-fix", MONA, world.bridge.ground.now());
+    assert_eq!(send(OLD_SECRET, &payload).await.body["status"], "recorded");
+    assert_eq!(send(HOOK_SECRET, &payload).await.body["status"], "duplicate");
+    let other = labelled("something-else", MONA, world.bridge.ground.now());
+    assert_eq!(send(HOOK_SECRET, &other).await.status, StatusCode::CONFLICT);
+    world.settle().await;
+    world.task().await;
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ pub struct NewDelivery {
     pub content_type: String,
     /// The raw body.
     pub body: bytes::Bytes,
-    /// SHA-256 of the body.
+    /// What tells it from another: SHA-256 of the body, of its signature, or of an id that is signed.
     pub body_hash: [u8; 32],
     /// When it came.
     pub received_at: Moment,

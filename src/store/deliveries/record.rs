@@ -76,12 +76,14 @@ pub(super) async fn record(connection: &mut PgConnection, batch: &[NewDelivery])
 async fn seen_before(connection: &mut PgConnection, delivery: &NewDelivery) -> Result<Recorded, StoreError> {
     let first = sqlx::query!(
         r#"/* seen_before */
-        SELECT id, state, body_hash = $4 AS "same_body!" FROM deliveries
+        SELECT id, state, (body_hash = $4 OR body IS NOT NULL AND body = $5) AS "same_body!" FROM deliveries
         WHERE sender_id = $1 AND source = $2 AND hook_id = $3"#,
         delivery.sender_id,
         delivery.source,
         delivery.hook_id,
         delivery.body_hash.as_slice(),
+        // Signed with a newer secret, it has another hash.
+        delivery.body.as_ref(),
     )
     .fetch_optional(&mut *connection)
     .await?;
