@@ -14,6 +14,7 @@ pub mod chat;
 pub mod decide;
 /// A decision told in words.
 pub mod explain;
+mod find_repo;
 /// Deleting what was kept long enough.
 pub mod forget;
 /// Who may, and what is our own doing.

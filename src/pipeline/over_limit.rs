@@ -3,10 +3,11 @@
 
 use chrono::TimeDelta;
 
-use super::transition::{lock_in_line, note, resume, tell};
+use super::find_repo::UNKNOWN;
+use super::transition::{lock_in_line, note, resume, take_step, tell};
 use super::{Bridge, StepError};
 use crate::domain::rule::{Bound, Limits};
-use crate::domain::task::State;
+use crate::domain::task::{State, Step};
 use crate::ids::{PersonId, TaskId};
 use crate::store::tasks::count::Counted;
 use crate::store::tasks::{Hold, Task};
@@ -67,6 +68,10 @@ pub(super) async fn over_limit(
         ("the overall limit per_person", &global.per_person, Counted::Person(task.person_id), task.person),
     ];
     for (name, bound, counted, of) in checks {
+        if matches!(counted, Counted::RuleInRepo(_, UNKNOWN) | Counted::Repo(UNKNOWN)) {
+            // It is held against the limit as soon as it is known.
+            continue;
+        }
         if let Some(most) = bound.live {
             let live = tx.live_tasks(counted, task.made.map(|(id, _)| id)).await?;
             if live >= i64::from(most) {
@@ -120,6 +125,17 @@ pub(super) async fn wait_for_room(
     tx.save_task(task).await?;
     note(tx, &bridge.ground, task, "note", &task.reason).await?;
     tell(tx, &bridge.ground, task).await
+}
+
+/// Holds a task that was about to start until a limit has room. It goes on by itself.
+///
+/// # Errors
+/// [`StepError`]: repeat the transaction.
+pub(super) async fn hold_for_room(tx: &mut Tx, bridge: &Bridge, task: &mut Task, why: &str) -> Result<(), StepError> {
+    task.release();
+    task.hold = Some(Hold::Limit);
+    task.due_at = bridge.ground.now() + TimeDelta::from_std(bridge.ground.jitter(LOOK_AGAIN)).unwrap_or_default();
+    take_step(tx, bridge, task, Step::Hold, &format!("it goes on by itself when there is room: {why}")).await
 }
 
 /// Lets tasks go on that wait for a limit and for which there is room now. Answers how many.

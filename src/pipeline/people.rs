@@ -259,7 +259,7 @@ async fn release(bridge: &Bridge, task: TaskId) -> Result<bool, StepError> {
         return Ok(false);
     }
     // Rights may have changed while it waited: they are looked up again before the start.
-    task.allow_pending = true;
+    task.allow_pending |= task.actor_id.is_some();
     let limits = limits_of(bridge, &task);
     let counted = CountedAs::waiting(&task);
     if let Some((why, _)) = over_limit(bridge, &mut tx, &limits, &counted, bridge.ground.now()).await? {

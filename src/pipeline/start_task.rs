@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::time::Instant;
 
+use super::find_repo::{UNKNOWN, find_repo};
 use super::guard::{Later, May, may};
 use super::over_limit::resume_limited;
 use super::people::{Acting, NoToken, act_as, release_forgotten};
@@ -106,6 +107,13 @@ async fn start_one(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), Step
     if let Some(until) = acting.session.paused_until().filter(|until| *until > bridge.ground.now()) {
         return put_off(bridge, lease, &task, until, "GitHub asked for a pause").await;
     }
+    let task = match task.repo_id {
+        UNKNOWN => match find_repo(bridge, lease, &task, &acting).await? {
+            Some(task) => task,
+            None => return Ok(()),
+        },
+        _ => task,
+    };
     if task.allow_pending && !allowed_now(bridge, lease, &task).await? {
         return Ok(());
     }
@@ -239,7 +247,17 @@ async fn hold(bridge: &Bridge, lease: Lease, task: &Task, why: &str, unless_give
     Ok(())
 }
 
-async fn put_off(bridge: &Bridge, lease: Lease, task: &Task, until: Moment, why: &str) -> Result<(), StepError> {
+/// Puts a start off, with a note of why if there is something to say.
+///
+/// # Errors
+/// [`StepError`]: the task is taken up again when its lease has ended.
+pub(super) async fn put_off(
+    bridge: &Bridge,
+    lease: Lease,
+    task: &Task,
+    until: Moment,
+    why: &str,
+) -> Result<(), StepError> {
     let mut tx = bridge.store.begin().await?;
     let Some(mut task) = tx.lock_leased_task(task.id, lease).await? else { return Ok(()) };
     task.release();

@@ -2,6 +2,7 @@
 //! of it are one transaction.
 
 use super::outgoing::send_out;
+use super::whisper::{Whisper, whisper};
 use super::{Bridge, StepError};
 use crate::clock::Ground;
 use crate::domain::chat::Place;
@@ -149,6 +150,20 @@ async fn tell_chat(tx: &mut Tx, ground: &Ground, task: &Task, place: &Place) -> 
         ..on_subject(ground, task, 0, kind, dedupe)
     };
     tx.tell(&in_chat(ReportKind::Chat, format!("chat:{}", task.id), ""), ground.now()).await?;
+    if task.state == State::Held && task.hold == Some(Hold::Token) {
+        // What others may read says that it waits; how it goes on is for the one who asked.
+        let what = if task.actor_id == Some(task.person_id.0) {
+            Whisper::with_sign_in(format!(
+                "Your task {} waits: there is no sign-in of yours that can be used. It goes on by itself when you have signed in.",
+                task.id
+            ))
+        } else {
+            Whisper::words(format!("Your task {} waits until @{} has signed in.", task.id, task.person_login))
+        };
+        let since = task.changed_at.timestamp_millis();
+        let nth = format!("held:{}:{since}", task.id);
+        tx.tell(&whisper(ground, task.delivery_id, place, &nth, &what), ground.now()).await?;
+    }
     if calls(task.state) {
         let dedupe = format!("mention:{}:{}", task.id, task.state);
         tx.tell(&in_chat(ReportKind::Mention, dedupe, task.state.as_str()), ground.now()).await?;

@@ -17,17 +17,25 @@ pub(super) struct Whisper {
     /// The account that a private link is for, if one goes with the words: platform, workspace and account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_for: Option<(String, String, String)>,
+    /// Whether the way to the page where one signs in goes with the words: for an account that is linked already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sign_in: bool,
 }
 
 impl Whisper {
     pub(super) fn words(text: impl Into<String>) -> Self {
-        Self { text: text.into(), link_for: None }
+        Self { text: text.into(), ..Self::default() }
     }
 
     /// The words with a private link for this account.
     pub(super) fn with_link(text: impl Into<String>, who: &Identity) -> Self {
         let link_for = [who.platform(), who.team(), who.account()].map(str::to_owned);
-        Self { text: text.into(), link_for: Some(link_for.into()) }
+        Self { text: text.into(), link_for: Some(link_for.into()), sign_in: false }
+    }
+
+    /// The words with the way to the page where one signs in.
+    pub(super) fn with_sign_in(text: impl Into<String>) -> Self {
+        Self { text: text.into(), link_for: None, sign_in: true }
     }
 
     /// Whose link goes with it.

@@ -85,6 +85,7 @@ mod story_lost_commits;
 mod story_match;
 mod story_mattermost;
 mod story_model;
+mod story_no_token;
 mod story_no_writes;
 mod story_outage;
 mod story_outgoing;

@@ -1,6 +1,6 @@
 //! Our own commands and buttons in a chat: about the account itself, and what they do everywhere.
 
-use super::{Hearing, NOT_LINKED, Talk, account, no_such_repo, repo_of};
+use super::{AGAIN, Hearing, NOT_LINKED, Talk, account, no_such_repo, repo_of};
 use crate::domain::command::{Own, OwnWord, place};
 use crate::domain::rule::Allow;
 use crate::github::RepoPath;
@@ -68,7 +68,9 @@ async fn link(talk: &Talk<'_>, code: Option<&str>, person: Option<&Person>) -> R
         };
         return Ok(talk.answer("answered: a code", text));
     }
+    let now = talk.bridge.ground.now();
     Ok(match person {
+        Some(person) if person.usable_token(now).is_none() => talk.ask_to_link(AGAIN, false),
         Some(person) => talk.answer(
             "answered: linked already",
             format!("This account is linked to {} on GitHub. Write `unlink` to undo that.", person.login),

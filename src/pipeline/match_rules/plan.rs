@@ -11,11 +11,14 @@ use crate::domain::trust::{Marker, clean_line};
 use crate::github::{CallError, Next, RepoPath};
 use crate::ids::{PersonId, TaskId};
 use crate::pipeline::decide::Plan;
-use crate::pipeline::guard::{Later, May, may};
-use crate::pipeline::people::{NoReader, NoToken, reader};
+use crate::pipeline::find_repo::UNKNOWN;
+use crate::pipeline::guard::{Later, May, RENEWED_FIRST, may};
+use crate::pipeline::people::{NoReader, NoToken, forget_dead, reader_and_token};
 use crate::pipeline::render_prompt::{NoPrompt, Prompt, render_prompt};
 use crate::pipeline::sight::Sight;
+use crate::pipeline::token_ended::refuse;
 use crate::pipeline::{Bridge, Live, StepError};
+use crate::store::refreshes::Refusal;
 use crate::store::tasks::Hold;
 use crate::store::tasks::make::NewTask;
 
@@ -84,12 +87,12 @@ pub(super) async fn plan(
             Err(gate) => return Ok(gate),
         },
     };
-    let runs_as = match runs_as(bridge, rule, asker.as_ref().map(|(actor, _)| *actor)).await? {
+    let mut runs_as = match runs_as(bridge, rule, asker.as_ref().map(|(actor, _)| *actor)).await? {
         Ok(runs_as) => runs_as,
         Err(gate) => return Ok(gate),
     };
     let origin = asker.as_ref().map(|(_, origin)| origin);
-    let (repo_id, path) = match workplace(bridge, rule, event, origin, &runs_as).await {
+    let (repo_id, path) = match workplace(bridge, rule, event, origin, &mut runs_as).await? {
         Ok(found) => found,
         Err(Gate::Later { later, .. }) => return Ok(Gate::Later { later, known: !allow_pending }),
         Err(gate) => return Ok(gate),
@@ -204,34 +207,70 @@ async fn runs_as(bridge: &Bridge, rule: &Rule, actor: Option<&Account>) -> Resul
     Ok(Ok(RunsAs { id: person.id, login: person.login, has_token }))
 }
 
-/// Where the agent works.
+/// Where the agent works. Without a token to look with, the repository is looked up before the start, and the task waits.
 async fn workplace(
     bridge: &Bridge,
     rule: &Rule,
     event: &Event,
     origin: Option<&RepoPath>,
-    runs_as: &RunsAs,
-) -> Result<(i64, RepoPath), Gate> {
+    runs_as: &mut RunsAs,
+) -> Result<Result<(i64, RepoPath), Gate>, StepError> {
     let origin_id = event.repo.as_ref().map(|repo| repo.id).unwrap_or_default();
     let path: RepoPath = match (&rule.task.repo, origin) {
-        (Some(path), _) => path.parse().map_err(|error| Gate::Failed(format!("task.repo: {error}")))?,
-        (None, Some(origin)) => return Ok((origin_id, origin.clone())),
-        (None, None) => return Err(refused("task.repo: neither rule nor event names a repository", "", false)),
+        (Some(path), _) => match path.parse() {
+            Ok(path) => path,
+            Err(error) => return Ok(Err(Gate::Failed(format!("task.repo: {error}")))),
+        },
+        (None, Some(origin)) => return Ok(Ok((origin_id, origin.clone()))),
+        (None, None) => {
+            return Ok(Err(refused("task.repo: neither rule nor event names a repository", "", false)));
+        }
     };
     if Some(&path) == origin {
-        return Ok((origin_id, path));
+        return Ok(Ok((origin_id, path)));
     }
-    let unreadable = |why: String| refused(format!("task.repo: {path} cannot be looked up"), why, true);
-    let session = reader(bridge, &path, runs_as.id).await.map_err(|error| match error {
-        NoReader::Token(NoToken::Store(error)) => Gate::Later { later: Later::from(&error), known: true },
-        NoReader::Token(error) => unreadable(error.to_string()),
-        NoReader::Call(error) => Gate::Later { later: Later::from(&error), known: true },
-    })?;
-    let repo = session.repo(&path).await.map_err(|error: CallError| match error.next() {
-        Next::GiveUp | Next::AskPerson => unreadable(error.for_person()),
-        Next::Retry | Next::Look => Gate::Later { later: Later::from(&error), known: true },
-    })?;
-    Ok((repo.id, repo.path))
+    let (session, own) = match reader_and_token(bridge, &path, runs_as.id).await {
+        Ok(reader) => reader,
+        Err(NoReader::Token(NoToken::Store(error))) => return Err(error.into()),
+        Err(NoReader::Token(NoToken::Missing(_))) => {
+            runs_as.has_token = false;
+            return Ok(Ok((UNKNOWN, path)));
+        }
+        Err(NoReader::Token(NoToken::Sealed(error))) => {
+            tracing::error!(person = %runs_as.id, %error, "a stored token does not open");
+            return Ok(Err(later(Later::soon("a stored token does not open"))));
+        }
+        Err(NoReader::Call(error) | NoReader::Token(NoToken::Later(error))) => {
+            return Ok(Err(later(Later::from(&error))));
+        }
+    };
+    let error = match session.repo(&path).await {
+        Ok(repo) => return Ok(Ok((repo.id, repo.path))),
+        Err(error) => error,
+    };
+    if forget_dead(bridge, &session, &error).await {
+        return Ok(Err(later(Later::soon("GitHub no longer accepts the App's token; a new one is asked for"))));
+    }
+    Ok(match (error.next(), own) {
+        // Marked, so that what runs as this person waits for another token.
+        (Next::AskPerson, Some(sealed)) if matches!(error, CallError::Unauthorized { .. }) => {
+            match refuse(bridge, runs_as.id, &sealed, &error).await? {
+                Refusal::Ended => {
+                    runs_as.has_token = false;
+                    Ok((UNKNOWN, path))
+                }
+                Refusal::Renewable | Refusal::Newer => Err(later(Later::soon(RENEWED_FIRST))),
+            }
+        }
+        (Next::GiveUp | Next::AskPerson, _) => {
+            Err(refused(format!("task.repo: {path} cannot be looked up"), error.for_person(), true))
+        }
+        (Next::Retry | Next::Look, _) => Err(later(Later::from(&error))),
+    })
+}
+
+fn later(later: Later) -> Gate {
+    Gate::Later { later, known: true }
 }
 
 #[expect(clippy::too_many_arguments, reason = "each is one part of the task, and it is called once")]

@@ -168,7 +168,8 @@ impl Tx {
                 remote_id = $13, remote_state = $14, remote_url = $15, remote_updated_at = $16, branch = $17,
                 pull_number = $18, pull_url = $19, remote_error = $20, missing_since = $21, looked_at = $22,
                 look_at = $23, quiet_looks = $24, started_at = $25, changed_at = $26, ended_at = $27, due_at = $28,
-                lease = $29, lease_until = $30, person_login = $31, base_ref = $32, head_ref = $33, unapproved = $34, absent_since = $35
+                lease = $29, lease_until = $30, person_login = $31, base_ref = $32, head_ref = $33, unapproved = $34, absent_since = $35,
+                repo_id = $36
             WHERE id = $1",
             task.id.0,
             task.state as State,
@@ -205,6 +206,7 @@ impl Tx {
             task.head_ref,
             task.unapproved,
             task.absent_since,
+            task.repo_id,
         )
         .execute(self.connection())
         .await?;
