@@ -130,6 +130,7 @@ pub(crate) fn wishes(stage: &Stage, book: &Book, found: &Found, by_chance: &Keys
     let count = |kind: Kind| book.wishes.iter().filter(|wish| wish.kind == kind).count() as u64;
     stage.tally.add("wishes.of_labels", count(Kind::Label));
     stage.tally.add("wishes.of_commands", count(Kind::Command));
+    stage.tally.add("wishes.of_the_chat", count(Kind::Chat));
     stage.tally.add("wishes.refused", count(Kind::CommandOfReader));
     stage.tally.add("wishes.none", count(Kind::Nothing));
 }

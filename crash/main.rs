@@ -7,12 +7,14 @@
 //! the fail points are in it.
 
 mod chance;
+mod chat;
 mod check;
 mod database;
 mod faults;
 mod load;
 mod logs;
 mod options;
+mod receiver;
 mod replica;
 mod rest;
 mod rotation;

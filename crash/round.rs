@@ -14,7 +14,7 @@ use crate::stage::{Fatal, Stage};
 use crate::tally::Tally;
 use crate::told::Told;
 use crate::watcher::Armoury;
-use crate::{check, database, faults, logs, replica, rest, rotation, stage, tasks, watcher};
+use crate::{chat, check, database, faults, logs, receiver, replica, rest, rotation, stage, tasks, watcher};
 
 /// What came of a round.
 pub(crate) struct Outcome {
@@ -85,6 +85,7 @@ pub(crate) async fn run(options: &Options, seed: u64, told: &mut Told) -> Result
 async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {
     first_starts(stage).await?;
     stage.add_people().await?;
+    chat::link(stage).await?;
     let stop = CancellationToken::new();
     let mut load = Load::new(Arc::clone(stage));
     disturb(stage, &mut load, &stop).await?;
@@ -103,6 +104,8 @@ async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {
     tasks::ends(stage, &found);
     tasks::stories(stage, &pool).await?;
     tasks::comments(stage, &pool, &found).await?;
+    chat::told(stage, &found);
+    receiver::heard(stage, &pool).await?;
     logs::look_at_rows(stage, &pool).await?;
     pool.close().await;
     for (number, child) in replicas.iter_mut().enumerate() {
@@ -145,6 +148,11 @@ async fn disturb(stage: &Arc<Stage>, load: &mut Load, stop: &CancellationToken) 
         let (on, until) = (Arc::clone(stage), stop.clone());
         actors.spawn(async move {
             faults::disturb(&on, &until).await;
+            Ok(())
+        });
+        let (on, until) = (Arc::clone(stage), stop.clone());
+        actors.spawn(async move {
+            chat::disturb(&on, &until).await;
             Ok(())
         });
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use taskbridge::clock::Ground;
+use taskbridge::sandbox::slack::{BOT_TOKEN, SIGNING_SECRET};
 use taskbridge::sandbox::{Control, Pace, RepoSpec, Role, Sandbox, SandboxConfig, UserSpec};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -17,8 +18,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::chance::Dice;
+use crate::chat;
 use crate::database::Database;
 use crate::options::Options;
+use crate::receiver::Receiver;
 use crate::tally::Tally;
 
 /// What cannot be gone on with.
@@ -56,6 +59,7 @@ pub(crate) struct Stage {
     /// Where each replica listens.
     pub addresses: Vec<std::net::SocketAddr>,
     pub client: reqwest::Client,
+    pub receiver: Receiver,
     pub tally: Tally,
     /// What should not have happened, as it was seen.
     pub wrong: Mutex<Vec<String>>,
@@ -95,6 +99,7 @@ impl Stage {
         let people: Vec<Someone> = people.collect();
         seed_world(sandbox.control(), &people)?;
         let database = Database::start(&folder.join("database")).await?;
+        let receiver = Receiver::start(seed, options.disturbs_github()).await?;
         let stage = Self {
             options: options.clone(),
             seed,
@@ -105,6 +110,7 @@ impl Stage {
             hook_secret: format!("canary-hook-secret-{}", dice.hex::<16>()),
             addresses: free_addresses(options.replicas.max(1))?,
             client: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(4)).build()?,
+            receiver,
             tally: Tally::default(),
             wrong: Mutex::default(),
             generation: watch::channel(1).0,
@@ -148,7 +154,8 @@ impl Stage {
         let keys: Vec<String> = key_files.iter().map(|name| format!("{{ file: {name} }}")).collect();
         let text = format!(
             "data_dir: data\n\
-             sources:\n  github: {{ type: github, secrets: \"${{HOOK_SECRET}}\" }}\n\
+             sources:\n  github: {{ type: github, secrets: \"${{HOOK_SECRET}}\" }}\n  slack: {}\n\
+             outgoing: [{}]\n\
              database: {{ connect_wait: 30s, intake_connections: 2, worker_connections: 8 }}\n\
              github: {{ api_url: \"{url}\", web_url: \"{url}\", timeout: 1500ms, write_spacing: 20ms, \
              writes_per_hour: 1000000 }}\n\
@@ -156,6 +163,8 @@ impl Stage {
              sweep: {{ interval_min: 1s, interval_max: 3s }}\n\
              limits: {{ per_repo: {{ live: 1000000 }} }}\n\
              vault: {{ keys: [{}] }}\n{RULES}",
+            chat::source(&self.sandbox),
+            self.receiver.configured(),
             LEASE.as_secs(),
             keys.join(", ")
         );
@@ -176,6 +185,9 @@ impl Stage {
             .env("TASKBRIDGE_LOG", "debug,taskbridge=trace,hyper_util=info,h2=info")
             .env("DATABASE_URL", self.database.url())
             .env("HOOK_SECRET", &self.hook_secret)
+            .env("SLACK_BOT_TOKEN", BOT_TOKEN)
+            .env("SLACK_SIGNING_SECRET", SIGNING_SECRET)
+            .env("RECEIVER_KEY", self.receiver.key())
             .env("NO_COLOR", "1")
             .env("NO_PROXY", "*")
             .env_remove(taskbridge::fail_point::PLAN)
@@ -216,6 +228,9 @@ rules:
   - name: tests
     on: { command: tests }
     prompt: \"{{ issue.title }}: write tests.\"
+  - name: chat
+    on: { slash: /copilot }
+    prompt: \"{{ command.text }}\"
   - name: forks
     on: { event: fork }
     when: event.action == 'none'

@@ -158,7 +158,9 @@ pub(crate) async fn comments(stage: &Stage, pool: &PgPool, found: &Found) -> Res
     let mut bodies: BTreeMap<(String, i64), Vec<String>> = BTreeMap::new();
     let (mut none, mut twice, mut stale) = (Vec::new(), Vec::new(), Vec::new());
     for task in &found.tasks {
-        let (repo, number) = (format!("{}/{}", task.origin_owner, task.origin_name), task.subject_number.unwrap_or(0));
+        // What was asked for in the chat is told there.
+        let Some(number) = task.subject_number else { continue };
+        let repo = format!("{}/{}", task.origin_owner, task.origin_name);
         let key = (repo.clone(), number);
         if !bodies.contains_key(&key) {
             let comments = stage.control().comments(&repo, number)?;

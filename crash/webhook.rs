@@ -8,6 +8,7 @@ use sha2::Sha256;
 use taskbridge::sandbox::{CommentSpec, IssueSpec};
 
 use crate::chance::Dice;
+use crate::chat;
 use crate::stage::{Fatal, READER, REPOS, Someone, Stage, WRITERS};
 
 /// The hook that tells of everything.
@@ -24,6 +25,8 @@ pub(crate) enum Kind {
     Command,
     /// Wrote it without the right to.
     CommandOfReader,
+    /// Asked for it in the chat.
+    Chat,
     /// Something that no rule listens to.
     Nothing,
 }
@@ -42,7 +45,7 @@ pub(crate) struct Wish {
 impl Wish {
     /// Whether it must become a task.
     pub(crate) fn must_start(&self) -> bool {
-        matches!(self.kind, Kind::Label | Kind::Command)
+        matches!(self.kind, Kind::Label | Kind::Command | Kind::Chat)
     }
 }
 
@@ -53,6 +56,8 @@ pub(crate) struct Envelope {
     pub delivery: String,
     pub event: &'static str,
     pub body: Bytes,
+    /// The headers of a request of the chat, which brings its own.
+    pub of_chat: Option<Vec<(String, String)>>,
 }
 
 impl Envelope {
@@ -62,6 +67,10 @@ impl Envelope {
     }
 
     pub(crate) fn request(&self, stage: &Stage, address: std::net::SocketAddr) -> reqwest::RequestBuilder {
+        if let Some(headers) = &self.of_chat {
+            let request = stage.client.post(format!("http://{address}/hooks/slack")).body(self.body.clone());
+            return headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        }
         // Any length of key makes a HMAC.
         let signature = Hmac::<Sha256>::new_from_slice(stage.hook_secret.as_bytes()).map(|mut mac| {
             mac.update(&self.body);
@@ -86,6 +95,7 @@ pub(crate) fn happen(stage: &Stage, dice: &mut Dice, number: usize) -> Result<Wi
         0..35 => Kind::Label,
         35..60 => Kind::Command,
         60..65 => Kind::CommandOfReader,
+        65..80 => Kind::Chat,
         _ => Kind::Nothing,
     };
     let actor = &stage.people[if kind == Kind::CommandOfReader { READER } else { dice.below(WRITERS) }];
@@ -99,7 +109,7 @@ pub(crate) fn happen(stage: &Stage, dice: &mut Dice, number: usize) -> Result<Wi
         "sender": account(actor),
     });
     let mut issue = 0;
-    if kind != Kind::Nothing || dice.percent(50) {
+    if !matches!(kind, Kind::Nothing | Kind::Chat) || dice.percent(50) {
         let (author, title) = (actor.login.clone(), format!("{token} of a round"));
         issue = stage.control().add_issue(IssueSpec { repo: repo.clone(), author, title, ..IssueSpec::default() })?;
         body["issue"] = issue_json(stage, &repo, issue, actor, &token);
@@ -107,6 +117,7 @@ pub(crate) fn happen(stage: &Stage, dice: &mut Dice, number: usize) -> Result<Wi
     let event = match kind {
         Kind::Label => label(&mut body, "copilot-fix"),
         Kind::Command | Kind::CommandOfReader => comment(stage, &mut body, &repo, issue, actor, "/copilot tests")?,
+        Kind::Chat => return Ok(chat::ask(stage, dice, token)),
         Kind::Nothing if issue == 0 => {
             body["ref"] = "refs/heads/main".into();
             body["after"] = token.clone().into();
@@ -116,11 +127,13 @@ pub(crate) fn happen(stage: &Stage, dice: &mut Dice, number: usize) -> Result<Wi
         Kind::Nothing => comment(stage, &mut body, &repo, issue, actor, "I see that too.")?,
     };
     let delivery = format!("delivery-{number:06}");
-    let mut envelopes = vec![Envelope { hook: HOOK, delivery: delivery.clone(), event, body: body.to_string().into() }];
+    let mut envelopes =
+        vec![Envelope { hook: HOOK, delivery: delivery.clone(), event, body: body.to_string().into(), of_chat: None }];
     if dice.percent(15) {
         // The hook of an App tells of its installation too.
         body["installation"] = json!({ "id": 8001 });
-        envelopes.push(Envelope { hook: SECOND_HOOK, delivery, event, body: body.to_string().into() });
+        let body = body.to_string().into();
+        envelopes.push(Envelope { hook: SECOND_HOOK, delivery, event, body, of_chat: None });
     }
     Ok(Wish { token, kind, repo, issue, envelopes })
 }
@@ -128,7 +141,7 @@ pub(crate) fn happen(stage: &Stage, dice: &mut Dice, number: usize) -> Result<Wi
 /// A delivery that kills whoever reads it, if the fail points are armed so.
 pub(crate) fn poison(number: usize) -> Envelope {
     let body = json!({ "zen": "Half measures are as bad as nothing at all.", "number": number }).to_string();
-    Envelope { hook: HOOK, delivery: format!("poison-{number:06}"), event: "fork", body: body.into() }
+    Envelope { hook: HOOK, delivery: format!("poison-{number:06}"), event: "fork", body: body.into(), of_chat: None }
 }
 
 fn label(body: &mut Value, name: &str) -> &'static str {

@@ -30,6 +30,8 @@ use crate::store::{Lease, Moment};
 const TRIES: Backoff = Backoff { first: Duration::from_secs(5), factor: 3, cap: Duration::from_secs(1800), tries: 9 };
 /// What a call may take, and some more.
 const CALL: Duration = Duration::from_secs(10);
+/// How long something for a chat is held at least, however short `tasks.lease` is: a call must fit in.
+const HELD: Duration = Duration::from_secs(20);
 /// How long our first answer to a request may take to reach the chat.
 const ON_ITS_WAY: TimeDelta = TimeDelta::seconds(20);
 /// How long until an app that is gone is asked about again.
@@ -44,9 +46,10 @@ const ANSWERED: &str = "answered";
 /// # Errors
 /// [`StepError`]: it is taken up again.
 pub async fn tell_chat_batch(bridge: &Bridge) -> Result<usize, StepError> {
-    let lease = Lease::new(&bridge.ground, bridge.settings.lease);
+    let held = bridge.settings.lease.max(HELD);
+    let lease = Lease::new(&bridge.ground, held);
     // Read before the lease is taken, so that this side never believes in more time than there is.
-    let send_by = Instant::now() + bridge.settings.lease.saturating_sub(CALL);
+    let send_by = Instant::now() + held.saturating_sub(CALL);
     let limit = i64::try_from(bridge.settings.at_once).unwrap_or(1).max(1);
     let reports = bridge.store.claim_chat_reports(lease, bridge.ground.now(), limit).await?;
     let taken = reports.len();
@@ -250,6 +253,12 @@ impl Telling<'_> {
                 Err(NoLink::NotConfigured) => format!(
                     "{text} Nobody can sign in here by themselves yet: ask whoever runs taskbridge to allow it, for the {who}."
                 ),
+            };
+        }
+        if whisper.sign_in {
+            text = match &self.bridge.settings.connect_url {
+                Some(page) => format!("{text} [Sign in with GitHub]({page})."),
+                None => format!("{text} Nobody can sign in here by themselves: ask whoever runs taskbridge."),
             };
         }
         let message = Message { text, ..Message::default() };
