@@ -75,9 +75,13 @@ pub(crate) async fn deliveries(stage: &Stage, pool: &PgPool, book: &Book) -> Res
         .collect();
     note(stage, "failed_deliveries", &failed);
     let poisons = there.iter().filter(|(key, _)| key.1.starts_with("poison-"));
-    let parked = poisons.filter(|(_, (state, why))| state == "failed" && why.contains("parked")).count();
+    let (parked, loose): (Vec<_>, Vec<_>) =
+        poisons.partition(|(_, (state, why))| state == "failed" && why.contains("parked"));
     stage.tally.add("poisons.sent", book.poisons);
-    stage.tally.add("poisons.parked", parked as u64);
+    stage.tally.add("poisons.parked", parked.len() as u64);
+    let loose: Vec<String> =
+        loose.into_iter().map(|(key, (state, why))| format!("{} is {state}: {why}", told(key))).collect();
+    note(stage, "poison_not_parked", &loose);
     let aborts = crate::watcher::count(stage).get("match-reading").map_or(0, |(_, aborts, _)| *aborts);
     let met = book.acknowledged.keys().any(|key| key.1.starts_with("poison-"));
     if met && aborts == 0 {

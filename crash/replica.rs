@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chance::Dice;
 use crate::stage::{Fatal, LEASE, Stage};
-use crate::watcher::{Armoury, was_aborted};
+use crate::watcher::{Armoury, POISON, was_aborted};
 
 /// How long a replica may take to end by itself after SIGTERM.
 const TERM_LIMIT: Duration = Duration::from_secs(30);
@@ -76,7 +76,30 @@ pub(crate) async fn live(
     Ok(())
 }
 
-/// A replica that nothing is done to.
+/// Runs replica `number` with nothing done to it until told to stop, and then ends it by SIGTERM. What kills whoever reads it
+/// kills this one too: it is started again, as a supervisor would, so that what was sent late is parked as the rest is.
+pub(crate) async fn keep(stage: Arc<Stage>, number: usize, stop: CancellationToken) -> Result<(), Fatal> {
+    let plan = if stage.options.arms() { POISON } else { "" };
+    while !stop.is_cancelled() {
+        let mut child = start(&stage, number, plan)?;
+        let pid = pid_of(&child);
+        tokio::select! {
+            status = child.wait() => {
+                let status = status?;
+                if was_aborted(&stage, pid) {
+                    stage.died();
+                } else {
+                    stage.wrong(format!("replica {number} ended by itself with {status} while nothing was done to it"));
+                    return Ok(());
+                }
+            }
+            () = stop.cancelled() => term(&stage, number, &mut child).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Starts a replica with a plan of fail points.
 pub(crate) fn start(stage: &Stage, number: usize, plan: &str) -> Result<Child, Fatal> {
     let address = stage.addresses[number].to_string();
     let mut command = stage.service(&["serve", "--listen", &address], &format!("replica-{number}.log"))?;

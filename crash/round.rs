@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::process::Child;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -91,8 +90,11 @@ async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {
     disturb(stage, &mut load, &stop).await?;
     faults::let_late_ones_happen().await;
     eprintln!("nothing is disturbed any more; coming to rest");
-    let mut replicas: Vec<Child> =
-        (0..stage.addresses.len()).map(|number| replica::start(stage, number, "")).collect::<Result<_, _>>()?;
+    let at_rest = CancellationToken::new();
+    let mut replicas: JoinSet<Result<(), Fatal>> = JoinSet::new();
+    for number in 0..stage.addresses.len() {
+        replicas.spawn(replica::keep(Arc::clone(stage), number, at_rest.clone()));
+    }
     let book = load.finish().await;
     let pool = stage.database.pool().await?;
     rest::come_to_rest(stage, &pool).await?;
@@ -108,8 +110,9 @@ async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {
     receiver::heard(stage, &pool).await?;
     logs::look_at_rows(stage, &pool).await?;
     pool.close().await;
-    for (number, child) in replicas.iter_mut().enumerate() {
-        replica::term(stage, number, child).await?;
+    at_rest.cancel();
+    while let Some(ended) = replicas.join_next().await {
+        ended??;
     }
     logs::look(stage, &found)?;
     Ok(book)

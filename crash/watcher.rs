@@ -18,6 +18,9 @@ use crate::stage::Stage;
 const ELSEWHERE: [Point; 4] =
     [Point::MatchReading, Point::MigrateBefore, Point::ResealBetween, Point::ResealBeforeProof];
 
+/// The plan by which some deliveries kill whoever reads them.
+pub(crate) const POISON: &str = "match-reading=abort~poison";
+
 /// Deals out fail points, each as often as the others.
 pub(crate) struct Armoury {
     left: Mutex<Vec<Point>>,
@@ -36,9 +39,8 @@ impl Armoury {
     ///
     /// Cases 35 to 41: each of these points is one of these cases.
     pub(crate) fn arm(&self, dice: &mut Dice) -> String {
-        let always = "match-reading=abort~poison".to_owned();
         if dice.percent(50) {
-            return always;
+            return POISON.to_owned();
         }
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         if left.is_empty() {
@@ -48,7 +50,7 @@ impl Armoury {
         let point = left.swap_remove(nth);
         let deed = if self.stops && dice.percent(35) { "stop" } else { "abort" };
         let nth = 1 + dice.below(8);
-        format!("{always} {}={deed}@{nth}", point.as_str())
+        format!("{POISON} {}={deed}@{nth}", point.as_str())
     }
 
     /// A replica that starts now reads this generation.

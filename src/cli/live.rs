@@ -50,7 +50,7 @@ pub fn live_of(loaded: &Loaded, host: &str) -> Live {
         sources.insert(name.clone(), live);
     }
     let outgoing = loaded.config.outgoing.iter().map(receiver_of).collect();
-    Live { rules: loaded.rules.clone(), sources, outgoing }
+    Live { rules: loaded.rules.clone(), sources, outgoing, needs_restart: Vec::new() }
 }
 
 /// Whether a rule listens to commands in the comments of this source.

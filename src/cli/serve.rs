@@ -15,12 +15,12 @@ use super::open::{Opened, Owning, load, open};
 use super::stop::{Hangup, Stop};
 use super::{CliError, live_of};
 use crate::clock::Ground;
-use crate::config::{Loaded, Reader};
+use crate::config::{Config, Loaded, Reader, needs_restart};
 use crate::http::state::Intake;
 use crate::http::{AppState, Server, ServerSettings, router};
-use crate::pipeline::Bridge;
 use crate::pipeline::chat::socket::Patience;
 use crate::pipeline::record::recorder;
+use crate::pipeline::{Bridge, Live};
 use crate::store::embedded::EmbeddedPostgres;
 use crate::workers::{Workers, sockets};
 
@@ -71,7 +71,7 @@ impl Serve {
             "taskbridge serves; webhooks go to /hooks/<source>"
         );
         let outcome = tokio::select! {
-            outcome = until_told_to_stop(&opened.bridge, config, &stop, hangup) => outcome,
+            outcome = until_told_to_stop(&opened.bridge, config, &loaded.config, &stop, hangup) => outcome,
             never = tend(opened.embedded.as_mut()) => match never {},
         };
         tracing::info!("stopping: no new work is taken, what runs is let end");
@@ -177,6 +177,7 @@ async fn tend(embedded: Option<&mut EmbeddedPostgres>) -> Infallible {
 async fn until_told_to_stop(
     bridge: &Bridge,
     config: &Path,
+    started: &Config,
     stop: &Stop,
     mut hangup: tokio::signal::unix::Signal,
 ) -> Result<(), CliError> {
@@ -190,7 +191,7 @@ async fn until_told_to_stop(
         let now = fingerprint(config.to_owned()).await;
         if asked || now != seen {
             seen = now;
-            reload(bridge, config).await;
+            reload(bridge, config, started).await;
         }
     }
 }
@@ -199,8 +200,9 @@ async fn fingerprint(config: PathBuf) -> Option<String> {
     tokio::task::spawn_blocking(move || crate::config::fingerprint(&config, &Reader::system())).await.ok()
 }
 
-/// Validated whole, then swapped; a bad file keeps the old rules running and says so.
-async fn reload(bridge: &Bridge, config: &Path) {
+/// Validated whole, then swapped; a bad file keeps the old rules running and says so. What of a good one is not swapped is
+/// named.
+async fn reload(bridge: &Bridge, config: &Path, started: &Config) {
     let loaded = match crate::config::load(config, &Reader::system()) {
         Ok(loaded) => loaded,
         Err(faults) => {
@@ -214,7 +216,8 @@ async fn reload(bridge: &Bridge, config: &Path) {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let live = live_of(&loaded, bridge.github.host());
+    let needs_restart = needs_restart(started, &loaded.config);
+    let live = Live { needs_restart: needs_restart.clone(), ..live_of(&loaded, bridge.github.host()) };
     let version = live.rules.version.clone();
     let kept = bridge.store.keep_rule_version(&version, &live.rules.source_json, bridge.ground.now()).await;
     if let Err(error) = kept {
@@ -222,8 +225,9 @@ async fn reload(bridge: &Bridge, config: &Path) {
         return;
     }
     bridge.swap(live);
-    tracing::info!(
-        version,
-        "rules and sources were reloaded, and receivers with them; other sections take effect with the next start"
-    );
+    tracing::info!(version, "rules and sources were reloaded, and receivers with them");
+    if !needs_restart.is_empty() {
+        let sections = needs_restart.join(", ");
+        tracing::warn!(sections, "these sections have changed since the start and take effect with the next one only");
+    }
 }

@@ -18,6 +18,7 @@ mod node;
 mod place;
 mod reader;
 mod reference;
+mod restart;
 mod scalar;
 mod schema;
 mod secret_text;
@@ -36,6 +37,7 @@ pub use form::{
 pub use load::{Loaded, load};
 pub use reader::{FileText, Reader};
 pub use reference::reference;
+pub use restart::needs_restart;
 pub use schema::schema;
 pub use secret_text::{SecretFrom, SecretText};
 pub use sections::*;

@@ -88,6 +88,16 @@ pub struct Allow {
     pub sources: Vec<String>,
 }
 
+impl Allow {
+    /// Whom it lets approve or call off what it let in. One for senders alone names nobody who could: then it is whoever may
+    /// write.
+    #[must_use]
+    pub fn of_people(&self) -> Self {
+        let names_nobody = self.permission.is_none() && self.teams.is_empty() && self.people.is_empty();
+        if names_nobody { Self::default() } else { self.clone() }
+    }
+}
+
 /// Somebody whom a rule names. A login can change hands, an account's number cannot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedPerson {

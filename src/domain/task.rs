@@ -318,6 +318,23 @@ mod tests {
             }
         }
 
+        /// An end is one for now. What leads out of it: GitHub's own word on a task that it has, and a new try of what
+        /// it refused; nothing that we do by ourselves.
+        /// Case 44.
+        #[test]
+        fn an_end_moves_only_by_githubs_word_or_a_new_try_of_what_was_refused(state in any_state(), step in any_step()) {
+            prop_assume!(state.is_end());
+            let Ok(next) = state.after(step) else { return Ok(()) };
+            let by_github = match step {
+                Step::Observe(said) => next == said,
+                Step::Forgotten => next == State::Lost,
+                _ => false,
+            };
+            let refused = (state, step, next) == (State::StartFailed, Step::Retry, State::Pending);
+            prop_assert!(refused || by_github && state != State::StartFailed, "{state} to {next} by {step:?}");
+            prop_assert!(!by_github || !matches!(next, State::Held | State::Pending | State::Starting | State::Uncertain));
+        }
+
         #[test]
         fn names_read_back(state in any_state()) {
             prop_assert_eq!(State::parse(state.as_str()), Some(state));

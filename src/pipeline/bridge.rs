@@ -103,6 +103,8 @@ pub struct Live {
     pub sources: BTreeMap<String, LiveSource>,
     /// Who is told of changes.
     pub outgoing: Vec<Receiver>,
+    /// Sections of the configuration that say something else since the start, and are not swapped.
+    pub needs_restart: Vec<&'static str>,
 }
 
 /// A sender with the grammar of the commands written there.

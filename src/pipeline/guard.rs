@@ -165,7 +165,8 @@ fn someone_else(actor: &Account) -> String {
     format!("the login @{} now belongs to another account", actor.login)
 }
 
-fn needs(allow: &Allow) -> String {
+/// What `allow` asks of a person, in words.
+pub(super) fn needs(allow: &Allow) -> String {
     let mut ways = Vec::new();
     if let Some(permission) = allow.permission {
         ways.push(format!("{} on the repository", word(permission)));

@@ -165,15 +165,11 @@ pub(super) async fn may_move(asker: &Asker<'_>, word: OwnWord, task: &Task) -> R
     if !asker.speaks_of(task) {
         return Ok(false);
     }
-    // A rule for senders alone names nobody who could approve: then it is whoever may write.
-    let names_nobody =
-        task.allow_rule.permission.is_none() && task.allow_rule.teams.is_empty() && task.allow_rule.people.is_empty();
-    let usual = Allow::default();
-    let allow = if names_nobody { &usual } else { &task.allow_rule };
+    let allow = task.allow_rule.of_people();
     Ok(match word {
         OwnWord::Retry => task.person_id.0 == asker.who.id,
-        OwnWord::Approve => may_there(asker, allow, task).await?,
-        _ => is_theirs(asker, task) || may_there(asker, allow, task).await?,
+        OwnWord::Approve => may_there(asker, &allow, task).await?,
+        _ => is_theirs(asker, task) || may_there(asker, &allow, task).await?,
     })
 }
 

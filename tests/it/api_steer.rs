@@ -4,11 +4,12 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use taskbridge::domain::task::State;
+use taskbridge::pipeline::Live;
 use taskbridge::sandbox::{Fault, FaultKind};
 use taskbridge::store::api_keys::Scope;
 
 use crate::api_kit::{Caller, request, shown};
-use crate::support::world::{LABEL_RULE, MONA_TOKEN, World, labelled};
+use crate::support::world::{LABEL_RULE, MONA_TOKEN, World, configuration, labelled};
 
 const MONA: (i64, &str) = (1001, "mona");
 const STARTS: &str = "/agents/repos/*/*/tasks";
@@ -271,7 +272,7 @@ async fn the_status_says_how_it_stands() {
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(status["rules"]["count"], 1);
     assert_eq!(status["rules"]["version"], world.bridge.live().rules.version);
-    assert_eq!(status["sources"], json!(["github"]));
+    assert_eq!((&status["sources"], &status["needs_restart"]), (&json!(["github"]), &json!([])));
     assert_eq!(status["waiting_deliveries"], 1);
     assert_eq!(status["refused_24h"], json!([{ "source": "github", "reason": "signature_wrong", "count": 5 }]));
     assert_eq!(status["paused"], false);
@@ -279,4 +280,7 @@ async fn the_status_says_how_it_stands() {
         status["github"],
         json!({ "answers": true, "away_since": null, "takes_writes": true, "asked_again_at": null })
     );
+    let again = taskbridge::cli::live_of(&configuration(LABEL_RULE), "github.com");
+    world.bridge.swap(Live { needs_restart: vec!["server", "limits"], ..again });
+    assert_eq!(reader.get("/api/v1/status").await.body["needs_restart"], json!(["server", "limits"]));
 }

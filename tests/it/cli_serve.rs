@@ -82,6 +82,7 @@ fn an_installation_from_its_first_start_to_its_end() {
     folder.write("taskbridge.yaml", &configuration(&github, "copilot-other"));
     serve.signal("HUP");
     serve.says("rules and sources were reloaded");
+    assert!(!serve.text().contains("take effect with the next one only"), "nothing else has changed");
     folder.write("taskbridge.yaml", &configuration(&github, "copilot-fix").replace("prompt", "promt"));
     serve.signal("HUP");
     serve.says("the configuration was not reloaded, the old rules stay in force");
@@ -90,9 +91,12 @@ fn an_installation_from_its_first_start_to_its_end() {
     let body = labelled("copilot-other", (1001, "mona"), now() + chrono::TimeDelta::seconds(5));
     send(&address, "d-2", &body.to_string());
     says_twice(&serve, "a task was made");
-    // A change of the file is enough.
-    folder.write("taskbridge.yaml", &configuration(&github, "copilot-third"));
+    // A change of the file is enough. What of it is not in force now is named.
+    let more = "limits: { per_person: { live: 7 } }\nretention: { bodies: 8d }\n";
+    folder.write("taskbridge.yaml", &format!("{more}{}", configuration(&github, "copilot-third")));
     says_twice(&serve, "rules and sources were reloaded");
+    let named = serve.says("have changed since the start and take effect with the next one only");
+    assert!(named.contains("sections=\"retention, limits\""), "{named}");
 
     serve.signal("TERM");
     assert!(serve.ended(Duration::from_secs(10)).success(), "{}", serve.text());

@@ -43,13 +43,16 @@ fn request(vector: &Value, name: &str) -> Option<Request<Body>> {
     Some(request)
 }
 
-/// Where the receiver's clock stands.
+/// Where the receiver's clock stands: where the vector says, or else at its time stamp in a header or the body.
 fn now(vector: &Value) -> i64 {
+    let body: Value =
+        serde_json::from_slice(&STANDARD.decode(vector["body_b64"].as_str().unwrap()).unwrap()).unwrap_or_default();
+    let written = body["timestamp"].as_str().and_then(|stamp| DateTime::parse_from_rfc3339(stamp).ok());
     let mut stamps = vector["headers"].as_array().unwrap().iter().filter_map(|header| {
         let name = header[0].as_str()?.to_ascii_lowercase();
         header[1].as_str().filter(|_| name.ends_with("timestamp"))?.parse().ok()
     });
-    vector["now"].as_i64().or_else(|| stamps.next()).unwrap_or(1_800_000_000)
+    vector["now"].as_i64().or_else(|| stamps.next()).or(written.map(|at| at.timestamp())).unwrap_or(1_800_000_000)
 }
 
 /// Case 23.

@@ -20,6 +20,7 @@ async fn a_rule_can_demand_that_a_writer_approves_in_a_comment() {
     let task = world.task().await;
     assert_eq!((task.state, task.hold), (State::Held, Some(Hold::Approval)));
     assert!(world.comments()[0].contains("write `/copilot approve` here"), "{:?}", world.comments());
+    assert!(world.comments()[0].contains("approval, which needs write on the repository"), "{:?}", world.comments());
     world.live_for(60).await;
     assert!(world.control().tasks().is_empty(), "nothing starts by itself");
 
@@ -38,6 +39,24 @@ async fn a_rule_can_demand_that_a_writer_approves_in_a_comment() {
     assert!(answers[0].starts_with("@mona: nothing here waits for approval."), "{answers:?}");
     assert!(answers[1].starts_with(&format!("@mona: task {} is approved.", task.id)), "{answers:?}");
     world.assert_nothing_twice().await;
+}
+
+/// Who reads "it waits" must learn whom to ask: whom this rule lets approve, and not whoever may write.
+#[tokio::test]
+async fn it_says_whom_the_rule_lets_approve() {
+    for (allow, needs) in [
+        ("{ people: [mona] }", "being named in allow.people"),
+        (
+            "{ permission: maintain, teams: [acme/leads], people: [mona] }",
+            "maintain on the repository, or membership of acme/leads, or being named in allow.people",
+        ),
+    ] {
+        let world = World::with_app(&held(&format!("    allow: {allow}\n"))).await;
+        world.label("copilot-fix", "d-1").await;
+        let reason = world.task().await.reason;
+        assert!(reason.contains(&format!("it waits for approval, which needs {needs}, because")), "{reason}");
+        assert!(world.comments()[0].contains(needs), "{:?}", world.comments());
+    }
 }
 
 #[tokio::test]

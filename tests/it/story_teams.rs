@@ -3,16 +3,17 @@
 use std::cell::Cell;
 
 use axum::http::StatusCode;
+use chrono::TimeDelta;
 use sha2::Digest as _;
 use taskbridge::domain::task::State;
 
 use crate::connect_kit::{Browser, SITE, open, setup};
-use crate::support::chats::{MONA, TEAMS_MONA, TEAMS_RULE, on_teams, teams_activity, teams_signed};
+use crate::support::chats::{MONA, TEAMS_MONA, TEAMS_RULE, on_teams, teams_activity, teams_signed, teams_stamp};
 use crate::support::world::{Setup, World};
 
 /// Says something while the workers run, as they do; what was answered.
 async fn says(world: &World, id: &str, account: &str, text: &str) -> String {
-    let request = teams_signed(&teams_activity(id, account, text).to_string());
+    let request = teams_signed(&teams_activity(world, id, account, text).to_string());
     let answered = Cell::new(false);
     let asking = async {
         let answer = world.chat_says("teams", &request).await;
@@ -67,7 +68,7 @@ async fn what_comes_again_is_answered_again_and_starts_nothing() {
 async fn while_matching_is_slow_it_is_answered_in_time_that_it_was_taken_up() {
     let world = teams_world().await;
     let begun = std::time::Instant::now();
-    let request = teams_signed(&teams_activity("1", TEAMS_MONA, "fix it").to_string());
+    let request = teams_signed(&teams_activity(&world, "1", TEAMS_MONA, "fix it").to_string());
     let answer = world.chat_says("teams", &request).await;
     assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
     assert!(answer.body["text"].as_str().unwrap().contains("taken up"), "{}", answer.body);
@@ -78,7 +79,7 @@ async fn while_matching_is_slow_it_is_answered_in_time_that_it_was_taken_up() {
 #[tokio::test]
 async fn what_is_not_signed_is_turned_away_and_who_is_not_named_is_told_so() {
     let world = teams_world().await;
-    let right = teams_signed(&teams_activity("1", TEAMS_MONA, "fix it").to_string());
+    let right = teams_signed(&teams_activity(&world, "1", TEAMS_MONA, "fix it").to_string());
     let mut wrong = right.clone();
     wrong.body = wrong.body.replace("fix", "fax");
     assert_eq!(world.chat_says("teams", &wrong).await.status, StatusCode::UNAUTHORIZED);
@@ -86,13 +87,55 @@ async fn what_is_not_signed_is_turned_away_and_who_is_not_named_is_told_so() {
     unsigned.headers.truncate(1);
     assert_eq!(world.chat_says("teams", &unsigned).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(world.delivery_count().await, 0);
-    let mut nameless = teams_activity("2", TEAMS_MONA, "fix it");
+    let mut nameless = teams_activity(&world, "2", TEAMS_MONA, "fix it");
     nameless["from"] = serde_json::json!({ "id": "29:1xxx", "name": "Mona" });
     let answer = world.chat_says("teams", &teams_signed(&nameless.to_string())).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.body["text"].as_str().unwrap().contains("which account"), "{}", answer.body);
     world.settle().await;
     assert!(world.tasks().await.is_empty(), "a name is nobody");
+}
+
+/// A message that somebody overheard and sends again after it was forgotten here would start a second task.
+///
+/// Case 21.
+#[tokio::test]
+async fn a_message_of_another_time_is_turned_away() {
+    let world = teams_world().await;
+    let now = world.bridge.ground.now();
+    let written = |id: &str, key: &str, stamp: Option<String>| {
+        let mut activity = teams_activity(&world, id, TEAMS_MONA, "help");
+        let fields = activity.as_object_mut().unwrap();
+        fields.remove("timestamp");
+        fields.extend(stamp.map(|stamp| (key.to_owned(), stamp.into())));
+        teams_signed(&activity.to_string())
+    };
+    let away = |seconds: i64| teams_stamp(now + TimeDelta::seconds(seconds));
+    let refused = [
+        ("timestamp", Some(away(-301))),
+        ("timestamp", Some(away(301))),
+        ("localTimestamp", Some("2027-01-15T09:54:59.000+02:00".to_owned())),
+        ("timestamp", Some(String::new())),
+        ("timestamp", Some("2027-01-15".to_owned())),
+        ("timestamp", Some("1800000000".to_owned())),
+        ("timestamp", Some("9".repeat(40))),
+        ("sent", Some(away(0))),
+        ("", None),
+    ];
+    for (key, stamp) in refused {
+        let answer = world.chat_says("teams", &written("1", key, stamp.clone())).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{key} {stamp:?}");
+    }
+    assert_eq!(world.delivery_count().await, 0);
+    for (id, key, stamp) in [
+        ("1", "timestamp", away(-300)),
+        ("2", "timestamp", away(300)),
+        ("3", "localTimestamp", "2027-01-15T09:55:00.000+02:00".to_owned()),
+    ] {
+        let answer = world.chat_says("teams", &written(id, key, Some(stamp.clone()))).await;
+        assert_eq!(answer.status, StatusCode::OK, "{key} {stamp}");
+    }
+    assert_eq!(world.delivery_count().await, 3);
 }
 
 /// All in the channel see the answer: what it holds must be of use to nobody else.

@@ -23,6 +23,8 @@ pub(super) struct Status {
     version: &'static str,
     /// The rules in force.
     rules: Rules,
+    /// Sections of the configuration that were changed since this replica started, and take effect when it starts again.
+    needs_restart: Vec<&'static str>,
     /// The configured sources.
     sources: Vec<String>,
     /// The chats among them, as this replica sees them.
@@ -108,6 +110,7 @@ pub(super) async fn show_status(
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         rules: Rules { version: live.rules.version.clone(), count: live.rules.rules.len() },
+        needs_restart: live.needs_restart.clone(),
         sources: live.sources.keys().cloned().collect(),
         chats,
         waiting_deliveries: bridge.store.waiting_deliveries().await?,

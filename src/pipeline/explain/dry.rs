@@ -78,7 +78,8 @@ pub fn of_payload(
     }
     if let Said::Own(Own { word: OwnWord::Approve, .. }) = &said {
         told.outcome =
-            "nothing new would start; what waits there for approval would go on, if the author can write".to_owned();
+            "nothing new would start; what waits there for approval would go on, if its rule lets the author"
+                .to_owned();
         return told;
     }
     if let Said::Own(_) | Said::Help | Said::Form = &said {

@@ -12,7 +12,7 @@ use crate::github::{CallError, Next, RepoPath};
 use crate::ids::{PersonId, TaskId};
 use crate::pipeline::decide::Plan;
 use crate::pipeline::find_repo::UNKNOWN;
-use crate::pipeline::guard::{Later, May, RENEWED_FIRST, may};
+use crate::pipeline::guard::{Later, May, RENEWED_FIRST, may, needs};
 use crate::pipeline::people::{NoReader, NoToken, forget_dead, reader_and_token};
 use crate::pipeline::render_prompt::{NoPrompt, Prompt, render_prompt};
 use crate::pipeline::sight::Sight;
@@ -297,12 +297,14 @@ fn new_task(
     let (state, hold, reason) = if let Some(why) = waits {
         let prefix = live.sources.get(&event.source).map(|source| source.grammar.prefix.as_str()).unwrap_or_default();
         let here = !prefix.is_empty() && subject.is_some_and(|subject| subject.number.is_some());
-        let how = if here { format!("write `{prefix} approve` here") } else { "the admin API takes it".to_owned() };
-        (
-            State::Held,
-            Some(Hold::Approval),
-            format!("it waits for approval by somebody who may write, because {why}: {how}"),
-        )
+        let how = match &event.chat {
+            Some(_) => "`approve` with its id does it here".to_owned(),
+            None if here => format!("write `{prefix} approve` here"),
+            None => "the admin API takes it".to_owned(),
+        };
+        let needs = needs(&rule.allow.of_people());
+        let reason = format!("it waits for approval, which needs {needs}, because {why}: {how}");
+        (State::Held, Some(Hold::Approval), reason)
     } else if !runs_as.has_token {
         (State::Held, Some(Hold::Token), format!("taskbridge holds no usable token of @{}", runs_as.login))
     } else {

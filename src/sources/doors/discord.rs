@@ -78,7 +78,7 @@ pub(super) fn asked(source: &str, application: &str, body: &[u8]) -> Result<Aske
     };
     let id = Some(interaction.id.clone());
     let says = says(source, application, interaction)?;
-    Ok(Asked { kind: kind.to_owned(), id, says })
+    Ok(Asked { kind: kind.to_owned(), id, at: None, says })
 }
 
 fn says(source: &str, application: &str, interaction: Interaction) -> Result<Says, Unreadable> {

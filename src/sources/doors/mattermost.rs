@@ -40,7 +40,7 @@ pub(super) fn asked(source: &str, content_type: &str, body: &[u8]) -> Result<Ask
         opens: None,
     };
     let says = Says::Chat { event: "slash", chat: Box::new(chat) };
-    Ok(Asked { kind: "slash_command".to_owned(), id: slash.trigger_id, says })
+    Ok(Asked { kind: "slash_command".to_owned(), id: slash.trigger_id, at: None, says })
 }
 
 pub(super) fn reply() -> Reply {

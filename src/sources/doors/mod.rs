@@ -45,6 +45,8 @@ struct Asked {
     kind: String,
     /// What is the same when it is sent again.
     id: Option<String>,
+    /// When it was said, if the body tells.
+    at: Option<DateTime<Utc>>,
     says: Says,
 }
 
@@ -116,7 +118,8 @@ impl Door {
             Says::Chat { event, chat } => (event, chat),
         };
         let identity = format!("{} {}", chat.identity.platform(), envelope.sender_id);
-        Ok(Reading::Event(Box::new(Event::of_chat(source, &self.host, name, identity, Some(chat)))))
+        let event = Event::of_chat(source, &self.host, name, identity, Some(chat));
+        Ok(Reading::Event(Box::new(Event { at: asked.at, ..event })))
     }
 
     /// The payload as it is, without what would let its reader answer in our name.

@@ -2,6 +2,7 @@
 //! account's number in the directory of its organization; what it is called counts for nothing.
 //! Facts from MicrosoftDocs/msteams-docs, `add-outgoing-webhook.md`.
 
+use chrono::DateTime;
 use serde::Deserialize;
 
 use super::super::{Reply, Unreadable};
@@ -20,6 +21,8 @@ struct Activity {
     #[serde(rename = "type")]
     kind: String,
     id: Option<String>,
+    timestamp: Option<String>,
+    local_timestamp: Option<String>,
     text: String,
     from: From,
     conversation: Conversation,
@@ -56,8 +59,10 @@ pub(super) fn asked(source: &str, command: &str, body: &[u8]) -> Result<Asked, U
     let kind = activity.kind.clone();
     // The id is one of its conversation.
     let id = activity.id.as_ref().map(|id| format!("{} {id}", activity.conversation.id));
+    let stamp = activity.timestamp.or(activity.local_timestamp);
+    let at = stamp.and_then(|stamp| DateTime::parse_from_rfc3339(&stamp).ok()).map(|at| at.to_utc());
     if kind != "message" {
-        return Ok(Asked { kind, id, says: Says::Nothing("an activity that is no message".to_owned()) });
+        return Ok(Asked { kind, id, at, says: Says::Nothing("an activity that is no message".to_owned()) });
     }
     let account = activity.from.aad_object_id.unwrap_or_default();
     let tenant = activity.channel_data.tenant.map(|tenant| tenant.id).filter(|id| !id.is_empty());
@@ -74,7 +79,7 @@ pub(super) fn asked(source: &str, command: &str, body: &[u8]) -> Result<Asked, U
         answer_to: None,
         opens: None,
     };
-    Ok(Asked { kind, id, says: Says::Chat { event: "message", chat: Box::new(chat) } })
+    Ok(Asked { kind, id, at, says: Says::Chat { event: "message", chat: Box::new(chat) } })
 }
 
 pub(super) fn reply(says: Option<Says>) -> Reply {

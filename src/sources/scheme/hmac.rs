@@ -90,6 +90,9 @@ pub enum Stamp {
     Beside(Window),
     /// In the signed body, at this JSON pointer, in milliseconds; the window is in milliseconds too.
     InBody(&'static str, Window),
+    /// In the signed body, written out (RFC 3339), at the first of these JSON pointers that is there; the window is in
+    /// seconds.
+    Written(&'static [&'static str], Window),
 }
 
 /// What the headers say.
@@ -185,7 +188,14 @@ impl Hmac {
             return Err(Refusal::SignatureWrong);
         }
         match &self.stamp {
-            Stamp::InBody(pointer, window) => in_body(&body, pointer, *window, now),
+            Stamp::InBody(pointer, window) => {
+                let stamp = text_in(&body, &[pointer]).and_then(|stamp| stamp.parse().ok());
+                window.holds_moment(stamp.ok_or(Refusal::StampUnusable)?, now.timestamp_millis())
+            }
+            Stamp::Written(pointers, window) => {
+                let stamp = text_in(&body, pointers).and_then(|stamp| DateTime::parse_from_rfc3339(&stamp).ok());
+                window.holds_moment(stamp.ok_or(Refusal::StampUnusable)?.timestamp(), now.timestamp())
+            }
             _ => Ok(()),
         }
     }
@@ -201,9 +211,9 @@ impl Hmac {
 }
 
 /// The time stamp in a body whose signature is right.
-fn in_body(body: &[u8], pointer: &str, window: Window, now: DateTime<Utc>) -> Result<(), Refusal> {
-    let stamp = std::str::from_utf8(body).ok().and_then(|json| pluck(json, pointer)?.parse().ok());
-    window.holds_moment(stamp.ok_or(Refusal::StampUnusable)?, now.timestamp_millis())
+fn text_in(body: &[u8], pointers: &[&str]) -> Option<String> {
+    let json = std::str::from_utf8(body).ok()?;
+    pointers.iter().find_map(|pointer| pluck(json, pointer))
 }
 
 /// Whether any key makes any of the signatures. All are tried.

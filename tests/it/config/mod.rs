@@ -4,6 +4,7 @@ mod faults;
 mod files;
 mod generated;
 mod outgoing;
+mod restart;
 mod rule_set;
 mod rules;
 mod secrets;

@@ -3,6 +3,7 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use chrono::{DateTime, SecondsFormat, Utc};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -96,14 +97,19 @@ pub(crate) fn on_teams(account: &str) -> Identity {
     Identity::new("teams", TENANT, account).unwrap()
 }
 
-/// A message to the webhook in Teams.
-pub(crate) fn teams_activity(id: &str, account: &str, text: &str) -> Value {
+/// A message to the webhook in Teams, said now.
+pub(crate) fn teams_activity(world: &World, id: &str, account: &str, text: &str) -> Value {
     json!({
-        "type": "message", "id": id, "text": format!("<div><at>Bridge</at>&nbsp;{text}</div>"),
+        "type": "message", "id": id, "timestamp": teams_stamp(world.bridge.ground.now()), "text": format!("<div><at>Bridge</at>&nbsp;{text}</div>"),
         "from": { "id": "29:1xxx", "name": "Mona", "aadObjectId": account },
         "conversation": { "id": "19:dev@thread.tacv2;messageid=1485983194839", "isGroup": true },
         "channelData": { "tenant": { "id": TENANT }, "channel": { "id": "19:dev@thread.tacv2" } },
     })
+}
+
+/// As Teams writes a time.
+pub(crate) fn teams_stamp(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// Signed as Teams signs.
