@@ -42,6 +42,7 @@ mod record_start;
 pub mod refresh;
 /// From a rule and an event to the exact prompt.
 pub mod render_prompt;
+mod replaced;
 /// Telling people.
 pub mod report;
 mod send_report;

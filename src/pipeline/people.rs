@@ -11,6 +11,8 @@ use crate::ids::{PersonId, TaskId};
 use crate::pipeline::over_limit::{CountedAs, counted_names, limits_of, over_limit, wait_for_room};
 use crate::pipeline::places::{refresh_place, token_place};
 use crate::pipeline::refresh::{NotRenewed, renew};
+use crate::pipeline::replaced::end_replaced;
+use crate::pipeline::token_ended::hold_waiting;
 use crate::pipeline::transition::{lock_in_line, resume};
 use crate::secret::Secret;
 use crate::store::StoreError;
@@ -199,9 +201,27 @@ pub async fn add(bridge: &Bridge, login: &str, token: Secret) -> Result<(PersonI
     let id = PersonId(me.id);
     let row = id.to_string();
     let sealed = bridge.vault.seal(&token_place(&row), token.expose().as_bytes(), &bridge.ground);
-    bridge.store.put_person(id, &me.login, &sealed.0, bridge.ground.now()).await?;
+    let replaced = bridge.store.put_person(id, &me.login, &sealed.0, bridge.ground.now()).await?;
     let released = release_held(bridge, id).await?;
+    if let Some(old) = replaced {
+        end_replaced(bridge, id, &old).await;
+    }
     Ok((id, released))
+}
+
+/// Forgets a person, with tokens, consents and chat accounts, and holds what waits to run as them. Answers whether there was
+/// one; `why` is told to those who look at what waits.
+///
+/// # Errors
+/// [`StoreError`]: nothing is changed.
+pub async fn remove(bridge: &Bridge, id: PersonId, why: &str) -> Result<bool, StoreError> {
+    if !bridge.store.remove_person(id).await? {
+        return Ok(false);
+    }
+    if let Err(error) = hold_waiting(bridge, id, &format!("{why}; {}", how(bridge))).await {
+        tracing::warn!(person = %id, %error, "what waits for somebody who left is held when its turn comes");
+    }
+    Ok(true)
 }
 
 /// Lets tasks go on that are still held for a token that is there: whoever gave it was cut short, or the

@@ -93,6 +93,7 @@ mod story_paused;
 mod story_pulls;
 mod story_refresh;
 mod story_refused;
+mod story_replaced;
 mod story_replicas;
 mod story_report;
 mod story_rules;
