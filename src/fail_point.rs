@@ -70,6 +70,12 @@ points! {
     RefreshAnswered = "refresh-answered",
     /// The new pair is written down.
     RefreshStored = "refresh-stored",
+    /// That an app's refresh token leaves is written down, and it has not left.
+    RotationLeaves = "rotation-leaves",
+    /// Slack has given a new pair, and nobody has written it down.
+    RotationAnswered = "rotation-answered",
+    /// The new pair is written down.
+    RotationStored = "rotation-stored",
     /// Something for a chat is taken up, and nothing is said.
     ChatBeforeSending = "chat-before-sending",
     /// It is said, and nobody has written that down.
@@ -93,10 +99,13 @@ points! {
 }
 
 /// Those of parts that the crash program does not use: people who sign in, chats, and receivers. Stories are told of them.
-pub const NOT_ON_THE_WALK: [Point; 9] = [
+pub const NOT_ON_THE_WALK: [Point; 12] = [
     Point::RefreshLeaves,
     Point::RefreshAnswered,
     Point::RefreshStored,
+    Point::RotationLeaves,
+    Point::RotationAnswered,
+    Point::RotationStored,
     Point::ChatBeforeSending,
     Point::ChatSent,
     Point::ChatRecorded,

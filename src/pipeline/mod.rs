@@ -45,6 +45,8 @@ pub mod render_prompt;
 mod replaced;
 /// Telling people.
 pub mod report;
+/// Sealing anew what is stored.
+pub mod reseal;
 mod send_report;
 /// Settling tasks whose start has an unknown outcome.
 pub mod settle_uncertain;

@@ -25,11 +25,11 @@ use crate::vault::OpenError;
 /// A pair is renewed about so long before its access token ends: time to try again, and to ask whether the old one works.
 const AHEAD: TimeDelta = TimeDelta::minutes(30);
 /// The next try after one that came to nothing.
-const AGAIN: Duration = Duration::from_secs(20);
+pub(super) const AGAIN: Duration = Duration::from_secs(20);
 /// The next try after something that only an operator can put right.
-const AGAIN_LATE: Duration = Duration::from_secs(300);
+pub(super) const AGAIN_LATE: Duration = Duration::from_secs(300);
 /// How often a pair that is there is put, if the database does not take it: it is nowhere else.
-const PUTS: u32 = 20;
+pub(super) const PUTS: u32 = 20;
 /// How many people are looked after in a batch.
 const BATCH: i64 = 8;
 

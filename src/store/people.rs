@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use super::{Moment, Store, StoreError, Tx};
+use crate::domain::renewal::refusal_tells;
 use crate::ids::PersonId;
 
 /// A person as stored.
@@ -56,11 +57,10 @@ impl Person {
         self.token_expires_at.is_some_and(|end| end <= at) && self.token_state == "ok" && self.can_be_renewed(at)
     }
 
-    /// Whether it says anything of a refresh that left at `sent` when GitHub refuses the access token at `now`: nothing when
-    /// it was refused before, or has ended by itself since.
+    /// Whether it says anything of a refresh that left at `sent` when GitHub refuses the access token at `now`.
     #[must_use]
     pub fn token_would_tell(&self, sent: Moment, now: Moment) -> bool {
-        self.token_expires_at.is_none_or(|end| end > now || end > sent && self.refused_at == Some(end))
+        refusal_tells(self.token_expires_at, self.refused_at, sent, now)
     }
 
     fn can_be_renewed(&self, now: Moment) -> bool {
