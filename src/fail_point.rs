@@ -70,6 +70,12 @@ points! {
     RefreshAnswered = "refresh-answered",
     /// The new pair is written down.
     RefreshStored = "refresh-stored",
+    /// That an app's refresh token leaves is written down, and it has not left.
+    RotationLeaves = "rotation-leaves",
+    /// Slack has given a new pair, and nobody has written it down.
+    RotationAnswered = "rotation-answered",
+    /// The new pair is written down.
+    RotationStored = "rotation-stored",
     /// Something for a chat is taken up, and nothing is said.
     ChatBeforeSending = "chat-before-sending",
     /// It is said, and nobody has written that down.
@@ -92,8 +98,16 @@ points! {
     ResealBeforeProof = "reseal-before-proof",
 }
 
-/// Those of a part that the crash program does not use: people who sign in. Stories are told of it.
-pub const NOT_ON_THE_WALK: [Point; 3] = [Point::RefreshLeaves, Point::RefreshAnswered, Point::RefreshStored];
+/// Those of parts that the crash program does not use: people who sign in, and apps whose tokens rotate. Stories are told of
+/// them.
+pub const NOT_ON_THE_WALK: [Point; 6] = [
+    Point::RefreshLeaves,
+    Point::RefreshAnswered,
+    Point::RefreshStored,
+    Point::RotationLeaves,
+    Point::RotationAnswered,
+    Point::RotationStored,
+];
 
 #[cfg(not(feature = "fail-points"))]
 mod plan {

@@ -23,6 +23,14 @@ pub enum ChatError {
     /// The chat has no such way of saying something: another way may do.
     #[error("{0}")]
     NoWay(&'static str),
+    /// The chat does not take the token with which we speak: ask a person, unless it can be renewed.
+    #[error("{said}")]
+    BadToken {
+        /// What it said, and whose word it is.
+        said: String,
+        /// The same with what a person could do about it.
+        advice: String,
+    },
     /// The chat refused.
     #[error("{said}")]
     Refused {
@@ -56,6 +64,7 @@ impl ChatError {
             Self::Limited(..) | Self::NotSent(..) | Self::Unclear(..) => ChatNext::Retry,
             Self::NoAnswers | Self::Gone => ChatNext::GiveUp,
             Self::NoWay(_) => ChatNext::OtherWay,
+            Self::BadToken { .. } => ChatNext::AskPerson,
             Self::Refused { next, .. } => *next,
         }
     }
@@ -73,7 +82,7 @@ impl ChatError {
     #[must_use]
     pub fn for_person(&self) -> String {
         match self {
-            Self::Refused { advice, .. } => advice.clone(),
+            Self::Refused { advice, .. } | Self::BadToken { advice, .. } => advice.clone(),
             other => other.to_string(),
         }
     }

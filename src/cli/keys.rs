@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::CliError;
 use super::open::{Needs, beside};
 use crate::clock::Ground;
-use crate::pipeline::people;
+use crate::pipeline::reseal;
 
 /// Make sealing keys, and seal stored tokens anew after a change of keys.
 ///
@@ -33,7 +33,7 @@ impl Keys {
             Command::Generate => println!("{}", hex::encode(Ground::system().bytes::<32>())),
             Command::Reseal => {
                 let count = beside(config, Needs::ADatabaseWithContent, async |_, bridge| {
-                    people::reseal(bridge).await.map_err(CliError::said)
+                    reseal::reseal(bridge).await.map_err(CliError::said)
                 })
                 .await?;
                 println!(

@@ -7,6 +7,7 @@ use crate::chat::Platform;
 use crate::chat::discord::Discord;
 use crate::chat::mattermost::Mattermost;
 use crate::chat::slack::Slack;
+use crate::chat::slack::rotation::Rotator;
 use crate::chat::slack::socket::Listener;
 use crate::config::{ChannelSpec, Loaded, OutgoingConfig, SourceConfig};
 use crate::domain::command::{Grammar, OwnWord};
@@ -16,7 +17,8 @@ use crate::domain::rule_set::RuleSet;
 use crate::domain::signing_key::{PublicKey, SharedKey, SigningKey};
 use crate::outgoing::Receiver;
 use crate::pipeline::Live;
-use crate::pipeline::bridge::{ChannelUsual, ChatSide, LiveSource};
+use crate::pipeline::bridge::{ChannelUsual, ChatSide, LiveSource, Rotation};
+use crate::secret::Secret;
 use crate::sources::Source;
 use crate::sources::doors::Door;
 use crate::sources::github::GithubSource;
@@ -138,10 +140,15 @@ fn source_of(config: &SourceConfig, host: &str) -> Source {
 /// One configured chat.
 fn chat_of(config: &SourceConfig, host: &str) -> LiveSource {
     let source = source_of(config, host);
-    let mut listener = None;
+    let (mut listener, mut rotation) = (None, None);
     let (platform, command) = match config {
         SourceConfig::Slack(slack) => {
-            let platform = Slack::new(&slack.api_url, slack.bot_token.value().clone());
+            let fixed = slack.bot_token.as_ref().map_or_else(|| Secret::new(""), |token| token.value().clone());
+            let platform = Slack::new(&slack.api_url, fixed);
+            rotation = slack.rotation.as_ref().map(|given| Rotation {
+                rotator: Rotator::new(&slack.api_url, &given.client_id, given.client_secret.value().clone()),
+                configured: given.refresh_token.value().clone(),
+            });
             let token = slack.app_token.as_ref().map(|token| token.value().clone());
             listener = token.map(|token| Arc::new(Listener::new(&slack.api_url, token)));
             (Some(Platform::Slack(platform)), slack.command.to_string())
@@ -162,7 +169,7 @@ fn chat_of(config: &SourceConfig, host: &str) -> LiveSource {
     // All that is said there is work, unless it is one of our own words.
     let grammar = Grammar { prefix: command, names: Vec::new(), free_text: true, own: OwnWord::ALL.to_vec() };
     let channels = config.channels().into_iter().flatten().map(|(id, spec)| (id.clone(), usual(spec))).collect();
-    LiveSource { source, grammar, chat: platform.map(|platform| ChatSide { platform, listener, channels }) }
+    LiveSource { source, grammar, chat: platform.map(|platform| ChatSide { platform, rotation, listener, channels }) }
 }
 
 fn usual(spec: &ChannelSpec) -> ChannelUsual {

@@ -200,7 +200,7 @@ async fn remove(bridge: &Bridge, person: &str) -> Result<(), CliError> {
         Err(_) => bridge.store.people_by_login(person.trim_start_matches('@')).await?,
     };
     let one = only(found, person)?;
-    bridge.store.remove_person(one.id).await?;
+    people::remove(bridge, one.id, "an operator has removed the person").await?;
     println!("@{} (account {}) was removed, with the token and all consents.", one.login, one.id);
     Ok(())
 }

@@ -26,6 +26,8 @@ pub mod outgoing;
 pub mod prompt;
 /// Which addresses belong to the whole internet.
 pub mod public_address;
+/// What tells what became of a renewal whose answer was lost.
+pub mod renewal;
 /// A rule: when an event matches, what it becomes, as whom, within what limits.
 pub mod rule;
 /// All rules together, with an index.

@@ -277,8 +277,19 @@ impl OAuth {
     /// # Errors
     /// [`OAuthError`]; refused when the token is not (or no longer) one of this app.
     pub async fn end_grant(&self, token: &Secret) -> Result<(), OAuthError> {
-        let url =
-            self.core.url(&["applications", &self.client_id, "grant"]).map_err(|error| odd(&error.to_string()))?;
+        self.end("grant", token).await
+    }
+
+    /// Ends one token and what renews it, at GitHub; the person's other tokens go on.
+    ///
+    /// # Errors
+    /// As [`OAuth::end_grant`].
+    pub async fn end_token(&self, token: &Secret) -> Result<(), OAuthError> {
+        self.end("token", token).await
+    }
+
+    async fn end(&self, what: &str, token: &Secret) -> Result<(), OAuthError> {
+        let url = self.core.url(&["applications", &self.client_id, what]).map_err(|error| odd(&error.to_string()))?;
         let request = self.core.client.request(Method::DELETE, url);
         let request = request.basic_auth(&self.client_id, Some(self.client_secret.expose()));
         let response = self.leave(request.json(&serde_json::json!({ "access_token": token.expose() }))).await?;

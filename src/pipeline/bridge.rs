@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::in_hand::InHand;
 use super::sockets::Sockets;
 use crate::chat::Platform;
+use crate::chat::slack::rotation::Rotator;
 use crate::chat::slack::socket::Listener;
 use crate::clock::{Ground, SharedClock};
 use crate::domain::command::Grammar;
@@ -20,6 +21,7 @@ use crate::domain::rule::Limits;
 use crate::domain::rule_set::RuleSet;
 use crate::github::Github;
 use crate::outgoing::{Poster, Receiver};
+use crate::secret::Secret;
 use crate::sources::Source;
 use crate::store::Store;
 use crate::vault::Vault;
@@ -123,10 +125,21 @@ pub struct LiveSource {
 pub struct ChatSide {
     /// The chat.
     pub platform: Platform,
+    /// How its tokens are renewed, if they end.
+    pub rotation: Option<Rotation>,
     /// How it listens, if requests come through a socket that we open.
     pub listener: Option<Arc<Listener>>,
     /// What holds in a channel when nothing else is said.
     pub channels: BTreeMap<String, ChannelUsual>,
+}
+
+/// How the tokens of an app are renewed.
+#[derive(Debug)]
+pub struct Rotation {
+    /// The app that asks for them.
+    pub rotator: Rotator,
+    /// The refresh token that the configuration begins with.
+    pub configured: Secret,
 }
 
 /// What holds in a channel when nothing else is said.

@@ -5,18 +5,17 @@ use chrono::TimeDelta;
 
 use super::{Bridge, StepError};
 use crate::domain::task::State;
-use crate::fail_point::{Point, reach};
 use crate::github::{CallError, RepoPath, Session, Token, TokenOwner};
 use crate::ids::{PersonId, TaskId};
 use crate::pipeline::over_limit::{CountedAs, counted_names, limits_of, over_limit, wait_for_room};
-use crate::pipeline::places::{refresh_place, token_place};
+use crate::pipeline::places::token_place;
 use crate::pipeline::refresh::{NotRenewed, renew};
+use crate::pipeline::replaced::end_replaced;
+use crate::pipeline::token_ended::hold_waiting;
 use crate::pipeline::transition::{lock_in_line, resume};
 use crate::secret::Secret;
 use crate::store::StoreError;
-use crate::store::people::Person;
 use crate::store::tasks::Hold;
-use crate::vault::Place;
 
 /// A token that ends within this time is renewed before it is used.
 const DYING: TimeDelta = TimeDelta::seconds(60);
@@ -199,9 +198,27 @@ pub async fn add(bridge: &Bridge, login: &str, token: Secret) -> Result<(PersonI
     let id = PersonId(me.id);
     let row = id.to_string();
     let sealed = bridge.vault.seal(&token_place(&row), token.expose().as_bytes(), &bridge.ground);
-    bridge.store.put_person(id, &me.login, &sealed.0, bridge.ground.now()).await?;
+    let replaced = bridge.store.put_person(id, &me.login, &sealed.0, bridge.ground.now()).await?;
     let released = release_held(bridge, id).await?;
+    if let Some(old) = replaced {
+        end_replaced(bridge, id, &old).await;
+    }
     Ok((id, released))
+}
+
+/// Forgets a person, with tokens, consents and chat accounts, and holds what waits to run as them. Answers whether there was
+/// one; `why` is told to those who look at what waits.
+///
+/// # Errors
+/// [`StoreError`]: nothing is changed.
+pub async fn remove(bridge: &Bridge, id: PersonId, why: &str) -> Result<bool, StoreError> {
+    if !bridge.store.remove_person(id).await? {
+        return Ok(false);
+    }
+    if let Err(error) = hold_waiting(bridge, id, &format!("{why}; {}", how(bridge))).await {
+        tracing::warn!(person = %id, %error, "what waits for somebody who left is held when its turn comes");
+    }
+    Ok(true)
 }
 
 /// Lets tasks go on that are still held for a token that is there: whoever gave it was cut short, or the
@@ -270,42 +287,4 @@ async fn release(bridge: &Bridge, task: TaskId) -> Result<bool, StepError> {
     resume(&mut tx, bridge, &mut task, "a token is there again").await?;
     tx.commit().await?;
     Ok(true)
-}
-
-/// Seals every stored token with the first key. Answers how many were sealed anew; a run that was cut
-/// short is simply repeated, as every key still opens.
-///
-/// # Errors
-/// [`NoToken`].
-pub async fn reseal(bridge: &Bridge) -> Result<usize, NoToken> {
-    let mut resealed = 0;
-    let mut after = None;
-    loop {
-        let page = bridge.store.people(after, 100).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.id.0);
-        for person in page {
-            resealed += usize::from(reseal_one(bridge, &person).await?);
-            reach(Point::ResealBetween);
-        }
-    }
-    reach(Point::ResealBeforeProof);
-    bridge.store.replace_vault_proof(&bridge.vault.proof(&bridge.ground)).await?;
-    Ok(resealed)
-}
-
-async fn reseal_one(bridge: &Bridge, person: &Person) -> Result<bool, NoToken> {
-    let row = person.id.to_string();
-    let old = |sealed: &Option<Vec<u8>>| sealed.as_deref().is_some_and(|sealed| bridge.vault.needs_reseal(sealed));
-    if !old(&person.token) && !old(&person.refresh_token) {
-        return Ok(false);
-    }
-    let again = |sealed: &Option<Vec<u8>>, place: Place<'_>| -> Result<Option<Vec<u8>>, NoToken> {
-        let Some(sealed) = sealed else { return Ok(None) };
-        let token = bridge.vault.open(&place, sealed)?;
-        Ok(Some(bridge.vault.seal(&place, token.expose().as_bytes(), &bridge.ground).0))
-    };
-    let token = again(&person.token, token_place(&row))?;
-    let refresh = again(&person.refresh_token, refresh_place(&row))?;
-    Ok(bridge.store.reseal_token(person.id, person.token_version, token.as_deref(), refresh.as_deref()).await?)
 }

@@ -1,6 +1,7 @@
 //! Renewing a person's pair of tokens. A refresh token works once and its use ends the access token too, so one replica at
 //! a time renews for a person, that the request leaves is committed before it leaves, and the new pair before it is used.
-//! When the answer is lost nothing is sent blindly: whether the old access token still works tells what happened.
+//! When the answer is lost nothing is sent blindly: whether the old access token still works tells what happened. One that was
+//! dead before tells nothing; then the refresh token itself is asked, which is good once more or was used up.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::places::{refresh_place, token_place};
+use super::replaced::end_unstored;
 use super::token_ended::hold_waiting;
 use super::{Bridge, StepError};
 use crate::clock::Ground;
@@ -23,11 +25,11 @@ use crate::vault::OpenError;
 /// A pair is renewed about so long before its access token ends: time to try again, and to ask whether the old one works.
 const AHEAD: TimeDelta = TimeDelta::minutes(30);
 /// The next try after one that came to nothing.
-const AGAIN: Duration = Duration::from_secs(20);
+pub(super) const AGAIN: Duration = Duration::from_secs(20);
 /// The next try after something that only an operator can put right.
-const AGAIN_LATE: Duration = Duration::from_secs(300);
+pub(super) const AGAIN_LATE: Duration = Duration::from_secs(300);
 /// How often a pair that is there is put, if the database does not take it: it is nowhere else.
-const PUTS: u32 = 20;
+pub(super) const PUTS: u32 = 20;
 /// How many people are looked after in a batch.
 const BATCH: i64 = 8;
 
@@ -152,6 +154,8 @@ enum Probe {
     Works,
     /// It does not: the refresh token is used up.
     Dead,
+    /// It was dead before, by its end or by a refusal: only the refresh token itself tells.
+    Silent,
     /// GitHub could not be asked.
     Unknown(String),
 }
@@ -174,9 +178,11 @@ async fn alone(bridge: &Bridge, person: &Person, lease: Lease) -> Result<(), Not
             return Err(error.into());
         }
     };
-    if person.refresh_sent_at.is_some() {
-        match probe(bridge, person).await {
+    let mut only_it_tells = false;
+    if let Some(sent) = person.refresh_sent_at {
+        match probe_after(bridge, person, sent).await {
             Probe::Works => {}
+            Probe::Silent => only_it_tells = true,
             Probe::Dead => return ended(bridge, person, LOST).await,
             Probe::Unknown(why) => return later(bridge, person, lease, false, AGAIN, &why).await,
         }
@@ -189,7 +195,10 @@ async fn alone(bridge: &Bridge, person: &Person, lease: Lease) -> Result<(), Not
     if answer.is_ok() {
         reach(Point::RefreshAnswered);
     }
-    take_in(bridge, oauth, person, lease, answer).await
+    match answer {
+        Err(error) if only_it_tells && error.next() == Next::AskPerson => ended(bridge, person, LOST).await,
+        answer => take_in(bridge, oauth, person, lease, now, answer).await,
+    }
 }
 
 /// Why somebody has to sign in again after an answer that was lost.
@@ -200,15 +209,16 @@ async fn take_in(
     oauth: &OAuth,
     person: &Person,
     lease: Lease,
+    sent: Moment,
     answer: Result<Pair, OAuthError>,
 ) -> Result<(), NotRenewed> {
     match answer {
         Ok(pair) => put(bridge, person, &pair).await,
         Err(OAuthError::NotTaken { why }) => later(bridge, person, lease, true, AGAIN, &why).await,
-        Err(OAuthError::Unknown { why }) => match probe(bridge, person).await {
+        Err(OAuthError::Unknown { why }) => match probe_after(bridge, person, sent).await {
             Probe::Works => later(bridge, person, lease, true, AGAIN, &why).await,
             Probe::Dead => ended(bridge, person, LOST).await,
-            Probe::Unknown(_) => later(bridge, person, lease, false, AGAIN, &why).await,
+            Probe::Silent | Probe::Unknown(_) => later(bridge, person, lease, false, AGAIN, &why).await,
         },
         Err(error) if error.next() == Next::AskPerson => ended(bridge, person, &error.for_person()).await,
         Err(error) => {
@@ -229,8 +239,11 @@ async fn put(bridge: &Bridge, person: &Person, pair: &Pair) -> Result<(), NotRen
                 reach(Point::RefreshStored);
                 tracing::info!(person = %person.id, "a token was renewed");
             }
-            // Somebody signed in, or left, meanwhile: theirs is newer.
-            Ok(false) => tracing::info!(person = %person.id, "a renewed token is dropped: a newer one is stored"),
+            // Somebody signed in, or left, meanwhile: theirs is newer. Or it is there, and the word of that was lost.
+            Ok(false) => {
+                tracing::info!(person = %person.id, "a renewed token is not needed: another is stored, or none");
+                end_unstored(bridge, person.id, &pair.token).await;
+            }
             Err(error) if nth < PUTS => {
                 tracing::warn!(person = %person.id, %error, nth, "a renewed token is not stored yet");
                 tokio::time::sleep(bridge.ground.jitter(Duration::from_millis(500))).await;
@@ -244,6 +257,14 @@ async fn put(bridge: &Bridge, person: &Person, pair: &Pair) -> Result<(), NotRen
         break;
     }
     Ok(())
+}
+
+/// What the old access token tells of a refresh that left at `sent`.
+async fn probe_after(bridge: &Bridge, person: &Person, sent: Moment) -> Probe {
+    match person.token_would_tell(sent, bridge.ground.now()) {
+        true => probe(bridge, person).await,
+        false => Probe::Silent,
+    }
 }
 
 async fn probe(bridge: &Bridge, person: &Person) -> Probe {
@@ -302,7 +323,7 @@ pub(super) async fn taken_back(bridge: &Bridge, id: PersonId) -> Result<Result<S
     Ok(match probe(bridge, &person).await {
         Probe::Works => Ok("the stored token still works, and is kept".to_owned()),
         Probe::Unknown(why) => Err(why),
-        Probe::Dead => {
+        Probe::Dead | Probe::Silent => {
             let why = "the person took back the authorization at GitHub; sign in again";
             match ended(bridge, &person, why).await {
                 Err(NotRenewed::Store(error)) => return Err(error),

@@ -8,9 +8,10 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use super::links::{hash, look_at_link, make_code, random_text};
-use super::people::release_held;
+use super::people::{self, release_held};
 use super::places::token_place;
 use super::refresh::SealedPair;
+use super::replaced::end_replaced;
 use super::{Bridge, StepError};
 use crate::domain::identity::Identity;
 use crate::github::{CallError, DeviceAnswer, DeviceCode, OAuth, OAuthError, Pair, Token, TokenOwner};
@@ -190,7 +191,7 @@ async fn keep(bridge: &Bridge, pair: &Pair) -> Result<SignedIn, NotSignedIn> {
     let (id, now) = (PersonId(me.id), bridge.ground.now());
     let sealed = SealedPair::of(bridge, id, pair, now);
     let new = sealed.with_scopes(&pair.scopes);
-    bridge.store.put_signed_in(id, &me.login, &new, now).await?;
+    let replaced = bridge.store.put_signed_in(id, &me.login, &new, now).await?;
     tracing::info!(person = %id, "somebody signed in");
     let released = match release_held(bridge, id).await {
         Ok(released) => released,
@@ -198,6 +199,9 @@ async fn keep(bridge: &Bridge, pair: &Pair) -> Result<SignedIn, NotSignedIn> {
         // They are found again by the worker that looks after held tasks.
         Err(StepError::Illegal(_)) => 0,
     };
+    if let Some(old) = replaced {
+        end_replaced(bridge, id, &old).await;
+    }
     Ok(SignedIn { id, login: me.login, released })
 }
 
@@ -251,7 +255,7 @@ pub async fn disconnect(bridge: &Bridge, session: &str) -> Result<Option<AtGithu
     let Some(id) = bridge.store.session(&hash(session), bridge.ground.now()).await? else { return Ok(None) };
     let Some(person) = bridge.store.person(id).await? else { return Ok(None) };
     // What is kept here goes first: nothing may start with it any more, whatever GitHub says.
-    bridge.store.remove_person(id).await?;
+    people::remove(bridge, id, "the person has disconnected").await?;
     tracing::info!(person = %id, "somebody disconnected");
     let Some(oauth) = bridge.github.oauth().filter(|_| person.signed_in) else { return Ok(Some(AtGithub::NotOurs)) };
     let row = id.to_string();

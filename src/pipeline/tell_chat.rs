@@ -6,14 +6,15 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::time::Instant;
 
-use super::bridge::{ChatSide, Live};
+use super::bridge::Live;
 use super::chat::Reply;
 use super::chat::gone::still_gone;
+use super::chat::rotation::speak;
 use super::links::{self, NoLink};
 use super::send_report::{task_of, telling_of};
 use super::whisper::Whisper;
 use super::{Bridge, StepError};
-use crate::chat::{Button, ChatError, ChatNext, Message};
+use crate::chat::{Button, ChatError, ChatNext, Message, Platform};
 use crate::domain::backoff::Backoff;
 use crate::domain::chat::Place;
 use crate::domain::hourly::Hourly;
@@ -87,6 +88,10 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
         bridge.store.postpone_report(report.id, lease, again, true, &why).await?;
         return Ok(());
     }
+    let voice = match speak(bridge, &place.source, side).await? {
+        Ok(voice) => voice,
+        Err(error) => return not_told(bridge, lease, &report, &error).await,
+    };
     let writer = format!("chat:{}:{}", place.source, place.channel);
     let clock = &bridge.settings.shared_clock;
     if !bridge.store.take_turn(&writer, lease, Hourly::of(u32::MAX), clock.shown()).await? {
@@ -96,7 +101,8 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
         bridge.store.postpone_report(report.id, lease, Some(again), false, "waits for its turn to speak").await?;
         return Ok(());
     }
-    let telling = Telling { bridge, live: &live, side, place: &place, report: &report, comment };
+    let platform = voice.platform();
+    let telling = Telling { bridge, live: &live, platform, place: &place, report: &report, comment };
     let outcome = if Instant::now() < send_by {
         reach(Point::ChatBeforeSending);
         telling.send().await
@@ -119,7 +125,18 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
         }
         Err(error) => error,
     };
+    if voice.refused(bridge, &place.source, &error).await? {
+        let again = bridge.ground.now() + TimeDelta::from_std(bridge.ground.jitter(COMMENT)).unwrap_or_default();
+        bridge.store.postpone_report(report.id, lease, Some(again), false, "waits for a new token").await?;
+        return Ok(());
+    }
+    not_told(bridge, lease, &report, &error).await
+}
+
+/// It is tried again later, if that may do better.
+async fn not_told(bridge: &Bridge, lease: Lease, report: &Report, error: &ChatError) -> Result<(), StepError> {
     let now = bridge.ground.now();
+    let task = report.task_id.map(tracing::field::display);
     if let Some(pause) = error.pause() {
         let until = now + TimeDelta::from_std(pause).unwrap_or_default();
         bridge.store.postpone_report(report.id, lease, Some(until), false, &error.for_person()).await?;
@@ -147,7 +164,7 @@ async fn comment_of(bridge: &Bridge, reply: &Report) -> Result<Option<Report>, S
 struct Telling<'a> {
     bridge: &'a Bridge,
     live: &'a Live,
-    side: &'a ChatSide,
+    platform: &'a Platform,
     place: &'a Place,
     report: &'a Report,
     /// What a reply tells of.
@@ -159,7 +176,7 @@ type Told = Result<Option<String>, ChatError>;
 
 impl Telling<'_> {
     async fn send(&self) -> Result<Told, StepError> {
-        if self.side.platform.answers_at_the_door() {
+        if self.platform.answers_at_the_door() {
             // What there was to tell was told there, or nobody waits for it any more.
             return Ok(Ok(None));
         }
@@ -186,7 +203,7 @@ impl Telling<'_> {
             key: Some(self.report.id.to_string()),
             ..Message::default()
         };
-        let (platform, channel) = (&self.side.platform, &self.place.channel);
+        let (platform, channel) = (self.platform, &self.place.channel);
         match self.report.external_ref.as_deref() {
             Some(ANSWERED) => Ok(Ok(None)),
             Some(ts) => Ok(match platform.update(channel, ts, &message).await {
@@ -216,7 +233,7 @@ impl Telling<'_> {
             Some(thread) => Some(thread.clone()),
             None => self.bridge.store.chat_message_of(task.id).await?.filter(|ts| ts != ANSWERED),
         };
-        match self.side.platform.post(&self.place.channel, under.as_deref(), &message).await {
+        match self.platform.post(&self.place.channel, under.as_deref(), &message).await {
             Err(error) if error.next() == ChatNext::OtherWay => self.answer(false, &message, error).await,
             posted => Ok(posted.map(Some)),
         }
@@ -233,12 +250,12 @@ impl Telling<'_> {
             let page = page.map(|url| format!(": [the comment]({url})")).unwrap_or_default();
             let text = format!("The agent is told on pull request #{}{page}.", about.pull);
             let message = Message { text, key: Some(self.report.id.to_string()), ..Message::default() };
-            return Ok(self.side.platform.post(channel, thread, &message).await.map(Some));
+            return Ok(self.platform.post(channel, thread, &message).await.map(Some));
         }
         let why = comment.trouble.as_deref().unwrap_or("GitHub did not take it");
         let text = format!("The agent was not told on pull request #{}: {why}. Write it there yourself.", about.pull);
         let message = Message { text, ..Message::default() };
-        let told = self.side.platform.whisper(channel, &self.place.account, thread, &message).await;
+        let told = self.platform.whisper(channel, &self.place.account, thread, &message).await;
         Ok(told.map(|()| None))
     }
 
@@ -263,7 +280,7 @@ impl Telling<'_> {
         }
         let message = Message { text, ..Message::default() };
         let (channel, account) = (&self.place.channel, &self.place.account);
-        match self.side.platform.whisper(channel, account, self.place.thread.as_deref(), &message).await {
+        match self.platform.whisper(channel, account, self.place.thread.as_deref(), &message).await {
             Err(error) if matches!(error.next(), ChatNext::OtherWay | ChatNext::GiveUp) => {
                 match self.answer(false, &message, error).await? {
                     Err(error) if error.next() == ChatNext::OtherWay => self.call_unanswered(error).await,
@@ -276,7 +293,7 @@ impl Telling<'_> {
 
     /// What is for one account alone is not said to a channel: there it is only called, to ask again.
     async fn call_unanswered(&self, first: ChatError) -> Result<Told, StepError> {
-        let platform = &self.side.platform;
+        let platform = self.platform;
         if !platform.calls_the_unanswered() {
             return Ok(Err(first));
         }
@@ -297,12 +314,12 @@ impl Telling<'_> {
     /// Whoever sees that they are waited with need not any longer: the channel has the message. When that cannot be said,
     /// the chat ends the wait by itself.
     async fn end_waiting(&self) -> Result<(), StepError> {
-        if self.side.platform.keeps_waiting()
+        if self.platform.keeps_waiting()
             && let Some((to, _)) = self.answer_to().await?
         {
             let text = "It was taken up: the message of the task in this channel tells how it goes on.".to_owned();
             let message = Message { text, ..Message::default() };
-            if let Err(error) = self.side.platform.answer(&to, false, &message).await {
+            if let Err(error) = self.platform.answer(&to, false, &message).await {
                 tracing::debug!(report = %self.report.id, %error, "somebody is still shown that they are waited with");
             }
         }
@@ -313,16 +330,16 @@ impl Telling<'_> {
     async fn answer(&self, for_all: bool, message: &Message, first: ChatError) -> Result<Told, StepError> {
         let Some(delivery) = self.report.delivery_id else { return Ok(Err(first)) };
         let Some((to, came_at)) = self.answer_to().await? else { return Ok(Err(first)) };
-        let answers = self.side.platform.answers();
+        let answers = self.platform.answers();
         let now = self.bridge.ground.now();
         let since = now - answers.lasts;
         if !self.bridge.store.take_answer(delivery, answers.uses, since).await? {
             return Ok(Err(first));
         }
-        Ok(match self.side.platform.answer(&to, for_all, message).await {
+        Ok(match self.platform.answer(&to, for_all, message).await {
             Ok(()) => Ok(Some(ANSWERED.to_owned())),
             // Our first answer may still be on its way, and until it is there the chat does not know the address.
-            Err(ChatError::NoAnswers) if self.side.platform.keeps_waiting() && now - came_at < ON_ITS_WAY => {
+            Err(ChatError::NoAnswers) if self.platform.keeps_waiting() && now - came_at < ON_ITS_WAY => {
                 Err(ChatError::Unclear("the chat", "it did not know the request yet".to_owned()))
             }
             Err(ChatError::NoAnswers) => Err(first),

@@ -13,7 +13,7 @@ use crate::store::tasks::Hold;
 use crate::store::{Moment, Tx};
 
 /// A pair whose new access token is refused too, so soon after the last one, is not renewed a second time.
-const ONCE_IN: TimeDelta = TimeDelta::hours(1);
+pub(super) const ONCE_IN: TimeDelta = TimeDelta::hours(1);
 
 /// Marks a token that GitHub does not accept, whoever finds out, unless a newer one was put since. One that can be renewed is
 /// renewed before its next use.

@@ -15,6 +15,8 @@
 pub mod api_keys;
 /// Tries to start a task.
 pub mod attempts;
+/// Pairs of tokens of apps whose chat lets them end.
+pub mod chat_tokens;
 /// What waits until a chat account is linked, and how often an address for answers was used.
 pub mod chats;
 /// Connecting, migrating, readiness.

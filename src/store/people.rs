@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use super::{Moment, Store, StoreError, Tx};
+use crate::domain::renewal::refusal_tells;
 use crate::ids::PersonId;
 
 /// A person as stored.
@@ -56,35 +57,50 @@ impl Person {
         self.token_expires_at.is_some_and(|end| end <= at) && self.token_state == "ok" && self.can_be_renewed(at)
     }
 
+    /// Whether it says anything of a refresh that left at `sent` when GitHub refuses the access token at `now`.
+    #[must_use]
+    pub fn token_would_tell(&self, sent: Moment, now: Moment) -> bool {
+        refusal_tells(self.token_expires_at, self.refused_at, sent, now)
+    }
+
     fn can_be_renewed(&self, now: Moment) -> bool {
         self.refresh_token.is_some() && self.refresh_expires_at.is_none_or(|end| end > now)
     }
 }
 
 impl Store {
-    /// Adds a person, or gives one a new token.
+    /// Adds a person, or gives one a new token. Answers the sealed token of a sign-in that it replaces.
     ///
     /// # Errors
     /// [`StoreError`]: nothing is changed.
-    pub async fn put_person(&self, id: PersonId, login: &str, token: &[u8], now: Moment) -> Result<(), StoreError> {
-        sqlx::query!(
-            "/* put_person */
-            INSERT INTO people (id, login, token, added_at, checked_at) VALUES ($1, $2, $3, $4, $4)
+    pub async fn put_person(
+        &self,
+        id: PersonId,
+        login: &str,
+        token: &[u8],
+        now: Moment,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* put_person: the old one is read first */
+            WITH old AS (SELECT token FROM people WHERE id = $1 AND signed_in FOR UPDATE)
+            INSERT INTO people (id, login, token, added_at, checked_at)
+            SELECT $1, $2, $3, $4, $4 FROM (SELECT) one LEFT JOIN old ON true
             ON CONFLICT (id) DO UPDATE SET login = $2, token = $3, token_state = 'ok', token_reason = NULL,
                 token_expires_at = NULL, refresh_token = NULL, refresh_expires_at = NULL, checked_at = $4,
                 token_version = gen_random_uuid(), scopes = '', signed_in = false, refresh_due_at = NULL,
-                refresh_sent_at = NULL, refresh_lease = NULL, refresh_lease_until = NULL, refused_at = NULL",
+                refresh_sent_at = NULL, refresh_lease = NULL, refresh_lease_until = NULL, refused_at = NULL
+            RETURNING (SELECT token FROM old) AS "old""#,
             id.0,
             login,
             token,
             now
         )
-        .execute(&self.work)
-        .await?;
-        Ok(())
+        .fetch_one(&self.work)
+        .await?)
     }
 
-    /// Adds a person who signed in, or puts the token of a newer sign-in.
+    /// Adds a person who signed in, or puts the token of a newer sign-in. Answers the sealed token of an older sign-in that
+    /// it replaces.
     ///
     /// # Errors
     /// [`StoreError`]: nothing is changed.
@@ -94,16 +110,18 @@ impl Store {
         login: &str,
         new: &NewToken<'_>,
         now: Moment,
-    ) -> Result<(), StoreError> {
-        sqlx::query!(
-            "/* put_signed_in */
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* put_signed_in: the old one is read first */
+            WITH old AS (SELECT token FROM people WHERE id = $1 AND signed_in FOR UPDATE)
             INSERT INTO people (id, login, token, token_expires_at, refresh_token, refresh_expires_at, refresh_due_at,
                                 scopes, signed_in, added_at, checked_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, true, $9, $9)
+            SELECT $1, $2, $3, $4, $5, $6, $7, $8, true, $9, $9 FROM (SELECT) one LEFT JOIN old ON true
             ON CONFLICT (id) DO UPDATE SET login = $2, token = $3, token_state = 'ok', token_reason = NULL,
                 token_expires_at = $4, refresh_token = $5, refresh_expires_at = $6, refresh_due_at = $7, scopes = $8,
                 signed_in = true, checked_at = $9, token_version = gen_random_uuid(), refresh_sent_at = NULL,
-                refresh_lease = NULL, refresh_lease_until = NULL, refused_at = NULL",
+                refresh_lease = NULL, refresh_lease_until = NULL, refused_at = NULL
+            RETURNING (SELECT token FROM old) AS "old""#,
             id.0,
             login,
             new.token,
@@ -114,9 +132,8 @@ impl Store {
             new.scopes,
             now
         )
-        .execute(&self.work)
-        .await?;
-        Ok(())
+        .fetch_one(&self.work)
+        .await?)
     }
 
     /// One person.

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::pipeline::chat::rotation;
 use crate::pipeline::{
     Bridge, Settings, forget, match_rules, outgoing, refresh, report, settle_uncertain, start_task, sweep_tasks,
     tell_chat,
@@ -79,6 +80,10 @@ impl Workers {
         workers.add(bridge, |b, stop| async move {
             let step = || refresh_batch(b.clone());
             run(pace("refresh", 5000), b.ground.clone(), stop, None, step).await;
+        });
+        workers.add(bridge, |b, stop| async move {
+            let step = || rotate_batch(b.clone());
+            run(pace("rotate", 5000), b.ground.clone(), stop, None, step).await;
         });
         workers.add(bridge, |b, stop| async move {
             let step = || tell_chat_batch(b.clone());
@@ -154,6 +159,10 @@ async fn report_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepErro
 
 async fn refresh_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
     refresh::refresh_batch(&bridge).await
+}
+
+async fn rotate_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
+    rotation::rotate_batch(&bridge).await
 }
 
 async fn tell_chat_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {

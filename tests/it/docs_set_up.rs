@@ -26,6 +26,7 @@ fn load_text(text: &str) -> Result<Loaded, String> {
     let key = |name: &str| match name {
         name if name.contains("SIGNING") => SIGNING_KEY,
         name if name.contains("TEAMS") => TEAMS_TOKEN,
+        name if name.contains("REFRESH") => "xoxe-1-a-token-of-a-page",
         _ => SECRET,
     };
     let mut env: Vec<(&str, &str)> = variables.iter().map(|name| (name.as_str(), key(name))).collect();

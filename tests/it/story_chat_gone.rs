@@ -16,7 +16,7 @@ impl World {
         self.settle().await;
     }
 
-    async fn chat_status(&self) -> Value {
+    pub(crate) async fn chat_status(&self) -> Value {
         let caller = Caller::new(self, &format!("looks {}", self.bridge.ground.now()), Scope::Read).await;
         caller.get("/api/v1/status").await.body["chats"][0].clone()
     }

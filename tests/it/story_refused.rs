@@ -2,11 +2,12 @@
 //! waits to be started is held at once.
 
 use taskbridge::domain::task::State;
+use taskbridge::pipeline::people::remove;
 use taskbridge::sandbox::{Fault, FaultKind, Role};
 use taskbridge::store::pauses::{Pause, PauseScope};
 use taskbridge::store::tasks::Hold;
 
-use crate::connect_kit::{Browser, open, otto, setup, token_of_otto};
+use crate::connect_kit::{Browser, OTTO as OTTO_ID, open, otto, setup, token_of_otto};
 use crate::support::payloads::OTTO;
 use crate::support::stories::CREATE;
 use crate::support::world::{OTTO_TOKEN, Setup, World, labelled};
@@ -84,20 +85,96 @@ async fn what_cannot_be_renewed_ends_at_once() {
     assert_eq!(world.control().count_calls("POST", TOKENS), 0);
 }
 
-/// They are paused, so that the start step does not come to them.
+async fn lose_next_pair(world: &World, kind: FaultKind) {
+    world.control().inject(Fault { method: None, path: TOKENS.to_owned(), user: None, times: Some(1), kind });
+    label(world, "d-1").await;
+}
+
+/// The access token was dead before the renewal whose answer is lost, so that it tells nothing: the refresh token does.
+///
+/// Case 57.
 #[tokio::test]
-async fn what_waits_is_held_the_moment_its_token_ends_and_says_why() {
-    let world = signed_in(true).await;
+async fn a_dead_token_signs_nobody_out_whose_renewal_was_lost_on_the_way_there() {
+    for refused in [true, false] {
+        let world = signed_in(true).await;
+        match refused {
+            true => world.control().revoke_token(&token_of_otto(&world).await).unwrap(),
+            false => world.advance(9 * 3600),
+        }
+        lose_next_pair(&world, FaultKind::DropBefore).await;
+        world.live_for(60).await;
+        let task = world.task().await;
+        assert!(task.remote_id.is_some(), "refused {refused}: {}", world.story(task.id).await);
+        assert!(!world.story(task.id).await.contains("held"), "nobody had to do anything");
+        assert_eq!(world.control().count_calls("POST", TOKENS), 3, "the sign-in, the lost one, and one more");
+        assert_eq!((world.control().rotations(), otto(&world).await.unwrap().token_state.as_str()), (1, "ok"));
+    }
+}
+
+/// The same, and it had been renewed: once more is enough to know.
+///
+/// Case 56.
+#[tokio::test]
+async fn a_dead_token_whose_renewal_was_lost_on_the_way_back_ends_the_sign_in() {
+    for refused in [true, false] {
+        let world = signed_in(true).await;
+        match refused {
+            true => world.control().revoke_token(&token_of_otto(&world).await).unwrap(),
+            false => world.advance(9 * 3600),
+        }
+        lose_next_pair(&world, FaultKind::DropAfter).await;
+        world.live_for(60).await;
+        let task = world.task().await;
+        assert_eq!((task.state, task.hold), (State::Held, Some(Hold::Token)), "refused {refused}: {}", task.reason);
+        assert_eq!(world.control().count_calls("POST", TOKENS), 3, "the sign-in, the lost one, and one more");
+        let person = otto(&world).await.unwrap();
+        assert_eq!((world.control().rotations(), person.token_state.as_str()), (1, "reauth_required"));
+        assert!(person.token_reason.unwrap().contains("the new one was lost on the way"));
+    }
+}
+
+/// Three tasks that wait to be started, paused so that the start step does not come to them.
+async fn let_three_wait(world: &World) {
     let (reason, paused_by) = ("a freeze".to_owned(), "vera".to_owned());
     let (name, paused_at) = (String::new(), world.bridge.ground.now());
     let pause = Pause { scope: PauseScope::All, name, reason, paused_by, paused_at };
     world.bridge.store.pause(&pause).await.unwrap();
     for nth in 0..3 {
-        label(&world, &format!("d-{nth}")).await;
+        label(world, &format!("d-{nth}")).await;
         world.settle().await;
         world.advance(5);
     }
-    assert!(world.tasks().await.iter().all(|task| task.state == State::Pending));
+    let tasks = world.tasks().await;
+    assert!(tasks.len() == 3 && tasks.iter().all(|task| task.state == State::Pending));
+}
+
+#[tokio::test]
+async fn what_waits_is_held_the_moment_its_person_leaves_and_says_why() {
+    for (by_themselves, why) in [(true, "the person has disconnected"), (false, "an operator has removed the person")] {
+        let world = signed_in(true).await;
+        let mut browser = Browser::new(&world);
+        let page = browser.sign_in(&world, "otto").await;
+        let_three_wait(&world).await;
+        match by_themselves {
+            true => drop(browser.post("/connect/disconnect", &format!("form={}", page.form())).await),
+            false => assert!(remove(&world.bridge, OTTO_ID, why).await.unwrap()),
+        }
+        for task in world.tasks().await {
+            assert_eq!((task.state, task.hold), (State::Held, Some(Hold::Token)), "{}", world.story(task.id).await);
+            assert!(task.reason.contains(why) && task.reason.contains("/connect"), "{}", task.reason);
+        }
+        assert!(!remove(&world.bridge, OTTO_ID, why).await.unwrap(), "there is nobody to remove");
+        world.bridge.store.resume(PauseScope::All, "").await.unwrap();
+        Browser::new(&world).sign_in(&world, "otto").await;
+        world.live_for(60).await;
+        assert!(world.tasks().await.iter().all(|task| task.remote_id.is_some()), "signing in lets them go on");
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_held_the_moment_its_token_ends_and_says_why() {
+    let world = signed_in(true).await;
+    let_three_wait(&world).await;
     let gone = world.control().revoke_authorization("otto").unwrap();
     world.hook("github_app_authorization", "d-gone", &gone).await;
     world.live_for(10).await;

@@ -61,6 +61,12 @@ impl SlackError {
             "message_not_found" | "cant_update_message" | "edit_window_closed" | "thread_not_found"))
     }
 
+    /// Whether it is the token that Slack does not take, where another may do.
+    #[must_use]
+    pub fn is_of_token(&self) -> bool {
+        matches!(self, Self::Refused(word) if matches!(word.as_str(), "invalid_auth" | "token_expired" | "token_revoked"))
+    }
+
     /// In words, for the report that could not be told.
     #[must_use]
     pub fn for_person(&self) -> String {
@@ -87,6 +93,9 @@ impl From<SlackError> for ChatError {
             SlackError::Unclear(why) => Self::Unclear(NAME, why),
             SlackError::NoAnswers => Self::NoAnswers,
             SlackError::Refused(_) if error.is_gone() => Self::Gone,
+            SlackError::Refused(_) if error.is_of_token() => {
+                Self::BadToken { said: error.to_string(), advice: error.for_person() }
+            }
             SlackError::Refused(_) => {
                 Self::Refused { said: error.to_string(), advice: error.for_person(), next: error.next() }
             }

@@ -7,12 +7,14 @@ mod blocks;
 mod error;
 /// The form for a new task.
 pub mod form;
+/// Tokens that end and are renewed.
+pub mod rotation;
 /// What Slack sends through a connection that we open.
 pub mod socket;
 
 use std::time::Duration;
 
-use reqwest::{Client, Url};
+use reqwest::{Client, RequestBuilder, Url};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -31,20 +33,24 @@ const OPEN: Duration = Duration::from_millis(2500);
 const ANSWERS_AT: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
 
 /// One app of Slack, as it speaks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Slack {
     http: Result<Client, String>,
     api: String,
     token: Secret,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Never printed: some hold tokens.
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Answer {
     ok: bool,
     error: String,
     ts: Option<String>,
     url: Option<String>,
+    access_token: Option<String>,
+    expires_in: Value,
+    refresh_token: Option<String>,
 }
 
 impl Slack {
@@ -157,7 +163,10 @@ impl Slack {
 
     async fn call(&self, method: &str, fields: Map<String, Value>, within: Duration) -> Result<Answer, SlackError> {
         let request = self.http()?.post(format!("{}/{method}", self.api)).bearer_auth(self.token.expose());
-        let request = request.json(&fields).timeout(within);
+        Self::ask(request.json(&fields).timeout(within)).await
+    }
+
+    async fn ask(request: RequestBuilder) -> Result<Answer, SlackError> {
         let Received { status, pause: named, body } = send(request).await?;
         let pause = pause(named);
         if status == 429 {

@@ -24,8 +24,13 @@ pub struct SlackSource {
     /// is opened from here (Socket Mode), and no public address is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_token: Option<SecretText>,
-    /// The app's bot token (`xoxb-…`), with which it speaks.
-    pub bot_token: SecretText,
+    /// The app's bot token (`xoxb-…`), with which it speaks. Needed unless its tokens rotate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bot_token: Option<SecretText>,
+    /// Instead of `bot_token`, for an app with *token rotation* switched on: its tokens end after twelve hours, and are
+    /// renewed from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<SlackRotation>,
     /// The app's id (`A…`). With it, requests for another app with the same secret are ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_id: Option<String>,
@@ -38,6 +43,19 @@ pub struct SlackSource {
     /// Slack's API.
     #[serde(default = "default_slack_api")]
     pub api_url: WebUrl,
+}
+
+/// How the tokens of a Slack app with *token rotation* are renewed.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SlackRotation {
+    /// The app's client id: Basic Information → App Credentials.
+    pub client_id: String,
+    /// The app's client secret, beside it.
+    pub client_secret: SecretText,
+    /// The refresh token (`xoxe-…`) that Slack showed when the app was installed. It is used once; from then on the newest
+    /// pair is kept sealed in the database, and another refresh token here begins anew.
+    pub refresh_token: SecretText,
 }
 
 /// An application of Discord.
@@ -142,6 +160,7 @@ impl SlackSource {
             let message = "either `signing_secret` (Slack sends to an address) or `app_token` (Socket Mode) is needed";
             found.fault(document, path, message);
         }
+        self.check_tokens(document, path, found);
         if let Some(token) = &self.app_token
             && let text = token.value().expose()
             && !text.is_empty()
@@ -155,6 +174,45 @@ impl SlackSource {
             let message =
                 "a channel is named by its id, such as `C0123ABCD`: Slack shows it at the end of the channel's details";
             found.fault(document, &path.key("channels").key(channel), message);
+        }
+    }
+}
+
+impl SlackSource {
+    fn check_tokens(&self, document: &Document, path: &Path, found: &mut Findings) {
+        let begins = |token: &SecretText, with: &str| token.value().expose().starts_with(with);
+        match (&self.bot_token, &self.rotation) {
+            (None, None) => {
+                let message = "either `bot_token` or, for an app whose tokens rotate, `rotation` is needed";
+                found.fault(document, path, message);
+            }
+            (Some(_), Some(_)) => {
+                let message =
+                    "`bot_token` and `rotation` exclude each other: a token that rotates is kept in the database";
+                found.fault(document, &path.key("bot_token"), message);
+            }
+            (Some(token), None) if begins(token, "xoxe") => {
+                let message =
+                    "this token ends after twelve hours (token rotation is switched on): give `rotation` instead";
+                found.fault(document, &path.key("bot_token"), message);
+            }
+            (None, Some(rotation)) => rotation.check(document, &path.key("rotation"), found),
+            (Some(_), None) => {}
+        }
+    }
+}
+
+impl SlackRotation {
+    fn check(&self, document: &Document, path: &Path, found: &mut Findings) {
+        let plain = |text: &str| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !plain(&self.client_id) {
+            let message = "a client id is two numbers with a point between: it stands under App Credentials";
+            found.fault(document, &path.key("client_id"), message);
+        }
+        let token = self.refresh_token.value().expose();
+        if !token.is_empty() && !token.starts_with("xoxe-") {
+            let message = "a refresh token begins with `xoxe-`; one with `xoxe.xoxb-` is the access token beside it";
+            found.fault(document, &path.key("refresh_token"), message);
         }
     }
 }

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use chats::{ChannelSpec, DiscordSource, MattermostSource, SlackSource, TeamsSource};
+pub use chats::{ChannelSpec, DiscordSource, MattermostSource, SlackRotation, SlackSource, TeamsSource};
 pub use database::DatabaseConfig;
 pub use github::{AppConfig, GithubConfig, SignInConfig};
 pub use limits::{BoundSpec, GlobalLimits, LimitsSpec, WindowSpec};

@@ -238,7 +238,12 @@ impl SourceConfig {
         }
         each_kind!(self, source => all(path.key("secrets"), &mut source.secrets.0), slack => {
             let mut secrets = all(path.key("signing_secret"), &mut slack.signing_secret.0);
-            secrets.push((path.key("bot_token"), &mut slack.bot_token));
+            secrets.extend(slack.bot_token.as_mut().map(|token| (path.key("bot_token"), token)));
+            if let Some(rotation) = &mut slack.rotation {
+                let path = path.key("rotation");
+                secrets.push((path.key("client_secret"), &mut rotation.client_secret));
+                secrets.push((path.key("refresh_token"), &mut rotation.refresh_token));
+            }
             secrets.extend(slack.app_token.as_mut().map(|token| (path.key("app_token"), token)));
             secrets
         }, discord => vec![(path.key("bot_token"), &mut discord.bot_token)], mattermost => {

@@ -1,6 +1,7 @@
 //! An app that was removed from its workspace, or whose token was taken back there: nothing is told in that chat any more,
 //! which is known to all replicas, until the chat lets the app in again. Whether it does is asked, never believed.
 
+use super::rotation::{is_ended, lets_in};
 use crate::pipeline::bridge::ChatSide;
 use crate::pipeline::{Bridge, StepError};
 
@@ -15,7 +16,7 @@ pub(in crate::pipeline) async fn app_gone(
     how: &str,
 ) -> Result<String, StepError> {
     // It may be an old piece of news, of before the app was installed again.
-    if chat.platform.works().await.is_ok() {
+    if lets_in(bridge, source, chat).await?.is_ok() {
         return Ok("the chat says that the app is gone, and lets it in all the same: nothing is changed".to_owned());
     }
     let reason = match how {
@@ -41,8 +42,12 @@ pub(in crate::pipeline) async fn still_gone(
     source: &str,
 ) -> Result<Option<String>, StepError> {
     let Some(gone) = bridge.store.ended_chat_app(source).await? else { return Ok(None) };
-    if let Err(error) = chat.platform.works().await {
+    if let Err(error) = lets_in(bridge, source, chat).await? {
         return Ok(Some(format!("{} ({error}); install it again", gone.reason)));
+    }
+    if is_ended(bridge, source, chat).await? {
+        // Its last token works for a while; an operator must act all the same.
+        return Ok(None);
     }
     bridge.store.revive_chat_app(source).await?;
     tracing::info!(source, "the chat lets the app in again: what waits is told");

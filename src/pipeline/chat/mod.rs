@@ -5,6 +5,8 @@ mod follow_up;
 /// An app that its chat no longer lets in.
 pub(super) mod gone;
 mod own;
+/// Tokens that end and are renewed.
+pub mod rotation;
 /// What a chat sends through a socket that we open.
 pub mod socket;
 
@@ -97,7 +99,7 @@ pub(super) async fn hear(
         Said::Nothing => Hearing::Silent("nothing that is said to taskbridge".to_owned()),
         Said::Answer(text) => talk.answer("answered: it could not be understood", text.clone()),
         Said::Help => talk.answer("answered: help", help(&talk, person.as_ref())),
-        Said::Form => open_form(&talk, person.as_ref()).await,
+        Said::Form => open_form(&talk, person.as_ref()).await?,
         Said::Own(own) => own::act(&talk, own, person.as_ref()).await?,
         Said::Command(command) => work(&talk, command, person.as_ref()).await?,
     }))
@@ -121,9 +123,9 @@ const NOT_LINKED: &str =
 
 const AGAIN: &str = "GitHub does not accept your sign-in any more. Sign in again, and what you asked for goes on.";
 
-async fn open_form(talk: &Talk<'_>, person: Option<&Person>) -> Hearing {
+async fn open_form(talk: &Talk<'_>, person: Option<&Person>) -> Result<Hearing, StepError> {
     if person.is_none() {
-        return talk.ask_to_link(NOT_LINKED, false);
+        return Ok(talk.ask_to_link(NOT_LINKED, false));
     }
     let place = &talk.chat.place;
     let (command, prompt) = match &talk.chat.said {
@@ -133,7 +135,7 @@ async fn open_form(talk: &Talk<'_>, person: Option<&Person>) -> Hearing {
     };
     let source = talk.live.sources.get(&talk.event.source);
     let (Some(side), Some(opens)) = (source.and_then(|source| source.chat.as_ref()), &talk.chat.opens) else {
-        return talk.answer("answered: help", help(talk, person));
+        return Ok(talk.answer("answered: help", help(talk, person)));
     };
     let usual = side.channels.get(&place.channel);
     let note = FormNote { channel: place.channel.clone(), thread: place.thread.clone(), command };
@@ -143,14 +145,24 @@ async fn open_form(talk: &Talk<'_>, person: Option<&Person>) -> Hearing {
         base: usual.and_then(|usual| usual.base_ref.clone()),
         model: usual.and_then(|usual| usual.model.clone()),
     };
-    match side.platform.open(opens, &note, &filled).await {
+    let opened = match rotation::speak(talk.bridge, &talk.event.source, side).await? {
+        Ok(voice) => {
+            let opened = voice.platform().open(opens, &note, &filled).await;
+            if let Err(error) = &opened {
+                voice.refused(talk.bridge, &talk.event.source, error).await?;
+            }
+            opened
+        }
+        Err(error) => Err(error),
+    };
+    Ok(match opened {
         Ok(()) => Hearing::Silent("the form was opened".to_owned()),
         Err(error) => {
             tracing::warn!(delivery = %talk.delivery, %error, "a form could not be opened");
             let text = format!("The form could not be opened ({error}). {}", help(talk, person));
             talk.answer(&format!("the form could not be opened: {error}"), text)
         }
-    }
+    })
 }
 
 /// Work that somebody wants done.

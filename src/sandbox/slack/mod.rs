@@ -2,6 +2,8 @@
 //! refuses in the way Slack does it (200 and `ok: false`), and signs requests as Slack would send them.
 
 mod requests;
+/// Tokens that end and are renewed.
+pub mod rotation;
 pub(in crate::sandbox) mod socket;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -48,8 +50,10 @@ pub enum SlackFault {
     Error(String),
     /// 429, and how long to wait.
     Limited(u64),
-    /// 503.
+    /// 503, and nothing was done.
     Away,
+    /// It was done, and 503.
+    AwayAfter,
 }
 
 /// All that Slack knows.
@@ -68,6 +72,7 @@ pub(in crate::sandbox) struct SlackWorld {
     /// Whether the app was uninstalled.
     gone: bool,
     sockets: socket::Sockets,
+    rotation: rotation::Rotation,
     made: u64,
 }
 
@@ -145,13 +150,13 @@ impl SlackControl {
 
 /// One call: `/slack/api/METHOD` or `/slack/hooks/NUMBER`.
 pub(in crate::sandbox) fn answer(call: &Call, shared: &Shared) -> Answer {
-    let now = shared.world().ground.now();
+    let ground = shared.world().ground.clone();
+    let now = ground.now();
     let mut slack = shared.slack.lock().unwrap_or_else(PoisonError::into_inner);
     let parts = call.segments();
-    let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(&call.body) else {
-        return refused("invalid_json");
-    };
-    let fields = Value::Object(fields);
+    let parsed = serde_json::from_slice::<Value>(&call.body).ok().filter(Value::is_object);
+    let is_form = parts.last().is_some_and(|method| method == "oauth.v2.access");
+    let Some(fields) = parsed.or(is_form.then_some(Value::Null)) else { return refused("invalid_json") };
     match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["slack", "api", method] => {
             match slack.faults.get_mut(method).and_then(VecDeque::pop_front) {
@@ -161,23 +166,22 @@ pub(in crate::sandbox) fn answer(call: &Call, shared: &Shared) -> Answer {
                     answer.headers.push(("retry-after", seconds.to_string()));
                     return answer;
                 }
-                Some(SlackFault::Away) => return Answer::json(503, json!({ "ok": false, "error": "fatal_error" })),
+                Some(SlackFault::Away) => return away(),
+                Some(SlackFault::AwayAfter) => {
+                    slack.one(call, method, &fields, &ground);
+                    return away();
+                }
                 None => {}
             }
-            if method == "apps.connections.open" {
-                return slack.sockets.address(call.header("host").unwrap_or_default(), call.header("authorization"));
-            }
-            if call.header("authorization") != Some(&format!("Bearer {BOT_TOKEN}")) {
-                return refused("invalid_auth");
-            }
-            if slack.gone {
-                return refused("account_inactive");
-            }
-            slack.call(method, &fields, now)
+            slack.one(call, method, &fields, &ground)
         }
         ["slack", "hooks", number] => slack.hook(number.parse().unwrap_or_default(), &fields, now),
         _ => refused("unknown_method"),
     }
+}
+
+fn away() -> Answer {
+    Answer::json(503, json!({ "ok": false, "error": "fatal_error" }))
 }
 
 fn refused(error: &str) -> Answer {
@@ -201,6 +205,25 @@ impl SlackWorld {
     fn next(&mut self, now: DateTime<Utc>) -> String {
         self.made += 1;
         format!("{}.{:06}", now.timestamp(), self.made)
+    }
+
+    /// One method, by whoever may.
+    fn one(&mut self, call: &Call, method: &str, fields: &Value, ground: &Ground) -> Answer {
+        let (bearer, now) = (call.header("authorization"), ground.now());
+        if method == "apps.connections.open" {
+            return self.sockets.address(call.header("host").unwrap_or_default(), bearer);
+        }
+        if self.gone {
+            return refused("account_inactive");
+        }
+        if method == "oauth.v2.access" {
+            return self.rotation.answer(call, ground);
+        }
+        let fixed = || if bearer == Some(&format!("Bearer {BOT_TOKEN}")) { Ok(()) } else { Err("invalid_auth") };
+        if let Err(error) = self.rotation.check(bearer, now).unwrap_or_else(fixed) {
+            return refused(error);
+        }
+        self.call(method, fields, now)
     }
 
     fn call(&mut self, method: &str, fields: &Value, now: DateTime<Utc>) -> Answer {

@@ -2,6 +2,7 @@
 
 use super::{faults, load_text, warnings};
 use std::time::Duration;
+use taskbridge::config::{Reader, load};
 use taskbridge::domain::rule::{Allow, OnceThen, Permission, Reaction, Reporting, RunAs, Trigger, Untrusted};
 
 #[test]
@@ -268,5 +269,36 @@ fn a_chat_has_channels_with_rules_of_their_own() {
     ] {
         let faults = faults(&text(channels));
         assert!(faults.len() == 1 && faults[0].contains(wanted), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_slack_app_speaks_with_a_token_that_stays_or_with_one_that_rotates() {
+    let text = |tokens: &str| {
+        format!("sources:\n  s: {{ type: slack, signing_secret: \"${{SIGNING}}\", {tokens} }}\nrules: []\n")
+    };
+    let loads = |tokens: &str, refresh: &str, bot: &str| {
+        let env =
+            [("SIGNING", "a-secret-that-signs-all"), ("SECRET", "a-client-secret-of-32"), ("R", refresh), ("B", bot)];
+        let reader = Reader::fixed(&env, &[("/etc/taskbridge.yaml", &text(tokens))]);
+        load(std::path::Path::new("/etc/taskbridge.yaml"), &reader).map(drop).map_err(|faults| faults.to_string())
+    };
+    let (bot, rotation) = (
+        "bot_token: \"${B}\"",
+        "rotation: { client_id: \"1.2\", client_secret: \"${SECRET}\", refresh_token: \"${R}\" }",
+    );
+    let (good, steady) = ("xoxe-1-a-refresh-token", "xoxb-a-token-that-stays");
+    assert_eq!(loads(bot, good, steady), Ok(()));
+    assert_eq!(loads(rotation, good, steady), Ok(()));
+    for (tokens, refresh, token, wanted) in [
+        ("app_id: A1".to_owned(), good, steady, "either `bot_token` or"),
+        (format!("{bot}, {rotation}"), good, steady, "exclude each other"),
+        (bot.to_owned(), good, "xoxe.xoxb-1-a-token-that-ends", "give `rotation` instead"),
+        (rotation.to_owned(), "xoxe.xoxb-1-a-token-that-ends", steady, "begins with `xoxe-`"),
+        (rotation.replace("1.2", ""), good, steady, "a client id"),
+    ] {
+        let fault = loads(&tokens, refresh, token).unwrap_err();
+        assert!(fault.contains(wanted), "{tokens}: {fault}");
+        assert!(!fault.contains(refresh) && !fault.contains(token), "{fault}");
     }
 }
