@@ -38,4 +38,5 @@ pub use reader::{FileText, Reader};
 pub use reference::reference;
 pub use schema::schema;
 pub use secret_text::{SecretFrom, SecretText};
+pub(crate) use sections::is_snowflake;
 pub use sections::*;
