@@ -61,10 +61,13 @@ impl Discord {
             "1. Install the application in a server, with this link:\n   \
              https://discord.com/oauth2/authorize?client_id={id}&scope=bot+applications.commands&permissions={PERMISSIONS}\n\
              2. Register the command below, once, and again after a change:\n   \
-             taskbridge manifest discord … | curl -X POST https://discord.com/api/v10/applications/{id}/commands \\\n     \
+             taskbridge manifest discord --application-id {id} --url {url} --source {source} --command {command} |\n     \
+             curl -X POST https://discord.com/api/v10/applications/{id}/commands \\\n     \
              -H \"Authorization: Bot $DISCORD_BOT_TOKEN\" -H \"Content-Type: application/json\" -d @-\n\
-             3. When taskbridge runs, enter under General Information → Interactions Endpoint URL:\n   {}/hooks/{}",
-            *url, *source
+             3. When taskbridge runs, enter under General Information → Interactions Endpoint URL:\n   {url}/hooks/{source}",
+            url = *url,
+            source = *source,
+            command = *command
         );
         let command = json!({
             "name": name,

@@ -78,8 +78,8 @@ fn chat_accounts(account: &Account) -> String {
 
 fn enter_account(site: &Site, form: &Secret) -> String {
     format!(
-        "<p>Where the answer to <code>link</code> names your account instead of a page for you alone, enter that name here: \
-         it is the same for nobody else.</p><form method=\"post\" action=\"{}/account\">{}<label for=\"account\">Your \
+        "<p>Did a chat answer <code>link</code> with the name of your account instead of a page? Enter that name here, \
+         letter for letter, and type the code there.</p><form method=\"post\" action=\"{}/account\">{}<label for=\"account\">Your \
          account in the chat</label><input id=\"account\" name=\"account\" maxlength=\"300\" autocomplete=\"off\" \
          autocapitalize=\"off\" spellcheck=\"false\" required><button>Show the code</button></form>",
         escape(site.url()),

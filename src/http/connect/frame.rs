@@ -44,7 +44,7 @@ const STYLE: &str = concat!(
     ".code code{user-select:all}",
     "dl{margin:.75rem 0;display:grid;grid-template-columns:minmax(8rem,auto) 1fr;gap:.35rem 1.25rem}dd{margin:0}",
     "ul{list-style:none;margin:0;padding:0}li{padding:.6rem 0;border-top:1px solid var(--line)}li:first-child{border:0}",
-    ".state{border:1px solid var(--soft);border-radius:1rem;padding:.05rem .6rem;font-size:.875rem;white-space:nowrap}",
+    "time{white-space:nowrap}.state{border:1px solid var(--soft);border-radius:1rem;padding:.05rem .6rem;font-size:.875rem;white-space:nowrap}",
     "@media(max-width:34rem){header,main,footer{padding-left:1.25rem;padding-right:1.25rem}\
      main{border-radius:0;border-width:1px 0}dl{display:block}dd{margin:0 0 .6rem}\
      button{display:block;width:100%}}",
