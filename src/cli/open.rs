@@ -19,6 +19,9 @@ use crate::vault::{Key, Vault};
 /// GitHub's own agent, seen as `Copilot` in payloads (unconfirmed, so only one of several guards).
 const AGENT_IDS: [i64; 1] = [198_982_749];
 
+/// How long nothing is said while the tables are brought up to date.
+const SILENT: Duration = Duration::from_secs(3);
+
 /// The parts, and the private PostgreSQL if there is one.
 pub(super) struct Opened {
     pub bridge: Bridge,
@@ -145,7 +148,7 @@ async fn put_together(
         connect_wait: config.database.connect_wait.into(),
     };
     let store = Store::connect(&settings, |why| say(&format!("waiting for the database: {why}"))).await?;
-    store.migrate().await?;
+    bring_up_to_date(&store, say).await?;
     let sealed = store.has_vault_proof().await?;
     let vault = vault(config, owning, private, sealed, &ground, say)?;
     let proof = store.vault_proof(&vault.proof(&ground)).await?;
@@ -154,6 +157,20 @@ async fn put_together(
     let live = live_of(loaded, github.host());
     store.keep_rule_version(&live.rules.version, &live.rules.source_json, ground.now()).await?;
     Ok(Bridge::new(store, github, vault, ground, settings_of(config), live))
+}
+
+/// Whoever waits long is told for what.
+async fn bring_up_to_date(store: &Store, say: &mut impl FnMut(&str)) -> Result<(), CliError> {
+    let work = store.migrate();
+    tokio::pin!(work);
+    tokio::select! {
+        outcome = &mut work => outcome?,
+        () = tokio::time::sleep(SILENT) => {
+            say("the database's tables are being brought up to date, here or by another process; this waits until it is done");
+            work.await?;
+        }
+    }
+    Ok(())
 }
 
 /// The address of the database: configured, in the environment, or a private server's.

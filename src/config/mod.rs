@@ -40,4 +40,5 @@ pub use reference::reference;
 pub use restart::needs_restart;
 pub use schema::schema;
 pub use secret_text::{SecretFrom, SecretText};
+pub(crate) use sections::is_snowflake;
 pub use sections::*;

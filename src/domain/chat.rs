@@ -12,6 +12,8 @@ pub struct Chat {
     pub identity: Identity,
     /// Where it was said, and is answered.
     pub place: Place,
+    /// The server it was said in, where an account is the same in all servers.
+    pub server: Option<String>,
     /// What was said.
     pub said: ChatSaid,
     /// Whether it was said in the thread of an earlier message.

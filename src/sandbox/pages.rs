@@ -7,10 +7,10 @@ use super::call::{Answer, Call};
 use super::world::{Repo, Subject, Task, Thread, World, stamp};
 use crate::domain::html::escape;
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem}\
+const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem}\
     pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f4f4f4;color:#111;padding:.7rem;border-radius:.3rem}\
     table{border-collapse:collapse}td,th{text-align:left;padding:.2rem .8rem .2rem 0}\
-    small{color:#555}.label{border:1px solid #777;border-radius:1rem;padding:0 .6rem;font-size:.85em}";
+    small{opacity:.8}.label{border:1px solid #777;border-radius:1rem;padding:0 .6rem;font-size:.85em}";
 
 /// The page at a path that is not the API's.
 pub(super) fn page(world: &mut World, call: &Call) -> Answer {

@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use super::StoreError;
 use super::disk::Disk;
+use super::error::said;
 use super::in_time::{Bounds, STATEMENT, WorkPool};
 use super::lent::{ANSWER, FRESH};
 use crate::fail_point::{Point, reach};
@@ -49,7 +50,8 @@ pub enum ConnectError {
     BadUrl,
     /// Nothing answered in time.
     #[error(
-        "no database answered within {waited_s} s: {source}. Check that PostgreSQL runs and that the address, user and password are right"
+        "the database could not be reached within {waited_s} s: {}. Check that PostgreSQL runs and that the address, the name of the database, user and password are right",
+        said(source)
     )]
     NoAnswer {
         /// How long it was waited for, in seconds.
@@ -62,9 +64,20 @@ pub enum ConnectError {
     Schema(String),
     /// The tables could not be made.
     #[error(
-        "the tables could not be brought up to date: {0}. What was done of that step is undone. If it is not that the database is away, restore the last backup, or ask the project with this text"
+        "the tables could not be brought up to date: {}. What was done of that step is undone. Is the database away, or does its user lack the right to make tables? If it is neither, restore the last backup, or ask the project with this text",
+        of_step(.0)
     )]
     Migrate(#[source] sqlx::migrate::MigrateError),
+}
+
+/// Which step failed, and why.
+fn of_step(error: &sqlx::migrate::MigrateError) -> String {
+    use sqlx::migrate::MigrateError;
+    match error {
+        MigrateError::Execute(error) => said(error),
+        MigrateError::ExecuteMigration(error, step) => format!("step {step}: {}", said(error)),
+        other => other.to_string(),
+    }
 }
 
 /// Whether a connection may be used. What was used a moment ago is not asked: under load that would be a round trip more for
@@ -131,7 +144,7 @@ impl Store {
                 }
                 Err(source) => {
                     if let Some(waiting) = waiting.take() {
-                        waiting(&source.to_string());
+                        waiting(&said(&source));
                     }
                     tokio::time::sleep(Duration::from_millis(250).min(limit)).await;
                 }

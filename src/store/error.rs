@@ -4,10 +4,10 @@
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be reached, is shutting down, is full or is overloaded: retry later.
-    #[error("the database is not available: {0}")]
+    #[error("the database is not available: {}", said(.0))]
     Unavailable(#[source] sqlx::Error),
     /// The statement lost a race that the database broke (deadlock, serialization): retry now.
-    #[error("the database asked to try again: {0}")]
+    #[error("the database asked to try again: {}", said(.0))]
     Contended(#[source] sqlx::Error),
     /// Another transaction was faster with the same thing: look again now.
     #[error("another transaction was faster")]
@@ -19,11 +19,25 @@ pub enum StoreError {
         constraint: String,
     },
     /// A fault in this program or a table changed by hand: give up and tell a person.
-    #[error("the database refused a statement: {0}")]
+    #[error("the database refused a statement: {}", said(.0))]
     Fault(#[source] sqlx::Error),
     /// What is stored cannot be read back by this version: give up and tell a person.
     #[error("a stored value cannot be read: {0}")]
     Unreadable(String),
+}
+
+/// What the database or the way to it said, with PostgreSQL's code, and without what only their authors need, such as the line
+/// of PostgreSQL's source.
+pub(super) fn said(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(db) => match db.code() {
+            Some(code) => format!("{} ({code})", db.message()),
+            None => db.message().to_owned(),
+        },
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::PoolTimedOut => "no answer came in time".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 impl StoreError {

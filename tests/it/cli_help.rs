@@ -31,6 +31,7 @@ fn every_command_has_a_help_that_is_looked_at() {
         &["schema"],
         &["manifest"],
         &["manifest", "slack"],
+        &["manifest", "discord"],
     ];
     let mut all = String::new();
     for command in commands {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
+use base64::Engine as _;
 use http_body_util::BodyExt as _;
+use sha2::{Digest as _, Sha256};
 use taskbridge::github::SignInSettings;
 use taskbridge::ids::PersonId;
 use taskbridge::secret::Secret;
@@ -79,6 +81,27 @@ impl Seen {
         self.headers.get(header::LOCATION).unwrap_or_else(|| panic!("sent nowhere: {self:?}")).to_str().unwrap()
     }
 
+    /// Whether all can read the page, and nothing in it runs, loads or is styled by somebody else.
+    fn is_a_good_page(&self) {
+        let text = &self.text;
+        for once in ["<html lang=\"en\">", "<meta name=\"viewport\" content=\"width=device-width", "<h1>", "<main>"] {
+            assert_eq!(text.matches(once).count(), 1, "{once} in {text}");
+        }
+        for never in ["<script", "<link", "<img", " style=", " src=", "javascript:"] {
+            assert!(!text.contains(never), "{never} in {text}");
+        }
+        let between = |open: &str, close: &str| text.split_once(open).unwrap().1.split_once(close).unwrap().0;
+        let title = between("<title>", "</title>");
+        assert!(title.ends_with(" · taskbridge") && title.contains(between("<h1>", "</h1>")), "{title}");
+        let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(between("<style>", "</style>")));
+        let policy = self.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        for part in ["default-src 'none'", &format!("style-src 'sha256-{hash}'"), "frame-ancestors 'none'"] {
+            assert!(policy.split("; ").any(|own| own == part), "{part} in {policy}");
+        }
+        let fields = text.matches("<input").count() - text.matches("<input type=\"hidden\"").count();
+        assert_eq!(fields, text.matches("<label for=").count(), "each field has a name: {text}");
+    }
+
     /// The hidden field that only the page knows.
     pub(crate) fn form(&self) -> String {
         let (_, rest) = self.text.split_once("name=\"form\" value=\"").expect("a form");
@@ -137,7 +160,11 @@ impl Browser {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
-        Seen { status: parts.status, headers: parts.headers, text }
+        let seen = Seen { status: parts.status, headers: parts.headers, text };
+        if seen.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
+            seen.is_a_good_page();
+        }
+        seen
     }
 
     /// Presses the button, lets the app in as `login`, and answers where GitHub sends the browser back to.

@@ -12,6 +12,7 @@ mod api_schema;
 mod api_steer;
 mod architecture;
 mod canary;
+mod cli_database;
 mod cli_demo;
 mod cli_errors;
 mod cli_help;

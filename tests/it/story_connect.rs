@@ -27,7 +27,9 @@ async fn somebody_signs_in_and_what_waited_goes_on() {
     let policy = page.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
     assert_eq!(page.headers[header::CACHE_CONTROL], "no-store");
-    assert!(!page.text.contains("<script") && !page.text.contains("gh"), "no script, no token: {}", page.text);
+    for prefix in ["gho_", "ghu_", "ghr_"] {
+        assert!(!page.text.contains(prefix), "no token: {}", page.text);
+    }
     world.live_for(10).await;
     let task = world.task().await;
     assert!(task.remote_id.is_some() && !task.allow_pending, "{task:?}");
@@ -150,8 +152,10 @@ async fn another_site_can_neither_begin_nor_disconnect() {
         assert_eq!(browser.post("/connect/disconnect", form).await.status, StatusCode::FORBIDDEN, "{form}");
     }
     assert!(otto(&world).await.is_some());
-    // A GET does nothing.
-    assert_eq!(browser.get("/connect/disconnect").await.status, StatusCode::METHOD_NOT_ALLOWED);
+    // A GET, typed or from the history, leads back to the page and does nothing.
+    for path in ["/", "/connect/", "/connect/start", "/connect/disconnect", "/connect/leave", "/connect/account"] {
+        assert_eq!(browser.get(path).await.location(), format!("{SITE}/connect"), "{path}");
+    }
     assert!(otto(&world).await.is_some());
 }
 
@@ -205,6 +209,57 @@ async fn who_cancels_at_github_is_told_so_and_where_nothing_is_configured_there_
         let page = browser.get(path).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
         assert!(page.text.contains("github.sign_in"), "{}", page.text);
+    }
+}
+
+/// The address that GitHub sent the browser to stands in the history.
+#[tokio::test]
+async fn who_looks_again_at_where_github_sent_them_is_told_that_they_are_signed_in() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    let back = browser.go_to_github(&world, "/connect/start", "otto").await;
+    browser.get(&back).await;
+    let again = browser.get(&back).await;
+    assert_eq!(again.status, StatusCode::BAD_REQUEST);
+    let (told, asked) = ("You are signed in in this browser", "<form");
+    assert!(again.text.contains(told) && !again.text.contains(asked), "{}", again.text);
+    let elsewhere = Browser::new(&world).get(&back).await;
+    assert!(!elsewhere.text.contains(told) && elsewhere.text.contains(asked), "{}", elsewhere.text);
+}
+
+/// What a chat names its accounts is its own text; so is what GitHub says of a task.
+#[tokio::test]
+async fn what_others_wrote_is_shown_as_text() {
+    use taskbridge::domain::identity::Identity;
+    let world = world().await;
+    let chat = Identity::new("slack", "T<b>", "U\"><script>").unwrap();
+    let link = taskbridge::pipeline::links::make_link(&world.bridge, &chat).await.unwrap();
+    let page = Browser::new(&world).get(&link).await;
+    assert!(page.text.contains("U&quot;&gt;&lt;script&gt; of T&lt;b&gt;"), "{}", page.text);
+    world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
+    let refusal = FaultKind::StatusBefore { status: 422 };
+    world.control().inject(Fault { method: None, path: "/agents/".into(), user: None, times: None, kind: refusal });
+    world.hook("issues", "d-1", &labelled("copilot-fix", OTTO, world.bridge.ground.now())).await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(&world, "otto").await;
+    world.live_for(10).await;
+    let task = world.task().await;
+    assert_eq!(task.state, State::StartFailed, "{}", task.reason);
+    let page = browser.get("/connect").await;
+    let reason = taskbridge::domain::html::escape(&task.reason);
+    assert!(page.text.contains("start failed</span>") && page.text.contains(&reason), "{reason} in {}", page.text);
+}
+
+#[tokio::test]
+async fn whose_token_has_ended_is_asked_to_sign_in_again() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(&world, "otto").await;
+    let version = otto(&world).await.unwrap().token_version;
+    assert!(world.bridge.store.end_token(crate::connect_kit::OTTO, version, "<revoked>").await.unwrap());
+    let page = browser.get("/connect").await;
+    for there in ["<h1>Please sign in again</h1>", "/connect/start", "not usable any more (&lt;revoked&gt;)"] {
+        assert!(page.text.contains(there), "{there} in {}", page.text);
     }
 }
 

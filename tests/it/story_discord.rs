@@ -205,3 +205,38 @@ async fn an_answer_that_overtakes_the_first_is_said_again() {
     assert_eq!(whispered(&world), "You have no tasks yet.");
     assert!(world.sandbox.discord().messages().is_empty());
 }
+
+/// An account of Discord is the same everywhere. Another account in the same server is nobody.
+#[tokio::test]
+async fn who_linked_once_is_known_in_every_server_and_in_direct_messages() {
+    let rules = DISCORD_RULE.replace(
+        "prompt: \"{{ command.text }}\"",
+        "when: chat.team != \"333333333333333333\"\n    prompt: \"{{ command.text }}, said in {{ chat.team }}\"",
+    );
+    let world = World::of(Setup::new(&rules)).await;
+    world.link_as(&on_discord(DISCORD_MONA), MONA).await;
+    let said = |account: &str, server: Option<&str>| {
+        let request = world.sandbox.discord().command(account, DISCORD_CHANNEL, Some("fix it"));
+        let mut body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+        match server {
+            Some(server) => body["guild_id"] = json!(server),
+            None => {
+                body["user"] = body["member"]["user"].take();
+                let fields = body.as_object_mut().unwrap();
+                fields.retain(|name, _| name != "member" && name != "guild_id");
+            }
+        }
+        world.sandbox.discord().signed(&body.to_string())
+    };
+    for server in [Some("111111111111111111"), Some("222222222222222222"), Some("333333333333333333"), None] {
+        assert_eq!(world.chat_says("discord", &said(DISCORD_MONA, server)).await.status, StatusCode::OK);
+        world.settle().await;
+    }
+    let mut prompts: Vec<_> = world.tasks().await.into_iter().map(|task| (task.person_login, task.prompt)).collect();
+    prompts.sort();
+    let told = ["fix it, said in 111111111111111111", "fix it, said in 222222222222222222", "fix it, said in dm"];
+    assert_eq!(prompts, told.map(|prompt| ("mona".to_owned(), prompt.to_owned())));
+    world.chat_says("discord", &said("53908232506183681", Some("111111111111111111"))).await;
+    world.settle().await;
+    assert_eq!(world.tasks().await.len(), 3, "another account, in the same server");
+}

@@ -143,3 +143,52 @@ async fn what_the_server_refuses_is_waited_for_or_said_another_way() {
     world.mattermost_command(MATTERMOST_MONA, "list").await;
     assert_eq!(whispered(&world), "You have no tasks yet.", "the request's own address will do");
 }
+
+/// Newer servers say in which thread a command stood; from older ones it counts as said in the channel.
+#[tokio::test]
+async fn a_command_in_the_thread_of_a_task_is_a_word_to_its_agent() {
+    let world = world_of(MATTERMOST_RULE).await;
+    let says = async |root: Option<&str>, account: &str, words: &str| {
+        let mut request = world.sandbox.mattermost().slash(account, MATTERMOST_CHANNEL, words);
+        request.body.push_str(&format!("&root_id={}", root.unwrap_or_default()));
+        assert_eq!(world.chat_says("mattermost", &request).await.status, StatusCode::OK);
+        world.settle().await;
+        world.live_in_steps(4, 1).await;
+        request
+    };
+    says(None, MATTERMOST_MONA, "fix it").await;
+    let living = only_living(world.sandbox.mattermost().messages());
+    let thread = Some(living.id.as_str());
+    says(thread, MATTERMOST_MONA, "status").await;
+    assert!(
+        whispered(&world).contains("fix it") || whispered(&world).contains("acme/widgets"),
+        "{}",
+        whispered(&world)
+    );
+    let mut pull = None;
+    for _ in 0..60 {
+        pull = world.task().await.pull_number;
+        if pull.is_some() {
+            break;
+        }
+        world.advance(1);
+        world.settle().await;
+    }
+    let pull = pull.expect("a pull request");
+    let said = says(thread, MATTERMOST_MONA, "also rename it").await;
+    let on_pull = || world.control().comments("acme/widgets", pull).unwrap();
+    assert_eq!(on_pull().len(), 1, "{:#?}", on_pull());
+    assert_eq!(on_pull()[0].author, "mona");
+    assert!(on_pull()[0].body.starts_with("@copilot also rename it"), "{}", on_pull()[0].body);
+    let told = world.sandbox.mattermost().messages().pop().unwrap();
+    assert_eq!(told.under, Some(living.id.clone()));
+    assert!(told.text.contains(&format!("pull request #{pull}")), "{}", told.text);
+    // It comes again, and a stranger says something.
+    world.chat_says("mattermost", &said).await;
+    says(thread, "other000000000000000000001", "delete it").await;
+    assert_eq!((on_pull().len(), world.tasks().await.len()), (1, 1));
+    // A task of its own, there and in the channel.
+    says(thread, MATTERMOST_MONA, "new: write a test").await;
+    says(None, MATTERMOST_MONA, "write another test").await;
+    assert_eq!((on_pull().len(), world.tasks().await.len()), (1, 3));
+}

@@ -80,6 +80,7 @@ impl Demo {
         let (github, service) = (stage.sandbox.url(), format!("http://{}", stage.running.address));
         screen.title("Look around");
         screen.link("the issue", &format!("{github}/acme/widgets/issues/42"));
+        screen.link("sign in yourself", &format!("{service}/connect"));
         screen.link("the API, described", &format!("{service}/openapi.json"));
         screen.line(&format!("  curl --oauth2-bearer {} {service}/api/v1/tasks", stage.api_key.expose()));
         screen.line("");

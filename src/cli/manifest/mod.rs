@@ -1,6 +1,7 @@
 //! `taskbridge manifest`: what to tell GitHub or a chat to make the app that this service needs there, with its addresses
 //! filled in.
 
+mod discord;
 mod github;
 mod slack;
 
@@ -22,12 +23,14 @@ enum Of {
     /// Print the manifest of the GitHub App, from `server.public_url`, the sources and the rules.
     Github,
     Slack(slack::Slack),
+    Discord(discord::Discord),
 }
 
 impl Manifest {
     pub(super) fn run(self, config: &Path) -> Result<(), CliError> {
         match self.of {
             Of::Github => github::print(config),
+            Of::Discord(discord) => discord.print(),
             Of::Slack(slack) => super::print(&format!("{:#}\n", slack.manifest()?)),
         }
     }

@@ -170,6 +170,11 @@ impl SlackSource {
                 "an app-level token begins with `xapp-`: it is made under Basic Information → App-Level Tokens";
             found.fault(document, &path.key("app_token"), message);
         }
+        // The two tokens are easily taken for each other; of other texts a proxy may make the right one.
+        if ["xapp-", "xoxp-"].iter().any(|other| self.bot_token.value().expose().starts_with(other)) {
+            let message = "this is another token of the app: the bot token begins with `xoxb-` and stands under OAuth & Permissions";
+            found.fault(document, &path.key("bot_token"), message);
+        }
         for channel in self.channels.keys().filter(|id| !is_channel(id)) {
             let message =
                 "a channel is named by its id, such as `C0123ABCD`: Slack shows it at the end of the channel's details";
@@ -280,6 +285,7 @@ impl TeamsSource {
     }
 }
 
-fn is_snowflake(id: &str) -> bool {
+/// Whether this is an id of Discord.
+pub(crate) fn is_snowflake(id: &str) -> bool {
     (17..=20).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit())
 }

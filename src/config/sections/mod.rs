@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use chats::is_snowflake;
 pub use chats::{ChannelSpec, DiscordSource, MattermostSource, SlackRotation, SlackSource, TeamsSource};
 pub use database::DatabaseConfig;
 pub use github::{AppConfig, GithubConfig, SignInConfig};

@@ -59,10 +59,11 @@ pub(super) fn names(event: &Event, command: Option<&Command>) -> Map<String, Val
         );
     }
     if let Some(chat) = &event.chat {
+        let team = chat.server.as_deref().unwrap_or_else(|| chat.identity.team());
         names.insert(
             "chat".to_owned(),
             json!({
-                "platform": chat.identity.platform(), "team": chat.identity.team(),
+                "platform": chat.identity.platform(), "team": line(team),
                 "account": chat.identity.account(), "channel": line(&chat.place.channel),
                 "thread": chat.place.thread.as_deref().map(line),
             }),

@@ -1,16 +1,18 @@
 //! `/connect`: where people sign in for themselves, see what is kept of them, and leave. Plain pages without scripts. A
 //! GET changes nothing but the one that GitHub sends the browser back with, and that one only in the browser that began.
 
+mod account;
 mod cookies;
+mod frame;
 mod pages;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 
 use self::cookies::{Kept, Site};
 use super::deadline::REQUEST;
@@ -30,16 +32,18 @@ const TASKS: usize = 20;
 /// The routes of this folder.
 pub fn routes(bridge: &Bridge) -> Router<AppState> {
     Router::new()
+        .route("/", get(root))
         .route("/connect", get(look))
-        .route("/connect/start", post(start))
+        .route("/connect/", get(home))
+        .route("/connect/start", get(home).post(start))
         .route("/connect/callback", get(callback))
-        .route("/connect/disconnect", post(disconnect))
-        .route("/connect/leave", post(leave))
-        .route("/connect/account", post(connect_account))
+        .route("/connect/disconnect", get(home).post(disconnect))
+        .route("/connect/leave", get(home).post(leave))
+        .route("/connect/account", get(home).post(connect_account))
         .route("/connect/{link}", get(look_at_link).post(start_with_link))
         .layer(DefaultBodyLimit::max(FORM))
         .layer(from_fn(bounded))
-        .layer(from_fn_with_state(pages::policy(bridge.github.web_url()), guarded))
+        .layer(from_fn_with_state(frame::policy(bridge.github.web_url()), guarded))
 }
 
 /// A page, or the one for what went wrong.
@@ -66,9 +70,22 @@ fn site(bridge: &Bridge) -> Result<Site, Sorry> {
     configured.and_then(Site::of).ok_or_else(|| Sorry::with(failed(None, &NotSignedIn::NotConfigured)))
 }
 
+/// The bare address, typed by a person; where nobody can sign in there is nothing at it.
+async fn root(State(bridge): State<Bridge>, uri: Uri) -> Response {
+    match site(&bridge) {
+        Ok(site) => see_other(site.url()),
+        Err(_) => super::problem::no_route(uri).await.into_response(),
+    }
+}
+
+/// An address that only a form leads to, looked at again: from the history, or typed.
+async fn home(State(bridge): State<Bridge>) -> Shown {
+    Ok(see_other(site(&bridge)?.url()))
+}
+
 async fn look(State(bridge): State<Bridge>, headers: HeaderMap) -> Shown {
     let site = site(&bridge)?;
-    match account(&bridge, &site, &headers).await? {
+    match signed_in(&bridge, &site, &headers).await? {
         None => Ok(pages::welcome(&site).into_response()),
         Some((account, _)) => {
             let tasks = tasks_of(&bridge, &account).await.map_err(away)?;
@@ -76,7 +93,7 @@ async fn look(State(bridge): State<Bridge>, headers: HeaderMap) -> Shown {
             let live = bridge.live();
             let mut chats = live.sources.values().filter_map(|source| source.chat.as_ref());
             let enters = chats.any(|side| side.platform.answers_at_the_door());
-            Ok(pages::account(&site, &account, &tasks, enters, bridge.ground.now()).into_response())
+            Ok(account::account(&site, &account, &tasks, enters, bridge.ground.now()).into_response())
         }
     }
 }
@@ -90,7 +107,7 @@ async fn tasks_of(bridge: &Bridge, account: &Account) -> Result<Vec<ListedTask>,
     Ok(tasks)
 }
 
-async fn account(bridge: &Bridge, site: &Site, headers: &HeaderMap) -> Result<Option<(Account, String)>, Sorry> {
+async fn signed_in(bridge: &Bridge, site: &Site, headers: &HeaderMap) -> Result<Option<(Account, String)>, Sorry> {
     let Some(session) = site.read(headers, Kept::Session) else { return Ok(None) };
     let account = sign_in::account(bridge, &session).await.map_err(away)?;
     Ok(account.map(|account| (account, session)))
@@ -133,7 +150,11 @@ async fn callback(State(bridge): State<Bridge>, RawQuery(query): RawQuery, heade
     };
     let finished = match sign_in::finish(&bridge, &browser, &state, &code).await {
         Ok(finished) => finished,
-        Err(error) => return Err(Sorry::with(failed(Some(&site), &error))),
+        Err(error) => {
+            // What was finished already may have been finished here: the page was looked at again.
+            let before = signed_in(&bridge, &site, &headers).await?.is_some();
+            return Err(Sorry::with(failed_beside(Some(&site), &error, before)));
+        }
     };
     let mut response = match &finished.code {
         None => see_other(site.url()),
@@ -159,7 +180,7 @@ async fn disconnect(State(bridge): State<Bridge>, headers: HeaderMap, body: Byte
 async fn connect_account(State(bridge): State<Bridge>, headers: HeaderMap, body: Bytes) -> Shown {
     let site = site(&bridge)?;
     own_form(&bridge, &site, &headers, &body)?;
-    let Some((account, _)) = account(&bridge, &site, &headers).await? else {
+    let Some((account, _)) = signed_in(&bridge, &site, &headers).await? else {
         return Err(Sorry::with((StatusCode::FORBIDDEN, pages::too_late(&site)).into_response()));
     };
     let name = field(&body, "account").unwrap_or_default();
@@ -210,6 +231,10 @@ fn see_other(url: &str) -> Response {
 
 /// The page for a sign-in that came to nothing. What happened inside goes to the log.
 fn failed(site: Option<&Site>, error: &NotSignedIn) -> Response {
+    failed_beside(site, error, false)
+}
+
+fn failed_beside(site: Option<&Site>, error: &NotSignedIn, signed_in: bool) -> Response {
     let status = match error {
         NotSignedIn::NotConfigured => StatusCode::NOT_FOUND,
         NotSignedIn::TooMany => StatusCode::TOO_MANY_REQUESTS,
@@ -221,7 +246,7 @@ fn failed(site: Option<&Site>, error: &NotSignedIn) -> Response {
     if !matches!(error, NotSignedIn::NotConfigured | NotSignedIn::LinkGone | NotSignedIn::Stranger) {
         tracing::warn!(%error, "a sign-in came to nothing");
     }
-    (status, pages::failed(site, error)).into_response()
+    (status, pages::failed(site, error, signed_in)).into_response()
 }
 
 fn away(error: StoreError) -> Sorry {

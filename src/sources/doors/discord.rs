@@ -14,6 +14,9 @@ use crate::domain::identity::Identity;
 use crate::secret::Secret;
 
 const PLATFORM: &str = "discord";
+/// Of what an account is: its id is the same in all servers and to all applications, and never another's. So whoever linked it
+/// once is known everywhere, and to nobody else is lent anything: Discord signs who wrote.
+const EVERYWHERE: &str = "discord.com";
 /// Stands for the server where there is none: between the account and us alone.
 const DIRECT: &str = "dm";
 const TEXT: u64 = 3;
@@ -106,14 +109,15 @@ fn says(source: &str, application: &str, interaction: Interaction) -> Result<Say
         _ => return nothing("an interaction that starts nothing"),
     };
     let user = interaction.member.and_then(|member| member.user).or(interaction.user).unwrap_or_default().id;
-    let team = interaction.guild_id.filter(|id| !id.is_empty()).unwrap_or_else(|| DIRECT.to_owned());
+    let server = interaction.guild_id.filter(|id| !id.is_empty()).unwrap_or_else(|| DIRECT.to_owned());
     let channel = interaction.channel_id.or(interaction.channel.map(|channel| channel.id)).unwrap_or_default();
     let chat = Chat {
-        identity: Identity::new(PLATFORM, &team, &user).map_err(|error| Unreadable(error.to_string()))?,
+        identity: Identity::new(PLATFORM, EVERYWHERE, &user).map_err(|error| Unreadable(error.to_string()))?,
         place: place(source, &channel, None, &user)?,
         said,
         replies: false,
         answer_to: Some(interaction.token).filter(|token| !token.is_empty()).map(Secret::new),
+        server: Some(server),
         opens: None,
     };
     Ok(Says::Chat { event, chat: Box::new(chat) })

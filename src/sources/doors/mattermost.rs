@@ -37,6 +37,7 @@ pub(super) fn asked(source: &str, content_type: &str, body: &[u8]) -> Result<Ask
         said: ChatSaid::Command { name: slash.command, text: slash.text },
         replies,
         answer_to: slash.response_url.filter(|url| !url.is_empty()).map(Secret::new),
+        server: None,
         opens: None,
     };
     let says = Says::Chat { event: "slash", chat: Box::new(chat) };

@@ -77,6 +77,7 @@ pub(super) fn asked(source: &str, command: &str, body: &[u8]) -> Result<Asked, U
         said: ChatSaid::Command { name: command.to_owned(), text: plain(&activity.text) },
         replies: false,
         answer_to: None,
+        server: None,
         opens: None,
     };
     Ok(Asked { kind, id, at, says: Says::Chat { event: "message", chat: Box::new(chat) } })

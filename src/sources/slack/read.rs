@@ -68,6 +68,7 @@ fn slash_command(heard: &Heard<'_>, slash: SlashCommand) -> Result<Reading, Unre
         said: ChatSaid::Command { name: slash.command, text: words::plain(&slash.text) },
         replies: false,
         answer_to: slash.response_url.map(Secret::new),
+        server: None,
         opens: slash.trigger_id.map(Secret::new),
     };
     Ok(heard.event("slash", "", heard.own_id(), chat))
@@ -109,6 +110,7 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
         said: ChatSaid::Command { name: command.to_owned(), text: words::plain(words::without_mention(&event.text)) },
         replies: event.thread_ts.as_ref().is_some_and(|thread| *thread != event.ts),
         answer_to: None,
+        server: None,
         opens: None,
     };
     // Two events may tell of one message.
@@ -184,6 +186,7 @@ fn pressed(heard: &Heard<'_>, command: &str, interaction: Interaction) -> Result
         said,
         replies: false,
         answer_to: interaction.response_url.map(Secret::new),
+        server: None,
         opens: interaction.trigger_id.map(Secret::new),
     };
     Ok(heard.event("action", &interaction.kind, heard.own_id(), chat))

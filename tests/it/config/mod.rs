@@ -9,6 +9,7 @@ mod rule_set;
 mod rules;
 mod secrets;
 mod senders;
+mod slack;
 mod yaml;
 
 use std::path::Path;

@@ -86,7 +86,7 @@ pub(crate) const TEAMS_MONA: &str = "7f2a1c9e-0000-4000-8000-00000000a0a0";
 pub(crate) const TENANT: &str = "11111111-0000-4000-8000-000000000001";
 
 pub(crate) fn on_discord(account: &str) -> Identity {
-    Identity::new("discord", "290926798626357999", account).unwrap()
+    Identity::new("discord", "discord.com", account).unwrap()
 }
 
 pub(crate) fn on_mattermost(account: &str) -> Identity {
