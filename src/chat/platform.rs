@@ -54,6 +54,12 @@ impl Platform {
         matches!(self, Self::Teams)
     }
 
+    /// Whether what can be done about a task is offered to be pressed, and not only to be written.
+    #[must_use]
+    pub fn has_buttons(&self) -> bool {
+        matches!(self, Self::Slack(_) | Self::Discord(_))
+    }
+
     /// Whether the one who asked sees that they are waited with until they are answered.
     #[must_use]
     pub fn keeps_waiting(&self) -> bool {

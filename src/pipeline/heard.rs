@@ -9,6 +9,8 @@ use tokio::time::Instant;
 use super::Bridge;
 use super::links::{self, NoLink};
 use super::whisper::Whisper;
+use crate::domain::task::State;
+use crate::domain::trust::clean_line;
 use crate::ids::DeliveryId;
 use crate::store::StoreError;
 use crate::store::deliveries::DeliveryState;
@@ -16,6 +18,8 @@ use crate::store::deliveries::DeliveryState;
 /// How long is waited; with the recording before, it stays below the five seconds that a chat waits.
 const IN_TIME: Duration = Duration::from_millis(2200);
 const LOOK_AGAIN: Duration = Duration::from_millis(60);
+/// Longest reason of a task that waits, in characters.
+const REASON: usize = 500;
 const TAKEN_UP: &str = "It was taken up. Write `status` in a moment to see what became of it.";
 
 /// What is to be answered about a delivery that was just recorded. All who are in the channel see it.
@@ -48,6 +52,14 @@ async fn look(bridge: &Bridge, delivery: DeliveryId) -> Result<Option<String>, S
         None => None,
     };
     Ok(Some(match task {
+        // What it waits for is said nowhere else.
+        Some(task) if task.state == State::Held && !task.reason.is_empty() => format!(
+            "Task {} in `{}` is **{}**: {}.",
+            task.id,
+            task.repo_full_name(),
+            task.state,
+            clean_line(&task.marker.mask(&task.reason), REASON),
+        ),
         Some(task) => format!(
             "Task {} in `{}` is **{}**. Write `status` to see how it goes on.",
             task.id,

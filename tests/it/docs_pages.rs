@@ -80,6 +80,38 @@ fn every_file_that_a_page_names_exists() {
     assert!(named > 40, "{named}");
 }
 
+/// A row that does not belong to a table, or has more cells than its head, is shown as other text or not at all.
+#[test]
+fn every_table_is_shown_whole() {
+    let mut tables = 0;
+    for page in pages() {
+        let (mut fenced, mut cells, mut rows) = (false, 0, 0);
+        for (nth, line) in page.text.lines().enumerate() {
+            fenced ^= line.trim_start().starts_with("```");
+            if fenced || !line.starts_with('|') {
+                rows = 0;
+                continue;
+            }
+            let (place, count) =
+                (format!("{}:{}", page.path.display(), nth + 1), line.replace("\\|", "").split('|').count());
+            rows += 1;
+            match rows {
+                1 => cells = count,
+                2 => {
+                    let is_rule = line.chars().all(|c| "|-: ".contains(c));
+                    assert!(is_rule, "{place}: the row before it stands in no table");
+                    tables += 1;
+                }
+                _ => {}
+            }
+            assert_eq!(count, cells, "{place}: other cells than its head has");
+            let next = page.text.lines().nth(nth + 1).unwrap_or_default();
+            assert!(rows > 1 || next.starts_with('|'), "{place}: it stands in no table");
+        }
+    }
+    assert!(tables > 30, "{tables}");
+}
+
 #[test]
 fn the_walk_in_the_architecture_goes_through_every_step_of_the_pipeline() {
     let page = read("docs/architecture.md");

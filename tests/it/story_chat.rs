@@ -213,6 +213,31 @@ async fn a_chosen_message_fills_the_form_and_the_task_is_told_of_in_its_thread()
 }
 
 #[tokio::test]
+async fn a_shortcut_opens_the_form_and_the_task_is_told_of_where_its_channel_was_chosen() {
+    let world = World::of(Setup::new(CHAT_RULE)).await;
+    world.slack_says(&world.slack().shortcut(MONA_CHAT)).await;
+    world.settle().await;
+    let told = world.slack().messages().pop().expect("somebody who is not linked is told so");
+    assert_eq!(told.channel, MONA_CHAT, "it was pressed nowhere, so it is told to the one who pressed it");
+    assert!(told.text.contains("not linked"), "{}", told.text);
+    world.link(MONA_CHAT, PersonId(1001)).await;
+    world.slack_says(&world.slack().shortcut(MONA_CHAT)).await;
+    world.settle().await;
+    let form = world.slack().opened().pop().expect("a form");
+    assert!(form.to_string().contains("conversations_select"), "{form}");
+    let fields = [("repo", "acme/widgets"), ("prompt", "fix it"), ("channel", CHANNEL)];
+    assert_eq!(world.slack_says(&world.slack().submit(MONA_CHAT, &fields)).await.status, StatusCode::OK);
+    world.settle().await;
+    assert_eq!(world.task().await.prompt, "fix it");
+    let living = world.slack().messages().pop().expect("a living message");
+    assert_eq!(living.channel, CHANNEL);
+    // In a channel that has a place there is nothing to choose.
+    world.slash(MONA_CHAT, "").await;
+    let form = world.slack().opened().pop().expect("a form");
+    assert!(!form.to_string().contains("conversations_select"), "{form}");
+}
+
+#[tokio::test]
 async fn an_address_for_answers_is_used_five_times_within_half_an_hour() {
     let world = World::of(Setup::new(CHAT_RULE)).await;
     world.slack().close("C0009");

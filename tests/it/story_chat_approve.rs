@@ -25,7 +25,10 @@ async fn waiting() -> World {
     world.slash(MONA_CHAT, "fix it").await;
     let task = world.task().await;
     assert_eq!((task.state, task.hold), (State::Held, Some(Hold::Approval)));
-    assert!(world.living().text.contains("[approve]"), "{}", world.living().text);
+    let living = world.living().text;
+    assert!(living.contains("[approve]"), "{living}");
+    assert!(living.contains(&format!("press Approve, or write `/copilot approve {}`", task.id)), "{living}");
+    assert!(!living.contains("admin API"), "nobody in a chat has it: {living}");
     world
 }
 

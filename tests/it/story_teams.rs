@@ -56,6 +56,17 @@ async fn a_message_becomes_a_task_and_the_answer_says_so() {
 }
 
 #[tokio::test]
+async fn what_waits_for_approval_says_so_with_the_word_that_lets_it_go_on() {
+    let world = World::of(Setup::new(&format!("{TEAMS_RULE}    hold: approval\n"))).await;
+    world.link_as(&on_teams(TEAMS_MONA), MONA).await;
+    let answer = says(&world, "1", TEAMS_MONA, "fix it").await;
+    let word = format!("approve {}", world.task().await.id);
+    assert!(answer.contains("held") && answer.contains(&format!("mention me and write `{word}`")), "{answer}");
+    assert!(says(&world, "2", TEAMS_MONA, &word).await.contains("Done"));
+    assert_ne!(world.task().await.state, State::Held);
+}
+
+#[tokio::test]
 async fn what_comes_again_is_answered_again_and_starts_nothing() {
     let world = teams_world().await;
     let first = says(&world, "1", TEAMS_MONA, "fix it").await;

@@ -50,8 +50,18 @@ pub(super) fn view(note: &FormNote, filled: &Prefilled) -> Value {
         })
     };
     let option = |value: &str, shown: &str| json!({ "text": { "type": "plain_text", "text": shown }, "value": value });
+    // A shortcut is pressed nowhere: then the one who asks chooses where it is told, and the answer brings an address there.
+    let channel = note.channel.is_empty().then(|| {
+        json!({
+            "type": "input", "block_id": "channel", "label": { "type": "plain_text", "text": "Where it is told" },
+            "element": {
+                "type": "conversations_select", "action_id": "value", "default_to_current_conversation": true,
+                "response_url_enabled": true,
+            },
+        })
+    });
     let (yes, no) = (option("yes", "Open a pull request"), option("no", "Only push a branch"));
-    json!({
+    let mut view = json!({
         "type": "modal", "callback_id": FORM,
         "private_metadata": serde_json::to_string(note).unwrap_or_default(),
         "title": { "type": "plain_text", "text": "New task" },
@@ -70,5 +80,9 @@ pub(super) fn view(note: &FormNote, filled: &Prefilled) -> Value {
                 },
             },
         ],
-    })
+    });
+    if let (Some(channel), Some(blocks)) = (channel, view["blocks"].as_array_mut()) {
+        blocks.push(channel);
+    }
+    view
 }

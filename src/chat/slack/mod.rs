@@ -98,6 +98,10 @@ impl Slack {
         thread: Option<&str>,
         message: &Message,
     ) -> Result<(), SlackError> {
+        if channel.is_empty() {
+            // It was asked nowhere, by a shortcut: the account's own conversation with the app is seen by nobody else.
+            return self.post(account, None, message).await.map(|_| ());
+        }
         let mut fields = blocks::fields(message);
         fields.insert("channel".to_owned(), channel.into());
         fields.insert("user".to_owned(), account.into());

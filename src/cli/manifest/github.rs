@@ -11,6 +11,51 @@ use crate::domain::rule::Trigger;
 
 /// What every installation listens to.
 const EVENTS: [&str; 4] = ["issues", "issue_comment", "pull_request", "pull_request_review_comment"];
+/// The permission that an App needs, at least for reading, to be told of an event; without it GitHub refuses the manifest.
+/// Source: <https://docs.github.com/en/webhooks/webhook-events-and-payloads>. Events that are missing here are those that
+/// Apps are not known to be told of.
+const NEEDED: &[(&str, &[&str])] = &[
+    ("actions", &["workflow_dispatch", "workflow_job", "workflow_run"]),
+    (
+        "administration",
+        &["branch_protection_configuration", "branch_protection_rule", "repository_ruleset", "security_and_analysis"],
+    ),
+    ("checks", &["check_run", "check_suite"]),
+    (
+        "contents",
+        &[
+            "commit_comment",
+            "create",
+            "delete",
+            "fork",
+            "gollum",
+            "push",
+            "release",
+            "repository_dispatch",
+            // Which of the two GitHub asks for is not sure, so it has both.
+            "workflow_dispatch",
+        ],
+    ),
+    ("deployments", &["deployment", "deployment_protection_rule", "deployment_review", "deployment_status"]),
+    ("discussions", &["discussion", "discussion_comment"]),
+    ("issues", &["issue_comment", "issue_dependencies", "issues", "milestone", "sub_issues"]),
+    ("members", &["member", "membership", "organization", "team", "team_add"]),
+    ("merge_queues", &["merge_group"]),
+    ("metadata", &["label", "public", "repository", "security_advisory", "star", "watch"]),
+    ("organization_administration", &["org_block"]),
+    ("organization_personal_access_token_requests", &["personal_access_token_request"]),
+    ("packages", &["package", "registry_package"]),
+    ("pages", &["page_build"]),
+    (
+        "pull_requests",
+        &["pull_request", "pull_request_review", "pull_request_review_comment", "pull_request_review_thread"],
+    ),
+    ("repository_advisories", &["repository_advisory"]),
+    ("secret_scanning_alerts", &["secret_scanning_alert", "secret_scanning_alert_location", "secret_scanning_scan"]),
+    ("security_events", &["code_scanning_alert"]),
+    ("statuses", &["status"]),
+    ("vulnerability_alerts", &["dependabot_alert", "repository_vulnerability_alert"]),
+];
 /// What every App is told without asking, and cannot ask for.
 const UNASKED: [&str; 5] =
     ["github_app_authorization", "installation", "installation_repositories", "installation_target", "ping"];
@@ -18,31 +63,51 @@ const UNASKED: [&str; 5] =
 /// Prints it, with what it cannot say.
 pub(super) fn print(config: &Path) -> Result<(), CliError> {
     let loaded = open::load_without_hook_secrets(config)?;
-    let manifest = of(&loaded).ok_or_else(|| {
+    let (manifest, unknown) = of(&loaded).ok_or_else(|| {
         CliError::Said("set `server.public_url` first: the addresses in the manifest are made from it".to_owned())
     })?;
     eprintln!(
         "Add by hand, when the App is made: the repository permission \"Agent tasks\", read and write (people's tokens \
          need it; manifests have no name for it yet)."
     );
+    if !unknown.is_empty() {
+        eprintln!(
+            "Left out, because it is not known which permission an App needs for them: {}. If GitHub offers them on the \
+             App's page, choose them there.",
+            unknown.join(", ")
+        );
+    }
     crate::cli::print(&format!("{manifest:#}\n"))
 }
 
-/// The manifest, if it is known where people and GitHub reach this service.
-fn of(loaded: &Loaded) -> Option<Value> {
+/// The manifest, if it is known where people and GitHub reach this service, and the events that it cannot ask for.
+fn of(loaded: &Loaded) -> Option<(Value, Vec<&str>)> {
     let public = loaded.config.server.public_url.as_ref()?.to_string();
     let public = public.trim_end_matches('/');
-    let source = loaded.config.sources.iter().find(|(_, source)| matches!(source, SourceConfig::Github(_)));
+    let is_github = |source: &SourceConfig| matches!(source, SourceConfig::Github(_));
+    let source = loaded.config.sources.iter().find(|(_, source)| is_github(source));
     let mut events: BTreeSet<&str> = EVENTS.into();
     for rule in &loaded.rules.rules {
+        // What other senders call their events is nothing to GitHub.
+        if !rule.sources.is_empty()
+            && !rule.sources.iter().any(|name| loaded.config.sources.get(name).is_some_and(is_github))
+        {
+            continue;
+        }
         if let Trigger::Event(names) = &rule.on {
             events.extend(names.iter().map(|name| name.split('.').next().unwrap_or(name)));
         }
     }
     events.retain(|name| !UNASKED.contains(name));
+    let (events, unknown): (Vec<&str>, Vec<&str>) = events.into_iter().partition(|name| needed(name).next().is_some());
     let mut permissions = json!({ "issues": "write", "pull_requests": "write", "metadata": "read" });
     if loaded.rules.rules.iter().any(|rule| !rule.allow.teams.is_empty()) {
         permissions["members"] = "read".into();
+    }
+    for permission in events.iter().flat_map(|name| needed(name)) {
+        if permissions[permission].is_null() {
+            permissions[permission] = "read".into();
+        }
     }
     let mut manifest = json!({
         "name": "taskbridge",
@@ -58,7 +123,12 @@ fn of(loaded: &Loaded) -> Option<Value> {
     if let Some((name, _)) = source {
         manifest["hook_attributes"] = json!({ "url": format!("{public}/hooks/{name}"), "active": true });
     }
-    Some(manifest)
+    Some((manifest, unknown))
+}
+
+/// The permissions that an App needs to be told of this event; none if that is not known.
+fn needed(event: &str) -> impl Iterator<Item = &'static str> {
+    NEEDED.iter().filter(move |(_, events)| events.contains(&event)).map(|(permission, _)| *permission)
 }
 
 #[cfg(test)]
@@ -66,11 +136,15 @@ mod tests {
     use super::*;
     use crate::config::Reader;
 
-    fn manifest(text: &str) -> Option<Value> {
+    fn loaded(text: &str) -> Loaded {
         let path = Path::new("/etc/taskbridge.yaml");
         let reader =
             Reader::fixed(&[("S", "a secret that is long enough for this")], &[("/etc/taskbridge.yaml", text)]);
-        of(&crate::config::load(path, &reader).unwrap_or_else(|faults| panic!("{faults}")))
+        crate::config::load(path, &reader).unwrap_or_else(|faults| panic!("{faults}"))
+    }
+
+    fn manifest(text: &str) -> Option<Value> {
+        of(&loaded(text)).map(|(manifest, _)| manifest)
     }
 
     #[test]
@@ -90,6 +164,38 @@ rules:
         assert_eq!(manifest["default_permissions"]["members"], "read");
         let events = manifest["default_events"].as_array().expect("events");
         assert!(events.contains(&"workflow_run".into()) && events.contains(&"issues".into()), "{events:?}");
+    }
+
+    #[test]
+    fn every_event_comes_with_the_permission_that_it_needs_and_one_that_is_not_known_is_left_out_and_named() {
+        let loaded = loaded(
+            "
+server: { public_url: \"https://bridge.example.com/\" }
+sources:
+  hub: { type: github, secrets: \"${S}\" }
+  alarm: { type: sentry, secrets: \"${S}\" }
+rules:
+  - name: many
+    on: { event: [push, workflow_run.completed, dependabot_alert, code_scanning_alert.created, discussion_comment, marketplace_purchase] }
+    prompt: Fix it.
+  - name: elsewhere
+    sources: [alarm]
+    on: { event: error.created }
+    allow: { sources: [alarm] }
+    run_as: 'person:mona'
+    task: { repo: acme/widgets }
+    prompt: Fix it.
+",
+        );
+        let (manifest, unknown) = of(&loaded).expect("a manifest");
+        assert_eq!(unknown, ["marketplace_purchase"], "and not what another sender sends");
+        let expected = json!({
+            "actions": "read", "contents": "read", "discussions": "read", "issues": "write", "metadata": "read",
+            "pull_requests": "write", "security_events": "read", "vulnerability_alerts": "read",
+        });
+        assert_eq!(manifest["default_permissions"], expected);
+        let events = manifest["default_events"].as_array().expect("events");
+        assert!(events.contains(&"push".into()) && !events.contains(&"marketplace_purchase".into()), "{events:?}");
     }
 
     #[test]

@@ -56,10 +56,16 @@ impl Slack {
                     "description": "Start an agent task, or see yours",
                     "usage_hint": "[repo:owner/name] what to do | status | list | help",
                 }],
-                "shortcuts": [{
-                    "name": "Make it a task", "type": "message", "callback_id": "taskbridge_from_message",
-                    "description": "Opens the form for a new task with this message",
-                }],
+                "shortcuts": [
+                    {
+                        "name": "Make it a task", "type": "message", "callback_id": "taskbridge_from_message",
+                        "description": "Opens the form for a new task with this message",
+                    },
+                    {
+                        "name": "New agent task", "type": "global", "callback_id": "taskbridge_new",
+                        "description": "Opens the form for a new task",
+                    },
+                ],
             },
             "oauth_config": {
                 "scopes": { "bot": ["app_mentions:read", "chat:write", "commands", "im:history"] },
@@ -109,6 +115,9 @@ mod tests {
             assert_eq!(manifest.pointer(place).and_then(Value::as_str), Some("https://bridge.example.com/hooks/team"));
         }
         assert_eq!(manifest.pointer("/features/slash_commands/0/command"), Some(&"/fix".into()));
+        let shortcuts = manifest["features"]["shortcuts"].as_array().expect("shortcuts");
+        let kinds: Vec<_> = shortcuts.iter().filter_map(|shortcut| shortcut["type"].as_str()).collect();
+        assert_eq!(kinds, ["message", "global"], "those that are read");
         assert!(slack("http://bridge.example.com").manifest().is_err());
         assert!(slack("bridge").manifest().is_err());
     }

@@ -10,6 +10,7 @@ use crate::domain::task::State;
 use crate::domain::trust::{Marker, clean_line};
 use crate::github::{CallError, Next, RepoPath};
 use crate::ids::{PersonId, TaskId};
+use crate::pipeline::bridge::LiveSource;
 use crate::pipeline::decide::Plan;
 use crate::pipeline::find_repo::UNKNOWN;
 use crate::pipeline::guard::{Later, May, RENEWED_FIRST, may, needs};
@@ -294,14 +295,9 @@ fn new_task(
         Some(HoldFor::Approval) => Some("its rule demands it"),
         None => None,
     };
+    let id = TaskId::new(&bridge.ground);
     let (state, hold, reason) = if let Some(why) = waits {
-        let prefix = live.sources.get(&event.source).map(|source| source.grammar.prefix.as_str()).unwrap_or_default();
-        let here = !prefix.is_empty() && subject.is_some_and(|subject| subject.number.is_some());
-        let how = match &event.chat {
-            Some(_) => "`approve` with its id does it here".to_owned(),
-            None if here => format!("write `{prefix} approve` here"),
-            None => "the admin API takes it".to_owned(),
-        };
+        let how = how_to_approve(live.sources.get(&event.source), subject.and_then(|subject| subject.number), id);
         let needs = needs(&rule.allow.of_people());
         let reason = format!("it waits for approval, which needs {needs}, because {why}: {how}");
         (State::Held, Some(Hold::Approval), reason)
@@ -311,7 +307,7 @@ fn new_task(
         (State::Pending, None, String::new())
     };
     NewTask {
-        id: TaskId::new(&bridge.ground),
+        id,
         state,
         reason,
         hold,
@@ -357,6 +353,18 @@ fn new_task(
         unapproved: hold == Some(Hold::Approval),
         event_at: event.at,
         chat: event.chat.as_ref().map(|chat| chat.place.clone()),
+    }
+}
+
+/// What can be done about a task that waits for approval, where it was asked for.
+fn how_to_approve(source: Option<&LiveSource>, number: Option<i64>, id: TaskId) -> String {
+    let prefix = source.map(|source| source.grammar.prefix.as_str()).unwrap_or_default();
+    match source.and_then(|source| source.chat.as_ref()) {
+        Some(side) if side.platform.has_buttons() => format!("press Approve, or write `{prefix} approve {id}`"),
+        Some(side) if side.platform.answers_at_the_door() => format!("mention me and write `approve {id}`"),
+        Some(_) => format!("write `{prefix} approve {id}`"),
+        None if number.is_some() && !prefix.is_empty() => format!("write `{prefix} approve` here"),
+        None => "the admin API takes it".to_owned(),
     }
 }
 

@@ -91,7 +91,11 @@ impl SlackControl {
         let values: serde_json::Map<String, Value> = fields
             .iter()
             .map(|(field, value)| {
-                ((*field).to_owned(), json!({ "value": { "type": "plain_text_input", "value": value } }))
+                let element = match *field {
+                    "channel" => json!({ "type": "conversations_select", "selected_conversation": value }),
+                    _ => json!({ "type": "plain_text_input", "value": value }),
+                };
+                ((*field).to_owned(), json!({ "value": element }))
             })
             .collect();
         self.interaction(json!({
@@ -110,6 +114,14 @@ impl SlackControl {
             "type": "message_action", "callback_id": "taskbridge_from_message",
             "user": { "id": account, "team_id": TEAM }, "channel": { "id": channel },
             "message": { "ts": ts, "text": text, "user": "U0OTHER" },
+        }))
+    }
+
+    /// The shortcut that is pressed in no channel.
+    #[must_use]
+    pub fn shortcut(&self, account: &str) -> SlackRequest {
+        self.interaction(json!({
+            "type": "shortcut", "callback_id": "taskbridge_new", "user": { "id": account, "team_id": TEAM },
         }))
     }
 

@@ -92,6 +92,8 @@ pub(super) struct Interaction {
     pub api_app_id: Option<String>,
     pub trigger_id: Option<String>,
     pub response_url: Option<String>,
+    /// Of a form in which a channel was chosen.
+    pub response_urls: Vec<ResponseUrl>,
     pub user: Named,
     pub team: Option<Named>,
     pub enterprise: Option<Named>,
@@ -99,6 +101,12 @@ pub(super) struct Interaction {
     pub message: Option<Message>,
     pub actions: Vec<Action>,
     pub view: Option<View>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ResponseUrl {
+    pub response_url: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -169,6 +169,7 @@ fn pressed(heard: &Heard<'_>, command: &str, interaction: Interaction) -> Result
             (channel.id.clone(), Some(message.thread_ts.clone().unwrap_or_else(|| message.ts.clone())))
         }
         (Some(channel), None) => (channel.id.clone(), None),
+        (None, _) if note.channel.is_empty() => (filled(&interaction, "channel").unwrap_or_default(), None),
         (None, _) => (note.channel, note.thread),
     };
     let user = &interaction.user;
@@ -185,7 +186,10 @@ fn pressed(heard: &Heard<'_>, command: &str, interaction: Interaction) -> Result
         place: heard.place(&channel, thread, &user.id),
         said,
         replies: false,
-        answer_to: interaction.response_url.map(Secret::new),
+        answer_to: interaction
+            .response_url
+            .or_else(|| interaction.response_urls.into_iter().find_map(|chosen| chosen.response_url))
+            .map(Secret::new),
         server: None,
         opens: interaction.trigger_id.map(Secret::new),
     };
@@ -206,13 +210,17 @@ fn note(interaction: &Interaction) -> FormNote {
     serde_json::from_str(note).unwrap_or_default()
 }
 
+/// What stands in a field of the form.
+fn filled(interaction: &Interaction, field: &str) -> Option<String> {
+    let blocks = interaction.view.as_ref()?.state.as_ref()?;
+    let element = blocks.values.get(field)?.as_object()?.values().next()?;
+    let ways = ["/value", "/selected_option/value", "/selected_conversation"];
+    let text = ways.iter().find_map(|way| element.pointer(way))?.as_str()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
 fn form(interaction: &Interaction) -> Form {
-    let value = |field: &str| {
-        let blocks = interaction.view.as_ref()?.state.as_ref()?;
-        let element = blocks.values.get(field)?.as_object()?.values().next()?;
-        let text = element.get("value").or_else(|| element.pointer("/selected_option/value"))?.as_str()?;
-        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
-    };
+    let value = |field: &str| filled(interaction, field);
     Form {
         command: note(interaction).command,
         repo: value("repo").unwrap_or_default(),
