@@ -170,20 +170,13 @@ impl SlackSource {
                 "an app-level token begins with `xapp-`: it is made under Basic Information → App-Level Tokens";
             found.fault(document, &path.key("app_token"), message);
         }
-        // The two tokens are easily taken for each other; of other texts a proxy may make the right one.
-        if ["xapp-", "xoxp-"].iter().any(|other| self.bot_token.value().expose().starts_with(other)) {
-            let message = "this is another token of the app: the bot token begins with `xoxb-` and stands under OAuth & Permissions";
-            found.fault(document, &path.key("bot_token"), message);
-        }
         for channel in self.channels.keys().filter(|id| !is_channel(id)) {
             let message =
                 "a channel is named by its id, such as `C0123ABCD`: Slack shows it at the end of the channel's details";
             found.fault(document, &path.key("channels").key(channel), message);
         }
     }
-}
 
-impl SlackSource {
     fn check_tokens(&self, document: &Document, path: &Path, found: &mut Findings) {
         let begins = |token: &SecretText, with: &str| token.value().expose().starts_with(with);
         match (&self.bot_token, &self.rotation) {
@@ -199,6 +192,11 @@ impl SlackSource {
             (Some(token), None) if begins(token, "xoxe") => {
                 let message =
                     "this token ends after twelve hours (token rotation is switched on): give `rotation` instead";
+                found.fault(document, &path.key("bot_token"), message);
+            }
+            // The two tokens are easily taken for each other; of other texts a proxy may make the right one.
+            (Some(token), None) if begins(token, "xapp-") || begins(token, "xoxp-") => {
+                let message = "this is another token of the app: the bot token begins with `xoxb-` and stands under OAuth & Permissions";
                 found.fault(document, &path.key("bot_token"), message);
             }
             (None, Some(rotation)) => rotation.check(document, &path.key("rotation"), found),
