@@ -33,9 +33,13 @@ pub use open::settings_of;
 /// for what stands inside something else: they are bounded, but their bounds want more than the usual 2 MiB.
 const STACK: usize = 8 * 1024 * 1024;
 
+/// For those who see the help for the first time.
+const BEGIN: &str = "Begin with `taskbridge demo`: it needs no configuration. Then write a taskbridge.yaml, and run `taskbridge check` and\n\
+                     `taskbridge serve`.";
+
 /// Turns signed webhooks and commands in comments into GitHub Copilot cloud-agent tasks.
 #[derive(Debug, Parser)]
-#[command(name = "taskbridge", version, about, propagate_version = true)]
+#[command(name = "taskbridge", version, about, propagate_version = true, after_help = BEGIN)]
 struct Cli {
     /// The configuration file.
     #[arg(long, short, global = true, env = "TASKBRIDGE_CONFIG", default_value = "taskbridge.yaml")]

@@ -79,7 +79,8 @@ fn chat_accounts(account: &Account) -> String {
 fn enter_account(site: &Site, form: &Secret) -> String {
     format!(
         "<p>Did a chat answer <code>link</code> with the name of your account instead of a page? Enter that name here, \
-         letter for letter, and type the code there.</p><form method=\"post\" action=\"{}/account\">{}<label for=\"account\">Your \
+         letter for letter, and type the code there.</p><p class=\"note\">Enter no account but your <strong>own</strong>: \
+         the code is good for the one you enter.</p><form method=\"post\" action=\"{}/account\">{}<label for=\"account\">Your \
          account in the chat</label><input id=\"account\" name=\"account\" maxlength=\"300\" autocomplete=\"off\" \
          autocapitalize=\"off\" spellcheck=\"false\" required><button>Show the code</button></form>",
         escape(site.url()),
@@ -126,9 +127,10 @@ fn task_list(tasks: &[ListedTask]) -> String {
     format!("<ul>{rows}</ul>")
 }
 
-/// Why it does not go on, or how it ended; of the others the state says enough.
+/// Why it waits, or came to nothing here; of what happened at GitHub the state says enough.
 fn why(task: &ListedTask) -> String {
-    let told = task.state != State::Completed && (task.state.is_end() || task.state == State::Held);
+    let told =
+        matches!(task.state, State::Held | State::Uncertain | State::StartFailed | State::Cancelled | State::Lost);
     let reason = clean_line(&task.marker.mask(&task.reason), REASON);
     if told && !reason.is_empty() { format!("<br>{}", escape(&reason)) } else { String::new() }
 }
