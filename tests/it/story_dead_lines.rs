@@ -160,34 +160,55 @@ async fn no_more_than_a_bounded_number_of_webhooks_waits_to_be_recorded() {
     senders.shutdown().await;
 }
 
-/// The database has no room left. Senders are told to come again, the load balancer is told to look elsewhere, and as
-/// soon as there is room it goes on.
+/// Lets every insert into `table` meet what PostgreSQL says of a full disk, `when` it happens: for a row, or as the
+/// transaction commits, where the log would be written.
+async fn fill_up(admin: &mut sqlx::PgConnection, table: &str, when: FullAt) {
+    let timing = match when {
+        FullAt::Insert => format!("CREATE TRIGGER no_room BEFORE INSERT ON {table}"),
+        FullAt::Commit => {
+            format!("CREATE CONSTRAINT TRIGGER no_room AFTER INSERT ON {table} DEFERRABLE INITIALLY DEFERRED")
+        }
+    };
+    let statements = format!(
+        "CREATE OR REPLACE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
+         {timing} FOR EACH ROW EXECUTE FUNCTION no_room();"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(admin).await.unwrap();
+}
+
+#[derive(Debug, Clone, Copy)]
+enum FullAt {
+    Insert,
+    Commit,
+}
+
+/// The database has no room left, for the row or at the commit. Senders are told to come again, the load balancer is told to
+/// look elsewhere, and as soon as there is room it goes on.
 ///
 /// Case 30.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_turns_senders_away_and_readiness_red_until_there_is_room() {
     let (world, _line) = world().await;
     let mut admin = sqlx::PgConnection::connect(&world.database.url).await.unwrap();
-    assert_eq!(ready(&world).await, StatusCode::OK);
-    sqlx::raw_sql(
-        "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
-             $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
-         CREATE TRIGGER no_room BEFORE INSERT ON deliveries EXECUTE FUNCTION no_room();",
-    )
-    .execute(&mut admin)
-    .await
-    .unwrap();
-    let now = world.bridge.ground.now();
-    let answer = world.hook("issues", "d-1", &labelled("copilot-fix", MONA, now)).await;
-    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
-    assert!(answer.headers.contains_key("retry-after"));
-    assert_eq!(ready(&world).await, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(world.delivery_count().await, 0);
-    sqlx::raw_sql("DROP TRIGGER no_room ON deliveries").execute(&mut admin).await.unwrap();
-    assert_eq!(send(&world, "d-1").await, StatusCode::ACCEPTED);
-    assert_eq!(ready(&world).await, StatusCode::OK, "what was just written proves that there is room");
-    world.settle().await;
-    assert_eq!(world.task().await.state, State::Queued);
+    for (nth, when) in [FullAt::Insert, FullAt::Commit].into_iter().enumerate() {
+        let delivery = format!("d-{nth}");
+        assert_eq!(ready(&world).await, StatusCode::OK);
+        fill_up(&mut admin, "deliveries", when).await;
+        let now = world.bridge.ground.now();
+        let answer = world.hook("issues", &delivery, &labelled("copilot-fix", MONA, now)).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{when:?}: {}", answer.body);
+        assert!(answer.headers.contains_key("retry-after"));
+        assert_eq!(ready(&world).await, StatusCode::SERVICE_UNAVAILABLE, "{when:?}");
+        assert_eq!(world.delivery_count().await, nth);
+        sqlx::raw_sql("DROP TRIGGER no_room ON deliveries").execute(&mut admin).await.unwrap();
+        assert_eq!(send(&world, &delivery).await, StatusCode::ACCEPTED);
+        assert_eq!(ready(&world).await, StatusCode::OK, "what was just written proves that there is room");
+        world.settle().await;
+        assert_eq!((world.tasks().await.len(), world.control().creations().len()), (nth + 1, nth + 1));
+        // Another happening, and not the same once more.
+        world.advance(60);
+    }
 }
 
 /// A worker meets the full disk: its step fails, nothing is half done, and it is done afterwards.
@@ -195,29 +216,25 @@ async fn a_full_disk_turns_senders_away_and_readiness_red_until_there_is_room() 
 /// Case 30.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_finds_no_room_says_so_and_does_it_later() {
-    let (world, _line) = world().await;
-    let mut admin = sqlx::PgConnection::connect(&world.database.url).await.unwrap();
-    assert_eq!(send(&world, "d-1").await, StatusCode::ACCEPTED);
-    sqlx::raw_sql(
-        "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
-             $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
-         CREATE TRIGGER no_room BEFORE INSERT ON attempts EXECUTE FUNCTION no_room();",
-    )
-    .execute(&mut admin)
-    .await
-    .unwrap();
-    match_rules::match_batch(&world.bridge, 64).await.unwrap();
-    let failed = start_task::start_batch(&world.bridge).await.unwrap_err();
-    assert!(matches!(failed, StepError::Store(StoreError::Unavailable(_))), "{failed:?}");
-    assert_eq!(ready(&world).await, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(world.control().creations().len(), 0, "nothing was sent that is not written down");
-    sqlx::raw_sql("DROP TRIGGER no_room ON attempts; UPDATE tasks SET lease = NULL, lease_until = NULL")
-        .execute(&mut admin)
-        .await
-        .unwrap();
-    world.settle().await;
-    assert_eq!(world.task().await.state, State::Queued);
-    assert_eq!(world.control().creations().len(), 1);
+    for when in [FullAt::Insert, FullAt::Commit] {
+        let (world, _line) = world().await;
+        let mut admin = sqlx::PgConnection::connect(&world.database.url).await.unwrap();
+        assert_eq!(send(&world, "d-1").await, StatusCode::ACCEPTED);
+        fill_up(&mut admin, "attempts", when).await;
+        match_rules::match_batch(&world.bridge, 64).await.unwrap();
+        let failed = start_task::start_batch(&world.bridge).await.unwrap_err();
+        assert!(matches!(failed, StepError::Store(StoreError::Unavailable(_))), "{when:?}: {failed:?}");
+        assert_eq!(ready(&world).await, StatusCode::SERVICE_UNAVAILABLE, "{when:?}");
+        assert_eq!(world.control().creations().len(), 0, "{when:?}: nothing was sent that is not written down");
+        assert_eq!(world.task().await.state, State::Pending, "{when:?}");
+        sqlx::raw_sql("DROP TRIGGER no_room ON attempts; UPDATE tasks SET lease = NULL, lease_until = NULL")
+            .execute(&mut admin)
+            .await
+            .unwrap();
+        world.settle().await;
+        assert_eq!(world.task().await.state, State::Queued);
+        assert_eq!(world.control().creations().len(), 1);
+    }
 }
 
 /// One replica takes the webhook, and only another has workers: nothing wakes those, and their poll finds it.

@@ -7,12 +7,13 @@ use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use sqlx::{Connection as _, PgConnection};
 use taskbridge::domain::task::State;
-use taskbridge::pipeline::Settings;
 use taskbridge::pipeline::steer::{self, SteerError};
+use taskbridge::pipeline::{Settings, start_task};
 use taskbridge::sandbox::{Fault, FaultKind, Outcome};
 
+use crate::support::cut::{Cut, Line};
 use crate::support::stories::MONA;
-use crate::support::world::{LABEL_RULE, World};
+use crate::support::world::{LABEL_RULE, Setup, World};
 
 fn lease(lasting_ms: u64, call_ms: u64) -> impl FnOnce(&mut Settings) + Send {
     move |settings| {
@@ -65,6 +66,69 @@ async fn a_sweep_that_died_half_way_is_run_again_and_changes_only_what_is_left()
     let comments = world.comments();
     assert_eq!(comments.len(), 4, "a comment a task: {comments:?}");
     assert!(comments.iter().all(|text| text.contains("**Done**")), "{comments:?}");
+    world.assert_nothing_twice().await;
+}
+
+/// The worker dies after it has taken the task up and before its attempt is written: the task waits as it did, and when the
+/// lease is over another replica starts it, as if nobody had been there.
+///
+/// Case 36.
+#[tokio::test]
+async fn a_worker_that_dies_with_a_task_in_hand_leaves_it_to_another_when_its_lease_is_over() {
+    let world = World::with(LABEL_RULE, lease(1500, 300), |_| {}).await;
+    let other = world.replica(|_| {}, |_| {}).await;
+    let task = world.wish(MONA, 1).await;
+    let mut blocker = PgConnection::connect(&world.database.url).await.unwrap();
+    // It dies over the statement that would write the attempt.
+    sqlx::raw_sql("BEGIN; LOCK TABLE attempts IN ACCESS EXCLUSIVE MODE").execute(&mut blocker).await.unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(400), world.start()).await.is_err());
+    sqlx::raw_sql("ROLLBACK").execute(&mut blocker).await.unwrap();
+    let left = async || (world.state(task.id).await, world.attempts(task.id).await.len(), world.made(&task));
+    assert_eq!(left().await, (State::Pending, 0, 0));
+    assert_eq!(start_task::start_batch(&other).await.unwrap(), 0, "its lease holds still");
+    assert_eq!(left().await, (State::Pending, 0, 0));
+
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    world.advance(2);
+    assert_eq!(start_task::start_batch(&other).await.unwrap(), 1);
+    assert_eq!(left().await, (State::Queued, 1, 1));
+    assert_eq!(world.outcomes(task.id).await, ["created"]);
+    world.live_for(30).await;
+    assert_eq!(world.control().creations().len(), 1);
+    world.assert_nothing_twice().await;
+}
+
+/// The attempt is written and the worker dies before its request has left. Nobody can know that, so nothing is sent before
+/// the grace is over and complete lists have shown that GitHub has no such task; then it is started, once.
+///
+/// Case 36.
+#[tokio::test]
+async fn a_worker_that_dies_before_its_request_has_left_leaves_a_task_that_is_looked_for_and_then_made_once() {
+    let line = Cut::new();
+    let setup = Setup { wire: Some(line.clone()), adjust: Box::new(lease(1500, 300)), ..Setup::new(LABEL_RULE) };
+    let world = World::of(setup).await;
+    let task = world.wish(MONA, 1).await;
+    line.once("POST /agents/", Line::Swallowing);
+    let dies = async {
+        while line.met() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        _ = world.start() => panic!("it was to die"),
+        () = dies => {}
+    }
+    assert_eq!(world.state(task.id).await, State::Starting);
+    let posts = || world.control().count_calls("POST", "/agents");
+    assert_eq!((world.attempts(task.id).await.len(), posts()), (1, 0), "{}", world.story(task.id).await);
+
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let grace = world.bridge.settings.uncertain_grace.as_secs();
+    world.live_in_steps(u32::try_from(grace / 20).unwrap() - 1, 20).await;
+    assert_eq!((world.state(task.id).await, posts()), (State::Uncertain, 0), "{}", world.story(task.id).await);
+    world.live_in_steps(10, 60).await;
+    assert_eq!(world.outcomes(task.id).await, ["absent", "created"]);
+    assert_eq!((world.state(task.id).await, world.made(&task), posts()), (State::Completed, 1, 1));
     world.assert_nothing_twice().await;
 }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::super::event::SubjectKind;
-use super::super::view::Texts;
 use super::super::view::tests::{event, view};
+use super::super::view::{LIST_LIMIT, Texts};
 use super::*;
 
 fn evaluate(text: &str) -> Result<Outcome, ConditionError> {
@@ -285,7 +285,7 @@ fn a_heap_of_open_mistakes_is_refused_in_an_ordinary_thread() {
     assert!(Condition::parse(text).is_err());
 }
 
-/// What is let through costs little on the largest event that it can meet.
+/// What is let through costs little on the largest event that it can meet: of a list it sees no more than its beginning.
 ///
 /// Case 66.
 #[test]
@@ -295,17 +295,17 @@ fn the_dearest_condition_that_is_let_through_is_answered_in_time() {
     let mut event = event(SubjectKind::Issue);
     event.subject.as_mut().unwrap().labels = labels;
     let view = View::new(&event, None, Some(payload), Texts::plain());
-    let mut answered = 0;
+    let size = format!("payload.list.size() == {LIST_LIMIT} && payload.labels.size() == {LIST_LIMIT}");
     for text in [
+        size.as_str(),
         "payload.list.all(x, x >= 0 && x < 20000 && x != 20001)",
-        "payload.list.filter(x, x > 5).size() > 3 || payload.list.exists(x, x == 19999)",
+        "payload.list.filter(x, x > 5).size() > 3 && !payload.list.exists(x, x == 19999)",
         "issue.labels.all(l, l.matches('^label-[0-9]+$') && l.size() > 3)",
     ] {
-        let Ok(condition) = Condition::parse(text) else { continue };
+        let condition = Condition::parse(text).unwrap();
         let start = Instant::now();
-        let _ = condition.evaluate(&view);
-        assert!(start.elapsed() < Duration::from_secs(2), "{text}: {:?}", start.elapsed());
-        answered += 1;
+        assert_eq!(condition.evaluate(&view), Ok(Outcome { holds: true, saw: Vec::new() }), "{text}");
+        // Unoptimised and alone it takes less than a hundredth of that.
+        assert!(start.elapsed() < Duration::from_millis(100), "{text}: {:?}", start.elapsed());
     }
-    assert!(answered >= 2, "{answered}");
 }
