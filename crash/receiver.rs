@@ -125,7 +125,7 @@ impl Inner {
 /// It was told of every change of every task, of each in order, and of nothing else.
 pub(crate) async fn heard(stage: &Stage, pool: &PgPool) -> Result<(), Fatal> {
     let rows: Vec<(Uuid, i64)> =
-        sqlx::query_as("SELECT task_id, count(*) FROM timeline WHERE kind = 'state' GROUP BY 1")
+        sqlx::query_as("SELECT task_id, count(*) FROM timeline WHERE kind IN ('made', 'state') GROUP BY 1")
             .fetch_all(pool)
             .await?;
     let heard = stage.receiver.inner.heard.lock().unwrap_or_else(PoisonError::into_inner);

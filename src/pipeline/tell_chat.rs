@@ -37,8 +37,8 @@ const HELD: Duration = Duration::from_secs(20);
 const ON_ITS_WAY: TimeDelta = TimeDelta::seconds(20);
 /// How long until an app that is gone is asked about again.
 const GONE: Duration = Duration::from_secs(600);
-/// How long until a comment that an answer waits for is looked at again.
-const COMMENT: Duration = Duration::from_secs(2);
+/// How long until what has to be told first is looked at again.
+const FIRST: Duration = Duration::from_secs(2);
 /// Stands for the name of a message that was said at an address for answers: it cannot be edited.
 const ANSWERED: &str = "answered";
 
@@ -76,9 +76,16 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
         ReportKind::Reply => comment_of(bridge, &report).await?,
         _ => None,
     };
-    if comment.as_ref().is_some_and(|comment| comment.state == "pending") {
-        let again = now + TimeDelta::from_std(bridge.ground.jitter(COMMENT)).unwrap_or_default();
-        bridge.store.postpone_report(report.id, lease, Some(again), false, "waits for the comment").await?;
+    // A call stands under the message of its task, which so has to be there.
+    let under = report.task_id.filter(|_| report.kind == ReportKind::Mention && place.thread.is_none());
+    let waits_for = match under {
+        _ if comment.as_ref().is_some_and(|comment| comment.state == "pending") => Some("waits for the comment"),
+        Some(task) if bridge.store.chat_message_is_coming(task).await? => Some("waits for the message of its task"),
+        _ => None,
+    };
+    if let Some(why) = waits_for {
+        let again = now + TimeDelta::from_std(bridge.ground.jitter(FIRST)).unwrap_or_default();
+        bridge.store.postpone_report(report.id, lease, Some(again), false, why).await?;
         return Ok(());
     }
     if let Some(why) = still_gone(bridge, side, &place.source).await? {
@@ -126,7 +133,7 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
         Err(error) => error,
     };
     if voice.refused(bridge, &place.source, &error).await? {
-        let again = bridge.ground.now() + TimeDelta::from_std(bridge.ground.jitter(COMMENT)).unwrap_or_default();
+        let again = bridge.ground.now() + TimeDelta::from_std(bridge.ground.jitter(FIRST)).unwrap_or_default();
         bridge.store.postpone_report(report.id, lease, Some(again), false, "waits for a new token").await?;
         return Ok(());
     }

@@ -225,6 +225,21 @@ impl Store {
         .await?)
     }
 
+    /// Whether the living message of a task was not told yet and still will be.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn chat_message_is_coming(&self, task: TaskId) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* chat_message_is_coming */
+            SELECT EXISTS (SELECT FROM reports
+                           WHERE task_id = $1 AND kind = 'chat' AND state = 'pending' AND external_ref IS NULL) AS "coming!""#,
+            task.0
+        )
+        .fetch_one(&self.work)
+        .await?)
+    }
+
     /// The chat's own name of the living message of a task, once it was told.
     ///
     /// # Errors

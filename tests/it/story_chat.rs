@@ -287,6 +287,23 @@ async fn what_is_refused_after_the_link_is_told_too() {
 }
 
 #[tokio::test]
+async fn the_one_who_asked_is_called_under_the_message_of_the_task_however_late_that_comes() {
+    let world = chat_world().await;
+    for _ in 0..4 {
+        world.slack().fail("chat.postMessage", SlackFault::Away);
+    }
+    world.slash(MONA_CHAT, "fix it").await;
+    world.live_in_steps(3, 60).await;
+    assert!(world.slack().messages().is_empty(), "{:#?}", world.slack().messages());
+    assert_eq!(world.task().await.state, State::Completed);
+    world.live_in_steps(5, 300).await;
+    let living = world.living();
+    let calls: Vec<_> = world.slack().messages().into_iter().filter(|message| message.thread.is_some()).collect();
+    assert_eq!(calls.len(), 1, "{calls:#?}");
+    assert_eq!(calls[0].thread.as_ref(), Some(&living.ts));
+}
+
+#[tokio::test]
 async fn what_slack_refuses_is_waited_for_or_said_another_way() {
     let world = chat_world().await;
     world.slack().fail("chat.postMessage", SlackFault::Limited(30));
