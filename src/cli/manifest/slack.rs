@@ -15,6 +15,9 @@ pub(super) struct Slack {
     /// Slack sends through a connection that this service opens (`app_token`), and to no address.
     #[arg(long)]
     socket_mode: bool,
+    /// The app's tokens end after twelve hours and are renewed (`rotation`). Slack cannot switch it off again.
+    #[arg(long)]
+    token_rotation: bool,
     /// The name of the source in the configuration.
     #[arg(long, default_value = "slack")]
     source: String,
@@ -77,7 +80,7 @@ impl Slack {
                 "interactivity": { "is_enabled": true },
                 "org_deploy_enabled": false,
                 "socket_mode_enabled": self.socket_mode,
-                "token_rotation_enabled": false,
+                "token_rotation_enabled": self.token_rotation,
             },
         });
         if let Some(hook) = hook {
@@ -98,6 +101,7 @@ mod tests {
         Slack {
             url: Some(text(url)),
             socket_mode: false,
+            token_rotation: false,
             source: text("team"),
             command: text("/fix"),
             name: text("taskbridge"),
@@ -118,6 +122,10 @@ mod tests {
         let shortcuts = manifest["features"]["shortcuts"].as_array().expect("shortcuts");
         let kinds: Vec<_> = shortcuts.iter().filter_map(|shortcut| shortcut["type"].as_str()).collect();
         assert_eq!(kinds, ["message", "global"], "those that are read");
+        assert_eq!(manifest.pointer("/settings/token_rotation_enabled"), Some(&false.into()));
+        let rotating = Slack { token_rotation: true, ..slack("https://bridge.example.com/") };
+        let manifest = rotating.manifest().expect("a manifest");
+        assert_eq!(manifest.pointer("/settings/token_rotation_enabled"), Some(&true.into()));
         assert!(slack("http://bridge.example.com").manifest().is_err());
         assert!(slack("bridge").manifest().is_err());
     }
