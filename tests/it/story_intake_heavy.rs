@@ -83,10 +83,11 @@ async fn twenty_four_megabytes_are_taken_within_ten_seconds_and_of_twenty_six_no
 
 const SENDERS: usize = 200;
 const HEAVY: usize = 24 * MIB;
-/// Five times the budget of the default configuration: a body's buffer grows by doubling, and so does that of a statement
-/// on its way into the database; the matching worker reads what was recorded; and on a busy machine all eight bodies may
-/// be at their largest at the same moment (786 MiB were seen). All bodies together are 4.8 GB.
-const MOST_RESIDENT: usize = 1024 * MIB;
+/// Three and a half times the budget of the default configuration, of which three quarters are for large bodies: eight of
+/// them fit. Each buffer grows by doubling, and holds what it was and what it becomes for a moment; two statements at a time
+/// carry a body into the database, each with two more copies. 711 to 732 MiB were seen in four runs on a machine at rest. All
+/// bodies together are 4.8 GB.
+const MOST_RESIDENT: usize = 256 * MIB * 7 / 2;
 
 /// Sends a body over a connection of its own while listening for an answer. Answers the head of it; nothing when the
 /// connection was ended first.
@@ -134,6 +135,16 @@ async fn two_hundred_bodies_of_24_mb_at_once_are_taken_or_told_to_come_again_and
     ];
     let mut serve = folder.start(&["serve", "--listen", "127.0.0.1:0"], &env);
     let line = serve.says("taskbridge serves");
+    // What the budget bounds is taking in. What was recorded is read later and by another bound: here nobody comes to it.
+    let mut connection = PgConnection::connect(&database.url).await.unwrap();
+    sqlx::raw_sql(
+        "CREATE FUNCTION much_later() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN NEW.due_at := NEW.received_at + interval '1 day'; RETURN NEW; END $$;
+         CREATE TRIGGER much_later BEFORE INSERT ON deliveries FOR EACH ROW EXECUTE FUNCTION much_later();",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
     let address = line.split(' ').find_map(|word| word.strip_prefix("address=")).unwrap().to_owned();
 
     let body = Bytes::from(vec![b' '; HEAVY]);
@@ -153,9 +164,23 @@ async fn two_hundred_bodies_of_24_mb_at_once_are_taken_or_told_to_come_again_and
         }
     }
     let peak = peak_of(serve.pid());
-    assert!(taken >= 1 && told >= 1 && taken + told + ended == SENDERS, "{taken} taken, {told} told, {ended} ended");
+    assert!(taken >= 1 && told >= 1, "{taken} taken, {told} told, {ended} ended");
     assert!(peak <= MOST_RESIDENT, "{} MiB at once", peak / MIB);
-    let mut connection = PgConnection::connect(&database.url).await.unwrap();
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM deliveries").fetch_one(&mut connection).await.unwrap();
-    assert!(usize::try_from(rows).unwrap() >= taken, "{rows} rows for {taken} acknowledged");
+    assert_eq!(rows, i64::try_from(taken).unwrap(), "each that was acknowledged, and no other");
+    // Whoever was not taken was told so for the budget, and for nothing else. It is written down every few seconds.
+    let refused = i64::try_from(told + ended).unwrap();
+    let begun = Instant::now();
+    loop {
+        let counted: Vec<(String, i64)> =
+            sqlx::query_as("SELECT reason, sum(count)::bigint FROM refusals GROUP BY reason")
+                .fetch_all(&mut connection)
+                .await
+                .unwrap();
+        if counted == [("over_budget".to_owned(), refused)] {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{refused} were not taken, counted are {counted:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
