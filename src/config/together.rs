@@ -10,6 +10,7 @@ use super::node::Document;
 use super::place::Path;
 use super::sections::{Config, is_chat};
 use super::{github_events, suggest};
+use crate::domain::rule::RunAs;
 
 /// A channel's own rule must be one that listens to chats.
 pub(super) fn channels(rules: &[Written<'_>], config: &Config, document: &Document, found: &mut Findings) {
@@ -141,7 +142,7 @@ fn machine_senders(rules: &[Written<'_>], sources: &[(String, &'static str)], fo
             allowed_sources(rule, sources, found);
             continue;
         };
-        if *rule.spec.run_as == "actor" {
+        if *rule.spec.run_as == RunAs::Actor {
             let message = format!("the source `{first}` names nobody whose token the task could run with");
             let hint = format!(
                 "add `run_as: person:<login>`, `task: {{ repo: owner/name }}` and `allow: {{ sources: {first} }}`"

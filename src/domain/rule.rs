@@ -154,7 +154,16 @@ pub enum RunAs {
     /// The one who did it.
     Actor,
     /// A named person, who has consented to this rule.
-    Person(String),
+    Person(NamedPerson),
+}
+
+impl std::fmt::Display for RunAs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Actor => f.write_str("actor"),
+            Self::Person(person) => write!(f, "person:{person}"),
+        }
+    }
 }
 
 /// `once_per`: one live task a key.
