@@ -12,10 +12,10 @@ use crate::domain::rule::Allow;
 use crate::domain::task::State;
 use crate::domain::trust::clean_line;
 use crate::github::RepoPath;
-use crate::ids::TaskId;
+use crate::ids::{PersonId, TaskId};
+use crate::store::StoreError;
 use crate::store::tasks::Task;
-use crate::store::tasks::list::TaskFilter;
-use crate::store::{Page, StoreError};
+use crate::store::tasks::list::ListedTask;
 
 /// Most tasks of a list.
 const LISTED: i64 = 10;
@@ -77,27 +77,19 @@ impl Asker<'_> {
         self.thread.as_ref().is_none_or(|thread| thread.holds(task))
     }
 
-    /// The tasks that run as the one who asks, the newest first.
-    pub(super) async fn own(&self, limit: i64) -> Result<Vec<crate::store::tasks::list::ListedTask>, StepError> {
-        let filter = TaskFilter {
-            person: Some(self.who.login.clone()),
-            repo: self.thread.as_ref().map(|thread| thread.repo.clone()),
-            ..TaskFilter::default()
-        };
-        let mut tasks = self.bridge.store.tasks(&filter, Page { before: None, limit }).await?;
-        // A login can change hands, and so can the name of a repository.
-        tasks.retain(|task| {
-            task.person_id.0 == self.who.id && self.thread.as_ref().is_none_or(|thread| task.repo_id == thread.repo_id)
-        });
-        Ok(tasks)
+    /// The tasks that run as the one who asks, the newest first; with `live` those that have not ended.
+    pub(super) async fn own(&self, live: bool, limit: i64) -> Result<Vec<ListedTask>, StepError> {
+        let repo = self.thread.as_ref().map(|thread| thread.repo_id);
+        Ok(self.bridge.store.tasks_of_person(PersonId(self.who.id), repo, live, limit).await?)
     }
 }
 
 /// The tasks of the one who asks; with `live` those that have not ended.
 pub(super) async fn list(asker: &Asker<'_>, live: bool) -> Result<String, Unanswered> {
-    let tasks = asker.own(if live { LISTED * 3 } else { LISTED }).await?;
+    // Some that run here were asked for elsewhere, and are not told of.
+    let tasks = asker.own(live, LISTED * if asker.thread.is_some() { 3 } else { 1 }).await?;
     let mut lines = Vec::new();
-    for task in tasks.iter().filter(|task| !(live && task.state.is_end())) {
+    for task in &tasks {
         if lines.len() >= usize::try_from(LISTED).unwrap_or_default() {
             break;
         }
@@ -128,7 +120,7 @@ pub(super) async fn find(asker: &Asker<'_>, named: Option<&str>) -> Result<Optio
     let ids: Vec<TaskId> = match (named, &asker.thread) {
         (Some(text), _) => text.trim_start_matches('#').parse().into_iter().collect(),
         (None, Some(thread)) => store.newest_tasks_of_subject(thread.repo_id, thread.number, LISTED).await?,
-        (None, None) => asker.own(1).await?.first().map(|task| task.id).into_iter().collect(),
+        (None, None) => asker.own(false, 1).await?.first().map(|task| task.id).into_iter().collect(),
     };
     let mut newest = None;
     for id in ids {

@@ -93,7 +93,7 @@ async fn admit(
         May::NoReader(why) => (false, why),
         May::Later(later) => return Err(Unanswered::Later(later)),
     };
-    let has_tasks = !asker.own(1).await?.is_empty();
+    let has_tasks = !asker.own(false, 1).await?.is_empty();
     let mut admitted = Admitted { writes, has_tasks, names: Vec::new(), free_text: false };
     let mut known: Vec<(&Allow, bool)> = vec![];
     for rule in &live.rules.rules {
