@@ -65,6 +65,7 @@ pub mod tell_chat;
 mod token_ended;
 /// The one place where a task changes its state.
 pub mod transition;
+mod usable;
 /// From a request to a proof that its sender signed it.
 pub mod verify;
 mod whisper;
