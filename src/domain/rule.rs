@@ -202,6 +202,15 @@ pub struct Limits {
     pub per_person: Bound,
 }
 
+/// `limits` of a channel in a chat: what came from it, whichever rule made it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChannelLimits {
+    /// For the channel as a whole.
+    pub per_channel: Bound,
+    /// For each person it runs as.
+    pub per_person: Bound,
+}
+
 /// How many at once and how many in a window.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {
