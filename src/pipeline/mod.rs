@@ -6,6 +6,8 @@
 
 /// Keys of the admin API.
 pub mod api_keys;
+/// What GitHub was asked about rights for one delivery.
+pub mod asked;
 /// The parts that every step needs, and the configuration in force.
 pub mod bridge;
 /// What is said to us in a chat.

@@ -2,6 +2,7 @@
 //! see on GitHub, and moves only what is theirs: a retry runs with the token of the first task's person, so nobody else may
 //! ask for it. A comment is read by all who read its repository, so nothing but the tasks of that repository is told there.
 
+use super::asked::Asked;
 use super::decide::AGAIN;
 use super::guard::{Later, May, may};
 use super::{Bridge, StepError, steer};
@@ -51,6 +52,8 @@ impl From<StoreError> for Unanswered {
 pub(super) struct Asker<'a> {
     pub bridge: &'a Bridge,
     pub who: &'a Account,
+    /// What GitHub was asked for it.
+    pub asked: Asked,
     /// What they said.
     pub said: &'a Event,
     /// The issue or pull request whose comment it is; none in a chat, where the answer is for the one who asked alone.
@@ -140,7 +143,7 @@ fn is_theirs(asker: &Asker<'_>, task: &Task) -> bool {
 /// Whether the one who asks may do in the task's repository what `allow` guards; what cannot be looked up at all is no.
 async fn may_there(asker: &Asker<'_>, allow: &Allow, task: &Task) -> Result<bool, Unanswered> {
     let Ok(path) = RepoPath::new(&task.origin_owner, &task.origin_name) else { return Ok(false) };
-    match may(asker.bridge, allow, &path, asker.who).await {
+    match may(asker.bridge, &asker.asked, allow, &path, asker.who).await {
         May::Yes(_) => Ok(true),
         May::No { .. } | May::NoReader(_) => Ok(false),
         May::Later(later) => Err(Unanswered::Later(later)),

@@ -1,6 +1,7 @@
 //! What somebody may do in a repository: write there, and ask for which rules. Wherever help is asked for, it is the same.
 
 use super::Bridge;
+use super::asked::Asked;
 use super::guard::{Later, May, may};
 use crate::domain::event::Account;
 use crate::domain::rule::{Allow, Rule};
@@ -21,18 +22,19 @@ pub(super) struct Usable<'r> {
     pub rules: Vec<&'r Rule>,
 }
 
-/// Looks up what `who` may do in `path`, each way in once.
+/// Looks up what `who` may do in `path`, each way in once, and each question that they have in common.
 ///
 /// # Errors
 /// [`Later`]: GitHub could not be asked. A doubt is no "no".
 pub(super) async fn usable<'r>(
     bridge: &Bridge,
+    asked: &Asked,
     path: &RepoPath,
     who: &Account,
     rules: &[&'r Rule],
 ) -> Result<Usable<'r>, Later> {
     let usual = Allow::default();
-    let (writes, unknown, why_not) = match may(bridge, &usual, path, who).await {
+    let (writes, unknown, why_not) = match may(bridge, asked, &usual, path, who).await {
         May::Yes(_) => (true, false, String::new()),
         May::No { saw, .. } => (false, false, format!("only people who can write get an answer: {saw}")),
         May::NoReader(why) => (false, true, why),
@@ -45,7 +47,7 @@ pub(super) async fn usable<'r>(
             Some((_, allowed)) => *allowed,
             None if known.len() >= LOOK_UPS => false,
             None => {
-                let allowed = match may(bridge, &rule.allow, path, who).await {
+                let allowed = match may(bridge, asked, &rule.allow, path, who).await {
                     May::Yes(_) => true,
                     May::No { .. } | May::NoReader(_) => false,
                     May::Later(later) => return Err(later),

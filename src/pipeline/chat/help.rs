@@ -4,6 +4,7 @@ use super::{Talk, account};
 use crate::domain::command::{Grammar, OwnWord, chat_help};
 use crate::domain::rule::{Rule, Trigger};
 use crate::github::RepoPath;
+use crate::pipeline::asked::Asked;
 use crate::pipeline::bridge::ChannelUsual;
 use crate::pipeline::usable::usable;
 use crate::store::people::Person;
@@ -16,7 +17,7 @@ pub(super) async fn help(talk: &Talk<'_>, person: Option<&Person>) -> String {
     let mut rules = rules_here(talk, usual);
     let repo = usual.and_then(|usual| usual.repo.as_deref());
     let found = match repo.and_then(|repo| repo.parse::<RepoPath>().ok()) {
-        Some(path) => Some(usable(talk.bridge, &path, &account(person), &rules).await),
+        Some(path) => Some(usable(talk.bridge, &Asked::default(), &path, &account(person), &rules).await),
         None => None,
     };
     let mut approves = true;

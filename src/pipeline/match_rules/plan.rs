@@ -10,6 +10,7 @@ use crate::domain::task::State;
 use crate::domain::trust::{Marker, clean_line};
 use crate::github::{CallError, Next, RepoPath};
 use crate::ids::{PersonId, TaskId};
+use crate::pipeline::asked::Asked;
 use crate::pipeline::bridge::LiveSource;
 use crate::pipeline::decide::Plan;
 use crate::pipeline::guard::{Later, May, may};
@@ -74,7 +75,7 @@ pub(super) async fn plan(
     let asker = actor_and_repo(event);
     let names_actors = live.sources.get(&event.source).is_none_or(|source| source.source.names_actors());
     let (allowed, allow_pending) = match &asker {
-        Some((actor, origin)) => match actor_may(bridge, rule, event, actor, origin).await {
+        Some((actor, origin)) => match actor_may(bridge, &sight.asked, rule, event, actor, origin).await {
             Ok(allowed) => allowed,
             Err(gate) => return Ok(gate),
         },
@@ -96,7 +97,7 @@ pub(super) async fn plan(
         Err(Gate::Later { later, .. }) => return Ok(Gate::Later { later, known: !allow_pending }),
         Err(gate) => return Ok(gate),
     };
-    let prompt = match render_prompt(bridge, rule, event, sight.command, plain).await {
+    let prompt = match render_prompt(bridge, rule, sight, plain).await {
         Ok(prompt) => prompt,
         Err(NoPrompt::Failed(why)) => return Ok(Gate::Failed(why)),
         Err(NoPrompt::Refused(why)) => return Ok(refused(why, "", true)),
@@ -124,12 +125,13 @@ pub(super) async fn plan(
 /// Whether the one who did it may, and whether that is still to be looked up before the start.
 async fn actor_may(
     bridge: &Bridge,
+    asked: &Asked,
     rule: &Rule,
     event: &Event,
     actor: &Account,
     origin: &RepoPath,
 ) -> Result<(String, bool), Gate> {
-    match may(bridge, &rule.allow, origin, actor).await {
+    match may(bridge, asked, &rule.allow, origin, actor).await {
         May::Yes(why) => Ok((why, false)),
         May::Later(later) => Err(Gate::Later { later, known: false }),
         May::No { needs, saw, insider } => Err(refused(format!("allow: @{} needs {needs}", actor.login), saw, insider)),

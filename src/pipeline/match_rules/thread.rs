@@ -10,6 +10,7 @@ use crate::domain::rule::{Rule, Trigger};
 use crate::domain::task::State;
 use crate::github::RepoPath;
 use crate::ids::PersonId;
+use crate::pipeline::asked::Asked;
 use crate::pipeline::decide::Settled;
 use crate::pipeline::own_words::{
     Asker, NO_TASK, Thread, Unanswered, find, list, may_move, of_subject, sees, steer_task, story,
@@ -46,7 +47,7 @@ pub(super) async fn answer(
         return Ok(Weighed::Settled(Box::new(settled)));
     };
     let thread = Thread { repo_id: repo.id, repo: repo.full_name(), number };
-    let asker = Asker { bridge, who, said: event, thread: Some(thread) };
+    let asker = Asker { bridge, who, asked: Asked::default(), said: event, thread: Some(thread) };
     settled.finished.end.reason = match answered(live, concern, &asker, &path).await {
         Ok(Answer::Text(text)) => {
             settled.notices.extend(notice(bridge, concern, ANSWER, format!("@{}: {text}", who.login)));
@@ -91,7 +92,7 @@ async fn admit(
     let listening = live.rules.rules.iter().filter(|rule| matches!(rule.on, Trigger::Command(_))).filter(here);
     let listening: Vec<&Rule> = listening.collect();
     let Usable { writes, why_not, rules, .. } =
-        usable(asker.bridge, path, asker.who, &listening).await.map_err(Unanswered::Later)?;
+        usable(asker.bridge, &asker.asked, path, asker.who, &listening).await.map_err(Unanswered::Later)?;
     let has_tasks = !asker.own(false, 1).await?.is_empty();
     let mut admitted = Admitted { writes, has_tasks, names: Vec::new(), free_text: false };
     for rule in rules {
