@@ -178,5 +178,6 @@ fn usual(spec: &ChannelSpec) -> ChannelUsual {
         rule: spec.rule.as_ref().map(|rule| rule.to_string()),
         model: spec.model.clone(),
         base_ref: spec.base_ref.clone(),
+        limits: spec.limits.bounds(),
     }
 }

@@ -181,7 +181,7 @@ impl Compile<'_> {
     }
 
     fn run_as(&mut self, spec: &RuleSpec) -> RunAs {
-        let Some(login) = spec.run_as.strip_prefix("person:") else { return RunAs::Actor };
+        let RunAs::Person(lender) = &*spec.run_as else { return RunAs::Actor };
         // Others act with this person's rights: where, and who, is said in the file and not by an event.
         if spec.task.repo.is_none() {
             self.fault_with("run_as", "a rule that runs as a person must say where", "add `task.repo: owner/name`");
@@ -193,12 +193,13 @@ impl Compile<'_> {
         for person in spec.allow.iter().flat_map(|allow| allow.people.iter()).filter(|person| person.id.is_none()) {
             let person = &**person;
             let message = format!(
-                "`{person}` is a login alone: should it change hands, whoever takes it acts with the rights of `{login}`; \
-                 add the account's number, `{person}#12345`"
+                "`{person}` is a login alone: should it change hands, whoever takes it acts with the rights of `{}`; \
+                 add the account's number, `{person}#12345`",
+                lender.login
             );
             self.found.warn(self.document, &people, message);
         }
-        RunAs::Person(login.to_owned())
+        RunAs::Person(lender.clone())
     }
 
     fn once_per(&mut self, spec: &OncePerSpec) -> Option<OncePer> {

@@ -1,7 +1,7 @@
 //! Settings that are text of a certain form. Each form is a type that only its reader can make, and
 //! the same reader serves the check (which has the place of the text) and serde.
 
-use crate::domain::rule::NamedPerson;
+use crate::domain::rule::{NamedPerson, RunAs};
 
 /// Says what is wrong with a text, if anything is.
 type Judge = fn(&str) -> Result<(), String>;
@@ -205,12 +205,12 @@ form!(
     }
 );
 form!(
-    /// Whose token a task runs with: `actor` or `person:<login>`.
-    RunAsText(String), "run-as", "^(actor|person:[A-Za-z0-9][A-Za-z0-9_-]*)$",
-    |text| if text == "actor" || text.strip_prefix("person:").is_some_and(is_login) {
-        Ok(text.to_owned())
-    } else {
-        Err("wanted `actor` or `person:<login>`".to_owned())
+    /// Whose token a task runs with: `actor`, or `person:` and a login, alone or with the account's number.
+    RunAsText(RunAs), "run-as", "^(actor|person:[A-Za-z0-9][A-Za-z0-9_-]*(#[1-9][0-9]{0,17})?)$",
+    |text| match text.strip_prefix("person:").map(Login::read) {
+        None if text == "actor" => Ok(RunAs::Actor),
+        Some(Ok(person)) => Ok(RunAs::Person(person.0)),
+        _ => Err("wanted `actor`, `person:<login>` or `person:<login>#<number>`".to_owned()),
     }
 );
 form!(

@@ -10,13 +10,16 @@ use super::node::Document;
 use super::place::Path;
 use super::sections::{Config, is_chat};
 use super::{github_events, suggest};
+use crate::domain::rule::RunAs;
 
-/// A channel's own rule must be one that listens to chats.
+/// A channel's own rule must be one that listens to chats, and its limits must be some.
 pub(super) fn channels(rules: &[Written<'_>], config: &Config, document: &Document, found: &mut Findings) {
     for (name, source) in &config.sources {
         for (channel, usual) in source.channels().into_iter().flatten() {
+            let path = Path::of(&["sources", name, "channels", channel]);
+            usual.limits.check(document, &path.key("limits"), found);
             let Some(wanted) = &usual.rule else { continue };
-            let path = Path::of(&["sources", name, "channels", channel, "rule"]);
+            let path = path.key("rule");
             match rules.iter().find(|rule| *rule.spec.name == **wanted) {
                 None => found.fault(document, &path, format!("there is no rule `{}`", **wanted)),
                 Some(rule) if rule.spec.on.slash.is_empty() => {
@@ -141,7 +144,7 @@ fn machine_senders(rules: &[Written<'_>], sources: &[(String, &'static str)], fo
             allowed_sources(rule, sources, found);
             continue;
         };
-        if *rule.spec.run_as == "actor" {
+        if *rule.spec.run_as == RunAs::Actor {
             let message = format!("the source `{first}` names nobody whose token the task could run with");
             let hint = format!(
                 "add `run_as: person:<login>`, `task: {{ repo: owner/name }}` and `allow: {{ sources: {first} }}`"

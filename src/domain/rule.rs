@@ -164,7 +164,16 @@ pub enum RunAs {
     /// The one who did it.
     Actor,
     /// A named person, who has consented to this rule.
-    Person(String),
+    Person(NamedPerson),
+}
+
+impl std::fmt::Display for RunAs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Actor => f.write_str("actor"),
+            Self::Person(person) => write!(f, "person:{person}"),
+        }
+    }
 }
 
 /// `once_per`: one live task a key.
@@ -199,6 +208,15 @@ pub struct Limits {
     pub per_rule: Bound,
     /// For each repository.
     pub per_repo: Bound,
+    /// For each person it runs as.
+    pub per_person: Bound,
+}
+
+/// `limits` of a channel in a chat: what came from it, whichever rule made it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChannelLimits {
+    /// For the channel as a whole.
+    pub per_channel: Bound,
     /// For each person it runs as.
     pub per_person: Bound,
 }

@@ -17,7 +17,7 @@ use crate::chat::slack::socket::Listener;
 use crate::clock::{Ground, SharedClock};
 use crate::domain::command::Grammar;
 use crate::domain::hourly::Hourly;
-use crate::domain::rule::Limits;
+use crate::domain::rule::{ChannelLimits, Limits};
 use crate::domain::rule_set::RuleSet;
 use crate::github::Github;
 use crate::outgoing::{Poster, Receiver};
@@ -153,6 +153,8 @@ pub struct ChannelUsual {
     pub model: Option<String>,
     /// The branch that the work starts from.
     pub base_ref: Option<String>,
+    /// How many tasks may come from it.
+    pub limits: ChannelLimits,
 }
 
 /// In-process wake-ups: the next step need not wait for its poll. A lost one costs only delay.

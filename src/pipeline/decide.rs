@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::over_limit::{CountedAs, over_limit};
+use super::over_limit::{CountedAs, channel_name, over_limit};
 use super::token_ended::still_without_token;
 use super::transition::{made, note, react, take_step, tell};
 use super::whisper::{Whisper, whisper};
@@ -131,7 +131,8 @@ fn lock_names(plans: &[Plan]) -> Vec<String> {
             let label = labelling(task, Moment::UNIX_EPOCH).map(|on| on.lock());
             let counted =
                 [format!("rule:{}", task.rule), format!("repo:{}", task.repo_id), format!("person:{}", task.person_id)];
-            counted.into_iter().chain(token).chain(label)
+            let channel = task.chat.as_ref().map(channel_name);
+            counted.into_iter().chain(token).chain(label).chain(channel)
         })
         .collect();
     names.into_iter().collect()
@@ -273,6 +274,7 @@ fn counted_as(task: &NewTask) -> CountedAs<'_> {
         repo: format!("{}/{}", task.repo_owner, task.repo_name),
         person_id: task.person_id,
         person: &task.person_login,
+        chat: task.chat.as_ref(),
         made: None,
     }
 }

@@ -1,6 +1,7 @@
 //! Who may, looked up live and by account number; and what is our own doing and must start nothing.
 //! What cannot be looked up is refused, never assumed.
 
+use super::asked::Asked;
 use super::people::{NoReader, NoToken, forget_dead, reader, reader_and_token};
 use super::token_ended::refuse;
 use super::{Bridge, StepError};
@@ -72,15 +73,15 @@ pub enum May {
     NoReader(String),
 }
 
-/// Whether `actor` may do what `allow` guards in `repo`.
-pub async fn may(bridge: &Bridge, allow: &Allow, repo: &RepoPath, actor: &Account) -> May {
+/// Whether `actor` may do what `allow` guards in `repo`. What was asked for the same delivery is not asked again.
+pub async fn may(bridge: &Bridge, asked: &Asked, allow: &Allow, repo: &RepoPath, actor: &Account) -> May {
     let (session, own) = match reader_and_token(bridge, repo, PersonId(actor.id)).await {
         Ok(reader) => reader,
         Err(NoReader::Token(NoToken::Store(error))) => return May::Later(Later::from(&error)),
         Err(NoReader::Token(error)) => return May::NoReader(error.to_string()),
         Err(NoReader::Call(error)) => return May::Later(Later::from(&error)),
     };
-    match ask(bridge, &session, allow, repo, actor).await {
+    match ask(bridge, &session, asked, allow, repo, actor).await {
         Ok(answer) => answer,
         Err(error) if forget_dead(bridge, &session, &error).await => {
             May::Later(Later::soon("GitHub no longer accepts the App's token; a new one is asked for"))
@@ -107,6 +108,7 @@ pub async fn may(bridge: &Bridge, allow: &Allow, repo: &RepoPath, actor: &Accoun
 async fn ask(
     bridge: &Bridge,
     session: &Session,
+    asked: &Asked,
     allow: &Allow,
     repo: &RepoPath,
     actor: &Account,
@@ -131,7 +133,7 @@ async fn ask(
     let says_nothing = allow.teams.is_empty() && allow.people.is_empty() && allow.sources.is_empty();
     if allow.permission.is_some() || says_nothing {
         let needed = allow.permission.unwrap_or(Permission::Write);
-        let answer = session.permission(repo, &actor.login).await?;
+        let answer = asked.permission(session, repo, &actor.login).await?;
         same_account = answer.user_id.map(|id| id == actor.id);
         if same_account == Some(false) {
             saw.push(someone_else(actor));
@@ -143,14 +145,14 @@ async fn ask(
         }
     }
     if same_account.is_none() && !allow.teams.is_empty() {
-        same_account = Some(session.user_id(&actor.login).await? == Some(actor.id));
+        same_account = Some(asked.user_id(session, &actor.login).await? == Some(actor.id));
         if same_account == Some(false) {
             saw.push(someone_else(actor));
         }
     }
     for team in allow.teams.iter().filter(|_| same_account != Some(false)) {
-        let Some((org, slug)) = team.split_once('/') else { continue };
-        if session.team_member(org, slug, &actor.login).await? {
+        let Some(parts) = team.split_once('/') else { continue };
+        if asked.team_member(session, parts, &actor.login).await? {
             return Ok(May::Yes(format!("@{} is in the team {team}", actor.login)));
         }
         saw.push(format!("@{} is not in the team {team}", actor.login));
@@ -196,6 +198,7 @@ fn word(permission: Permission) -> &'static str {
 /// Whether the account that wrote a text could have started the task itself. When in doubt: no.
 pub async fn could_have_started(
     bridge: &Bridge,
+    asked: &Asked,
     allow: &Allow,
     repo: &RepoPath,
     actor: &Account,
@@ -208,7 +211,7 @@ pub async fn could_have_started(
         return false;
     }
     let Ok(session) = reader(bridge, repo, PersonId(actor.id)).await else { return false };
-    match ask(bridge, &session, allow, repo, author).await {
+    match ask(bridge, &session, asked, allow, repo, author).await {
         Ok(answer) => matches!(answer, May::Yes(_)),
         Err(error) => {
             forget_dead(bridge, &session, &error).await;

@@ -6,6 +6,8 @@
 
 /// Keys of the admin API.
 pub mod api_keys;
+/// What GitHub was asked about rights for one delivery.
+pub mod asked;
 /// The parts that every step needs, and the configuration in force.
 pub mod bridge;
 /// What is said to us in a chat.
@@ -69,6 +71,7 @@ pub mod tell_chat;
 mod token_ended;
 /// The one place where a task changes its state.
 pub mod transition;
+mod usable;
 /// From a request to a proof that its sender signed it.
 pub mod verify;
 mod whisper;

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use super::find_repo::UNKNOWN;
 use super::transition::{lock_in_line, note, resume, take_step, tell};
 use super::{Bridge, StepError};
+use crate::domain::chat::Place;
 use crate::domain::rule::{Bound, Limits};
 use crate::domain::task::{State, Step};
 use crate::ids::{PersonId, TaskId};
@@ -23,6 +24,8 @@ pub(super) struct CountedAs<'a> {
     pub repo: String,
     pub person_id: PersonId,
     pub person: &'a str,
+    /// Where in a chat it was asked for.
+    pub chat: Option<&'a Place>,
     /// Which it is and when it was made, if it is there already and waits: it does not stand in its own way, and of those that
     /// wait only the older ones do, so that no two wait for each other.
     pub made: Option<(TaskId, Moment)>,
@@ -37,6 +40,7 @@ impl<'a> CountedAs<'a> {
             repo: task.repo_full_name(),
             person_id: task.person_id,
             person: &task.person_login,
+            chat: task.chat.as_ref().map(|chat| &chat.0),
             made: Some((task.id, task.created_at)),
         }
     }
@@ -60,13 +64,25 @@ pub(super) async fn over_limit(
 ) -> Result<Option<(String, String)>, StepError> {
     let repo = &task.repo;
     let global = &bridge.settings.limits;
-    let checks: [(&str, &Bound, Counted<'_>, &str); 5] = [
+    let live = bridge.live();
+    let channel = task.chat.and_then(|place| {
+        let side = live.sources.get(&place.source)?.chat.as_ref()?;
+        Some((place, &side.channels.get(&place.channel)?.limits))
+    });
+    let mut checks: Vec<(&str, &Bound, Counted<'_>, &str)> = vec![
         ("the limit per_rule", &limits.per_rule, Counted::Rule(task.rule), task.rule),
         ("the limit per_repo", &limits.per_repo, Counted::RuleInRepo(task.rule, task.repo_id), repo),
         ("the limit per_person", &limits.per_person, Counted::RuleAsPerson(task.rule, task.person_id), task.person),
         ("the overall limit per_repo", &global.per_repo, Counted::Repo(task.repo_id), repo),
         ("the overall limit per_person", &global.per_person, Counted::Person(task.person_id), task.person),
     ];
+    if let Some((place, limits)) = channel {
+        let of_person = Counted::Channel(place, Some(task.person_id));
+        checks.extend([
+            ("the channel's limit per_channel", &limits.per_channel, Counted::Channel(place, None), &*place.channel),
+            ("the channel's limit per_person", &limits.per_person, of_person, task.person),
+        ]);
+    }
     for (name, bound, counted, of) in checks {
         if matches!(counted, Counted::RuleInRepo(_, UNKNOWN) | Counted::Repo(UNKNOWN)) {
             // It is held against the limit as soon as it is known.
@@ -169,8 +185,15 @@ pub(super) async fn resume_limited(bridge: &Bridge) -> Result<usize, StepError> 
 }
 
 /// What must not change while a task is counted, in the order in which everybody takes these.
-pub(super) fn counted_names(task: &Task) -> [String; 3] {
-    [format!("person:{}", task.person_id), format!("repo:{}", task.repo_id), format!("rule:{}", task.rule)]
+pub(super) fn counted_names(task: &Task) -> Vec<String> {
+    let counted =
+        [format!("person:{}", task.person_id), format!("repo:{}", task.repo_id), format!("rule:{}", task.rule)];
+    task.chat.iter().map(|chat| channel_name(&chat.0)).chain(counted).collect()
+}
+
+/// The same for what is counted for a channel; it comes before the others.
+pub(super) fn channel_name(place: &Place) -> String {
+    format!("channel:{}:{}", place.source, place.channel)
 }
 
 fn words(duration: std::time::Duration) -> String {

@@ -2,6 +2,7 @@
 //! see on GitHub, and moves only what is theirs: a retry runs with the token of the first task's person, so nobody else may
 //! ask for it. A comment is read by all who read its repository, so nothing but the tasks of that repository is told there.
 
+use super::asked::Asked;
 use super::decide::AGAIN;
 use super::guard::{Later, May, may};
 use super::{Bridge, StepError, steer};
@@ -12,10 +13,10 @@ use crate::domain::rule::Allow;
 use crate::domain::task::State;
 use crate::domain::trust::clean_line;
 use crate::github::RepoPath;
-use crate::ids::TaskId;
+use crate::ids::{PersonId, TaskId};
+use crate::store::StoreError;
 use crate::store::tasks::Task;
-use crate::store::tasks::list::TaskFilter;
-use crate::store::{Page, StoreError};
+use crate::store::tasks::list::ListedTask;
 
 /// Most tasks of a list.
 const LISTED: i64 = 10;
@@ -51,6 +52,8 @@ impl From<StoreError> for Unanswered {
 pub(super) struct Asker<'a> {
     pub bridge: &'a Bridge,
     pub who: &'a Account,
+    /// What GitHub was asked for it.
+    pub asked: Asked,
     /// What they said.
     pub said: &'a Event,
     /// The issue or pull request whose comment it is; none in a chat, where the answer is for the one who asked alone.
@@ -77,27 +80,19 @@ impl Asker<'_> {
         self.thread.as_ref().is_none_or(|thread| thread.holds(task))
     }
 
-    /// The tasks that run as the one who asks, the newest first.
-    pub(super) async fn own(&self, limit: i64) -> Result<Vec<crate::store::tasks::list::ListedTask>, StepError> {
-        let filter = TaskFilter {
-            person: Some(self.who.login.clone()),
-            repo: self.thread.as_ref().map(|thread| thread.repo.clone()),
-            ..TaskFilter::default()
-        };
-        let mut tasks = self.bridge.store.tasks(&filter, Page { before: None, limit }).await?;
-        // A login can change hands, and so can the name of a repository.
-        tasks.retain(|task| {
-            task.person_id.0 == self.who.id && self.thread.as_ref().is_none_or(|thread| task.repo_id == thread.repo_id)
-        });
-        Ok(tasks)
+    /// The tasks that run as the one who asks, the newest first; with `live` those that have not ended.
+    pub(super) async fn own(&self, live: bool, limit: i64) -> Result<Vec<ListedTask>, StepError> {
+        let repo = self.thread.as_ref().map(|thread| thread.repo_id);
+        Ok(self.bridge.store.tasks_of_person(PersonId(self.who.id), repo, live, limit).await?)
     }
 }
 
 /// The tasks of the one who asks; with `live` those that have not ended.
 pub(super) async fn list(asker: &Asker<'_>, live: bool) -> Result<String, Unanswered> {
-    let tasks = asker.own(if live { LISTED * 3 } else { LISTED }).await?;
+    // Some that run here were asked for elsewhere, and are not told of.
+    let tasks = asker.own(live, LISTED * if asker.thread.is_some() { 3 } else { 1 }).await?;
     let mut lines = Vec::new();
-    for task in tasks.iter().filter(|task| !(live && task.state.is_end())) {
+    for task in &tasks {
         if lines.len() >= usize::try_from(LISTED).unwrap_or_default() {
             break;
         }
@@ -128,7 +123,7 @@ pub(super) async fn find(asker: &Asker<'_>, named: Option<&str>) -> Result<Optio
     let ids: Vec<TaskId> = match (named, &asker.thread) {
         (Some(text), _) => text.trim_start_matches('#').parse().into_iter().collect(),
         (None, Some(thread)) => store.newest_tasks_of_subject(thread.repo_id, thread.number, LISTED).await?,
-        (None, None) => asker.own(1).await?.first().map(|task| task.id).into_iter().collect(),
+        (None, None) => asker.own(false, 1).await?.first().map(|task| task.id).into_iter().collect(),
     };
     let mut newest = None;
     for id in ids {
@@ -148,7 +143,7 @@ fn is_theirs(asker: &Asker<'_>, task: &Task) -> bool {
 /// Whether the one who asks may do in the task's repository what `allow` guards; what cannot be looked up at all is no.
 async fn may_there(asker: &Asker<'_>, allow: &Allow, task: &Task) -> Result<bool, Unanswered> {
     let Ok(path) = RepoPath::new(&task.origin_owner, &task.origin_name) else { return Ok(false) };
-    match may(asker.bridge, allow, &path, asker.who).await {
+    match may(asker.bridge, &asker.asked, allow, &path, asker.who).await {
         May::Yes(_) => Ok(true),
         May::No { .. } | May::NoReader(_) => Ok(false),
         May::Later(later) => Err(Unanswered::Later(later)),

@@ -3,6 +3,7 @@
 use super::Bridge;
 use super::guard::{Later, could_have_started};
 use super::people::{NoReader, NoToken, forget_dead, reader};
+use super::sight::Sight;
 use crate::domain::command::Command;
 use crate::domain::event::{Account, Event, SubjectKind};
 use crate::domain::rule::{Rule, Untrusted};
@@ -48,16 +49,16 @@ pub enum NoPrompt {
 ///
 /// # Errors
 /// [`NoPrompt`].
-pub async fn render_prompt(
+pub(super) async fn render_prompt(
     bridge: &Bridge,
     rule: &Rule,
-    event: &Event,
-    command: Option<&Command>,
+    sight: &Sight<'_>,
     plain: &View,
 ) -> Result<Prompt, NoPrompt> {
+    let (event, command) = (sight.event, sight.command);
     let trusted = Trusted {
-        subject: trusts(bridge, rule, event, shown_author(rule, event)).await,
-        comment: trusts(bridge, rule, event, shown_commenter(rule, event)).await,
+        subject: trusts(bridge, rule, sight, shown_author(rule, event)).await,
+        comment: trusts(bridge, rule, sight, shown_commenter(rule, event)).await,
     };
     let mut prompt = fill(rule, event, command, plain, trusted)?;
     if works_on_pull(rule, event, &prompt) {
@@ -231,9 +232,9 @@ fn login(author: Option<&Account>) -> &str {
 
 /// Whether a text may be shown as it is: none is shown, or its author could have started the task. An author
 /// nobody knows (a deleted account, a run) has no right that could be looked up.
-async fn trusts(bridge: &Bridge, rule: &Rule, event: &Event, shown: Option<Option<&Account>>) -> bool {
+async fn trusts(bridge: &Bridge, rule: &Rule, sight: &Sight<'_>, shown: Option<Option<&Account>>) -> bool {
     let Some(author) = shown else { return true };
-    let (Some(author), Some(repo), Some(actor)) = (author, &event.repo, &event.actor) else { return false };
+    let (Some(author), Some(repo), Some(actor)) = (author, &sight.event.repo, &sight.event.actor) else { return false };
     let Ok(path) = RepoPath::new(&repo.owner, &repo.name) else { return false };
-    could_have_started(bridge, &rule.allow, &path, actor, author).await
+    could_have_started(bridge, &sight.asked, &rule.allow, &path, actor, author).await
 }

@@ -3,6 +3,7 @@
 
 use std::sync::OnceLock;
 
+use super::asked::Asked;
 use crate::domain::command::Command;
 use crate::domain::event::Event;
 use crate::domain::rule::Rule;
@@ -13,6 +14,8 @@ use crate::sources::{Envelope, Source};
 pub(super) struct Sight<'a> {
     pub event: &'a Event,
     pub command: Option<&'a Command>,
+    /// What GitHub was asked about rights for it.
+    pub asked: Asked,
     raw: Option<Raw<'a>>,
     plain: OnceLock<View>,
     whole: OnceLock<Result<View, String>>,
@@ -27,7 +30,7 @@ pub(super) struct Raw<'a> {
 
 impl<'a> Sight<'a> {
     pub(super) fn new(event: &'a Event, command: Option<&'a Command>, raw: Option<Raw<'a>>) -> Self {
-        Self { event, command, raw, plain: OnceLock::new(), whole: OnceLock::new() }
+        Self { event, command, asked: Asked::default(), raw, plain: OnceLock::new(), whole: OnceLock::new() }
     }
 
     /// What `rule` sees, with every text as it is; the raw payload only if the rule mentions it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::time::Instant;
 
+use super::asked::Asked;
 use super::find_repo::{UNKNOWN, find_repo};
 use super::guard::{Later, May, may};
 use super::over_limit::resume_limited;
@@ -197,7 +198,7 @@ async fn allowed_now(bridge: &Bridge, lease: Lease, task: &Task) -> Result<bool,
     let answer = match (RepoPath::new(&task.origin_owner, &task.origin_name), task.actor_id) {
         (Ok(path), Some(id)) => {
             let actor = Account { id, login: task.actor_login.clone(), kind: AccountKind::User };
-            may(bridge, &task.allow_rule, &path, &actor).await
+            may(bridge, &Asked::default(), &task.allow_rule, &path, &actor).await
         }
         _ => May::No { needs: "a known actor".into(), saw: String::new(), insider: false },
     };

@@ -239,6 +239,21 @@ impl Store {
             .await?)
     }
 
+    /// The people who have agreed to a rule, the first to agree first.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn people_who_agreed(&self, rule: &str) -> Result<Vec<Person>, StoreError> {
+        Ok(sqlx::query_as!(
+            Person,
+            "/* people_who_agreed */ SELECT p.* FROM people p JOIN consents c ON c.person_id = p.id WHERE c.rule = $1
+            ORDER BY c.given_at, p.id LIMIT 10",
+            rule
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
     /// The rules that each of these people has agreed to.
     ///
     /// # Errors

@@ -163,6 +163,26 @@ async fn plan(connection: &mut PgConnection, filters: &[(&str, &str)]) -> String
 }
 
 #[tokio::test]
+async fn the_tasks_of_one_person_are_read_by_their_index() {
+    let world = World::new(LABEL_RULE).await;
+    let mut connection = many_tasks(&world, 20_000).await;
+    let ended = "UPDATE tasks SET ended_at = created_at, repo_id = 1 + length(rule) WHERE length(marker) > 9";
+    for change in [ended, "UPDATE tasks SET person_id = 1002 WHERE repo_name = 'widgets'", "VACUUM ANALYZE tasks"] {
+        sqlx::query(change).execute(&mut connection).await.unwrap();
+    }
+    for (person, live) in [(1001_i64, true), (1001, false), (1002, true), (1002, false), (7, true), (7, false)] {
+        let explain =
+            AssertSqlSafe(format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {}", statement("tasks_of_person")));
+        let query = sqlx::query(explain).bind(person).bind(None::<i64>).bind(live).bind(10_i64);
+        let rows = query.fetch_all(&mut connection).await.unwrap();
+        let plan: String = rows.iter().map(|row| row.get::<String, _>(0) + "\n").collect();
+        assert!(!plan.contains("Seq Scan"), "{person} {live}\n{plan}");
+        let index = if live { "tasks_open_person" } else { "tasks_person_made" };
+        assert!(plan.contains(index), "{person} {live}\n{plan}");
+    }
+}
+
+#[tokio::test]
 async fn no_filter_reads_the_whole_table() {
     let world = World::new(LABEL_RULE).await;
     let mut connection = many_tasks(&world, 20_000).await;

@@ -2,6 +2,7 @@
 //! what others see.
 
 use axum::http::StatusCode;
+use sqlx::{Connection as _, PgConnection};
 use taskbridge::domain::task::State;
 use taskbridge::ids::PersonId;
 use taskbridge::sandbox::{Outcome, SlackFault};
@@ -169,6 +170,31 @@ async fn our_own_words_and_buttons_do_what_they_say_for_those_who_may() {
     assert_eq!(world.slack_says(&open).await.status, StatusCode::OK);
     world.slash(MONA_CHAT, "help").await;
     assert!(world.whispered(MONA_CHAT).contains("/copilot unlink"), "{}", world.whispered(MONA_CHAT));
+}
+
+/// A login is a name: what runs for somebody is theirs also under the next one, and however much came after it.
+#[tokio::test]
+async fn one_s_own_tasks_are_found_under_another_login_and_behind_many_newer_ones() {
+    let world = chat_world().await;
+    world.slash(MONA_CHAT, "fix it").await;
+    let id = world.task().await.id.to_string();
+    let mut database = PgConnection::connect(&world.database.url).await.unwrap();
+    let newer = "
+        INSERT INTO tasks (id, state, rule, rule_version, delivery_id, source, host, event, repo_id, repo_owner, repo_name,
+            origin_repo_id, origin_owner, origin_name, subject_kind, person_id, person_login, allow_rule, report, prompt, marker,
+            create_pull_request, created_at, changed_at, due_at, ended_at)
+        SELECT ('ffffffff-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'completed', rule, rule_version, gen_random_uuid(),
+            source, host, event, repo_id, repo_owner, repo_name, origin_repo_id, origin_owner, origin_name, subject_kind, person_id,
+            person_login, allow_rule, report, prompt, 'marker-' || n, true, created_at + interval '1 s', changed_at, due_at, changed_at
+        FROM tasks CROSS JOIN generate_series(1, 40) n";
+    for change in [newer, "UPDATE people SET login = 'mona-lisa' WHERE id = 1001"] {
+        sqlx::query(change).execute(&mut database).await.unwrap();
+    }
+    world.slash(MONA_CHAT, "status").await;
+    let told = world.whispered(MONA_CHAT);
+    assert!(told.contains(&id) && told.lines().count() == 1, "{told}");
+    world.slash(MONA_CHAT, "list").await;
+    assert_eq!(world.whispered(MONA_CHAT).lines().count(), 10, "{}", world.whispered(MONA_CHAT));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use taskbridge::domain::task::State;
 use taskbridge::ids::PersonId;
-use taskbridge::sandbox::{Role, UserSpec};
+use taskbridge::sandbox::{Fault, FaultKind, Role, UserSpec};
 use taskbridge::store::tasks::Hold;
 
 use crate::support::chat::{CHANNEL, CHAT_RULE, MONA_CHAT, OTTO_CHAT};
@@ -66,6 +66,48 @@ async fn a_writer_lets_somebody_else_s_task_go_on_and_two_presses_start_one() {
     world.press_approve(VERA_CHAT).await;
     assert!(world.whispered(VERA_CHAT).contains("cannot be done"), "{}", world.whispered(VERA_CHAT));
     world.assert_nothing_twice().await;
+}
+
+/// Help shows each what they may do in the channel's repository.
+#[tokio::test]
+async fn help_shows_what_the_one_who_asks_may_do_in_this_channel() {
+    let more = "  - name: read
+    on: { slash: /look }
+    allow: { permission: read }
+    prompt: Look.
+";
+    // Without the App nobody could be asked about somebody who only reads.
+    let world = World::of(Setup { app: true, ..Setup::new(&format!("{CHAT_RULE}{more}")) }).await;
+    world.add_person("otto", OTTO_TOKEN).await;
+    world.link(MONA_CHAT, PersonId(1001)).await;
+    world.link(OTTO_CHAT, PersonId(1002)).await;
+    let shown = async |account: &str| {
+        world.slash(account, "help").await;
+        let told = world.whispered(account);
+        let has = |text: &str| told.contains(text);
+        (has("`/copilot [options]"), has("`/look [options]"), has("/copilot approve"), has("/copilot unlink"))
+    };
+    assert_eq!(shown(MONA_CHAT).await, (true, true, true, true));
+    assert_eq!(shown(OTTO_CHAT).await, (false, true, false, true), "otto may read");
+    // The channel's own rule takes the place of all.
+    let own = CHAT_RULE.replace("{ repo: acme/widgets }", "{ repo: acme/widgets, rule: chat }");
+    world.reload(&format!("{own}{more}"));
+    assert_eq!(shown(MONA_CHAT).await, (true, false, true, true));
+    assert_eq!(shown(OTTO_CHAT).await, (false, false, false, true));
+    assert!(world.whispered(OTTO_CHAT).contains("No rule lets you start a task in `acme/widgets`"));
+    // Without a repository nothing can be looked up, and that is said.
+    world.reload(&format!("{}{more}", CHAT_RULE.replace("{ repo: acme/widgets }", "{ model: m }")));
+    world.control().clear_calls();
+    assert_eq!(shown(OTTO_CHAT).await, (true, true, true, true));
+    assert!(world.whispered(OTTO_CHAT).contains("no repository of its own"), "{}", world.whispered(OTTO_CHAT));
+    assert!(world.control().calls().is_empty());
+    // GitHub away: what can be written is shown all the same.
+    world.reload(&format!("{CHAT_RULE}{more}"));
+    world
+        .control()
+        .inject(Fault::new(FaultKind::StatusBefore { status: 503 }).on("GET", "/repos/*/*/collaborators/*/permission"));
+    assert_eq!(shown(OTTO_CHAT).await, (true, true, true, true));
+    assert!(world.whispered(OTTO_CHAT).contains("could not be looked up now"), "{}", world.whispered(OTTO_CHAT));
 }
 
 #[tokio::test]

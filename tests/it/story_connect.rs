@@ -1,6 +1,7 @@
 //! People sign in for themselves, see what is kept and leave; and whoever wants to be somebody else does not get far.
 
 use axum::http::{StatusCode, header};
+use sqlx::Connection as _;
 use taskbridge::domain::task::State;
 use taskbridge::sandbox::{Fault, FaultKind, Role};
 use taskbridge::store::tasks::Hold;
@@ -34,6 +35,11 @@ async fn somebody_signs_in_and_what_waited_goes_on() {
     let task = world.task().await;
     assert!(task.remote_id.is_some() && !task.allow_pending, "{task:?}");
     assert_eq!(world.control().tasks()[0].creator, "otto");
+    // It was made under another login of the same account.
+    let mut database = sqlx::PgConnection::connect(&world.database.url).await.unwrap();
+    sqlx::query("UPDATE tasks SET person_login = 'before'").execute(&mut database).await.unwrap();
+    let page = browser.get("/connect").await;
+    assert!(page.text.contains("acme/widgets#42"), "{}", page.text);
 }
 
 #[tokio::test]

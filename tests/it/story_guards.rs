@@ -19,6 +19,31 @@ async fn label_by(world: &World, actor: (i64, &str), delivery: &str) {
     world.settle().await;
 }
 
+/// However many rules and texts need the same right, GitHub is asked once a delivery; and anew for the next one.
+#[tokio::test]
+async fn a_right_is_asked_for_once_a_delivery_and_never_remembered_for_the_next() {
+    let rule = |name: &str, allow: &str| {
+        format!(
+            "  - {{ name: {name}, on: {{ label: copilot-fix }}, continue: true, allow: {{ {allow} }}, prompt: '{{{{ issue.body }}}}' }}\n"
+        )
+    };
+    let rules =
+        [rule("one", "permission: write"), rule("two", "permission: triage"), rule("three", "permission: maintain")];
+    let world = World::with_app(&format!("rules:\n{}", rules.concat())).await;
+    let asked = || {
+        let calls = world.control().calls();
+        calls.iter().filter(|call| call.path.ends_with("/collaborators/mona/permission")).count()
+    };
+    world.label("copilot-fix", "d-1").await;
+    assert_eq!(world.tasks().await.len(), 2, "mona may write, and no more");
+    assert_eq!(asked(), 1);
+    world.control().grant("acme/widgets", "mona", Role::Read).unwrap();
+    let at = world.bridge.ground.now() + chrono::TimeDelta::seconds(1);
+    world.hook("issues", "d-2", &labelled("copilot-fix", MONA, at)).await;
+    world.settle().await;
+    assert_eq!((world.tasks().await.len(), asked()), (2, 2), "the right is gone at once");
+}
+
 #[tokio::test]
 async fn a_reader_is_refused_with_what_is_needed_and_what_was_seen() {
     let world = World::with_app(LABEL_RULE).await;

@@ -1,5 +1,6 @@
 //! As whom, and where: a named person's token only with that person's recorded consent.
 
+use sqlx::Connection as _;
 use taskbridge::ids::PersonId;
 use taskbridge::sandbox::{RepoSpec, Role};
 use taskbridge::store::decisions::Verdict;
@@ -70,6 +71,41 @@ async fn a_person_whom_nobody_added_is_named_with_the_way_to_add_them() {
     world.settle().await;
     let cause = world.decision("d-1").await.cause;
     assert!(cause.contains("add the person with `taskbridge people add vera`"), "{cause}");
+}
+
+/// A label of otto's; what the rule decided.
+async fn asked(world: &World, id: &str) -> taskbridge::store::decisions::Decision {
+    world.advance(60);
+    let now = world.bridge.ground.now();
+    world.hook("issues", id, &labelled("copilot-fix", OTTO, now)).await;
+    world.settle().await;
+    world.decision(id).await
+}
+
+#[tokio::test]
+async fn a_login_that_changed_hands_lends_nobody_s_token_until_it_is_said_who_is_meant() {
+    let world = world().await;
+    world.add_person("otto", OTTO_TOKEN).await;
+    world.bridge.store.give_consent(PersonId(1001), "as-mona", world.bridge.ground.now()).await.unwrap();
+    let mut database = sqlx::PgConnection::connect(&world.database.url).await.unwrap();
+    // Somebody else is seen with the login before its first owner is seen without it.
+    sqlx::query("UPDATE people SET login = 'Mona' WHERE id = 1002").execute(&mut database).await.unwrap();
+    let refused = asked(&world, "d-1").await;
+    assert_eq!(refused.verdict, Verdict::Refused);
+    assert!(refused.cause.contains("1001") && refused.cause.contains("1002"), "{}", refused.cause);
+    assert!(refused.cause.contains("`run_as: person:mona#NUMBER`"), "{}", refused.cause);
+    sqlx::query("UPDATE people SET login = 'mona-old' WHERE id = 1001").execute(&mut database).await.unwrap();
+    let refused = asked(&world, "d-2").await;
+    assert!(refused.cause.contains("@mona is account 1002 here"), "{}", refused.cause);
+    assert!(refused.cause.contains("`run_as: person:mona-old#1001`"), "{}", refused.cause);
+    assert!(world.tasks().await.is_empty());
+    // The number alone decides, whatever stands before it.
+    world.reload(&RULES.replace("person:mona", "person:mona#1001"));
+    assert_eq!(asked(&world, "d-3").await.verdict, Verdict::Matched);
+    assert_eq!(world.task().await.person_id, PersonId(1001));
+    world.reload(&RULES.replace("person:mona", "person:mona#1003"));
+    let refused = asked(&world, "d-4").await;
+    assert!(refused.cause.contains("does not know account 1003"), "{}", refused.cause);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use super::super::node::Document;
 use super::super::place::Path;
 use super::super::secret_text::SecretText;
 use super::OneOrMany;
+use super::limits::ChannelLimitsSpec;
 use crate::domain::signing_key::{PublicKey, SharedKey};
 
 /// An app in Slack. `taskbridge manifest slack` prints what Slack asks for when an app is made.
@@ -128,6 +129,9 @@ pub struct ChannelSpec {
     /// The branch that the work starts from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_ref: Option<String>,
+    /// How many tasks may come from it, beside what the rules and the whole allow.
+    #[serde(skip_serializing_if = "ChannelLimitsSpec::is_none")]
+    pub limits: ChannelLimitsSpec,
 }
 
 fn no_secrets() -> OneOrMany<SecretText> {

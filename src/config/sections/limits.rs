@@ -7,7 +7,7 @@ use super::super::duration::Duration;
 use super::super::findings::Findings;
 use super::super::node::Document;
 use super::super::place::Path;
-use crate::domain::rule::{Bound, Limits, Window};
+use crate::domain::rule::{Bound, ChannelLimits, Limits, Window};
 
 /// Bounds over all rules together.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +34,16 @@ pub struct LimitsSpec {
     pub per_rule: BoundSpec,
     /// For each repository.
     pub per_repo: BoundSpec,
+    /// For each person whose token is used.
+    pub per_person: BoundSpec,
+}
+
+/// Bounds of one channel of a chat: what was asked for there, whichever rule made it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChannelLimitsSpec {
+    /// For the channel as a whole.
+    pub per_channel: BoundSpec,
     /// For each person whose token is used.
     pub per_person: BoundSpec,
 }
@@ -91,6 +101,24 @@ impl LimitsSpec {
     #[must_use]
     pub fn bounds(&self) -> Limits {
         Limits { per_rule: self.per_rule.bound(), per_repo: self.per_repo.bound(), per_person: self.per_person.bound() }
+    }
+}
+
+impl ChannelLimitsSpec {
+    pub(in super::super) fn check(&self, document: &Document, path: &Path, found: &mut Findings) {
+        self.per_channel.check(document, &path.key("per_channel"), found);
+        self.per_person.check(document, &path.key("per_person"), found);
+    }
+
+    /// Whether nothing is bounded.
+    pub(super) fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The bounds as guards take them.
+    #[must_use]
+    pub fn bounds(&self) -> ChannelLimits {
+        ChannelLimits { per_channel: self.per_channel.bound(), per_person: self.per_person.bound() }
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) use chats::is_snowflake;
 pub use chats::{ChannelSpec, DiscordSource, MattermostSource, SlackRotation, SlackSource, TeamsSource};
 pub use database::DatabaseConfig;
 pub use github::{AppConfig, GithubConfig, SignInConfig};
-pub use limits::{BoundSpec, GlobalLimits, LimitsSpec, WindowSpec};
+pub use limits::{BoundSpec, ChannelLimitsSpec, GlobalLimits, LimitsSpec, WindowSpec};
 pub use outgoing::OutgoingConfig;
 pub(super) use outgoing::check_chosen_rules;
 pub use retention::RetentionConfig;

@@ -45,7 +45,7 @@ pub struct RuleSpec {
     #[serde(default)]
     pub task: TaskPart,
     /// Whose token the task runs with: `actor`, or `person:<login>`, which demands a `task.repo`, an `allow` and
-    /// that person's recorded consent. Senders other than GitHub name no actor.
+    /// that person's recorded consent. With the account's number, `person:<login>#12345`, the number alone decides. Senders other than GitHub name no actor.
     #[serde(default = "actor")]
     pub run_as: RunAsText,
     /// One live task for each value of this template; the long form says what happens to a second wish.

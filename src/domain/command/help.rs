@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::{Grammar, OwnWord};
 
-/// What can be written under this grammar in a chat, as Markdown.
+/// What can be written under this grammar in a chat, as Markdown: these commands for work, and our own words.
 #[must_use]
-pub fn help_text(grammar: &Grammar) -> String {
-    text_of(grammar, OwnWord::in_chat, "What you can write here, at the start of a line:", false)
+pub fn chat_help(grammar: &Grammar, commands: &[String]) -> String {
+    text_of(grammar, OwnWord::in_chat, "What you can write here, at the start of a line:", commands, false)
 }
 
 /// What can be written under this grammar in the comments of an issue or pull request, as Markdown. With `approves` also how
@@ -17,17 +17,23 @@ pub fn thread_help(grammar: &Grammar, approves: bool) -> String {
     let nothing = grammar.names.is_empty() && !grammar.free_text && grammar.own.is_empty();
     let lead =
         if nothing { "No rule takes commands here." } else { "What you can write here, at the start of a line:" };
-    text_of(grammar, OwnWord::in_thread, lead, approves)
+    text_of(grammar, OwnWord::in_thread, lead, &[], approves)
 }
 
-fn text_of(grammar: &Grammar, form: fn(OwnWord) -> (&'static str, &'static str), lead: &str, approves: bool) -> String {
+fn text_of(
+    grammar: &Grammar,
+    form: fn(OwnWord) -> (&'static str, &'static str),
+    lead: &str,
+    commands: &[String],
+    approves: bool,
+) -> String {
     let prefix = &grammar.prefix;
     let mut text = format!("{lead}\n\n");
     for name in &grammar.names {
         let _ = writeln!(text, "- `{prefix} {name} [options] [text]`");
     }
-    if grammar.free_text {
-        let _ = writeln!(text, "- `{prefix} [options] what to do`");
+    for command in commands.iter().chain(grammar.free_text.then_some(prefix)) {
+        let _ = writeln!(text, "- `{command} [options] what to do`");
     }
     let approve = Some(OwnWord::Approve).filter(|word| approves && !grammar.own.contains(word));
     for own in grammar.own.iter().copied().chain(approve) {
@@ -35,7 +41,7 @@ fn text_of(grammar: &Grammar, form: fn(OwnWord) -> (&'static str, &'static str),
         let _ = writeln!(text, "- `{prefix} {form}`: {what}");
     }
     let _ = writeln!(text, "- `{prefix} help`");
-    if !grammar.names.is_empty() || grammar.free_text {
+    if !grammar.names.is_empty() || grammar.free_text || !commands.is_empty() {
         text.push_str(
             "\nOptions stand before the text: `--model NAME`, `--base BRANCH`, `--agent NAME`, `--pr` or `--no-pr`. \
              A value with spaces needs quotes; `--` ends the options. The lines below the command belong to its text.\n",

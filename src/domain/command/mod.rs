@@ -13,7 +13,7 @@ mod own;
 /// Where work said in a chat is to be done.
 pub mod place;
 
-pub use help::{help_text, thread_help};
+pub use help::{chat_help, thread_help};
 pub use own::{Own, OwnWord};
 
 use options::Options;
@@ -67,7 +67,7 @@ pub enum Parsed {
     Own(Own),
     /// Where our own commands are not in force: what waits there for approval may go on, the task of this id or all.
     Approve(Option<String>),
-    /// A wish to know what can be written here: see [`help_text`] and [`thread_help`].
+    /// A wish to know what can be written here: see [`chat_help`] and [`thread_help`].
     Help,
     /// Something that was meant for us but cannot be done.
     Bad {

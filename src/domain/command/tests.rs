@@ -94,9 +94,9 @@ fn help_and_reserved_words() {
     assert_eq!(command("/copilot approve the pull request").text, "approve the pull request");
     let named = Grammar { free_text: false, ..grammar() };
     assert!(bad("/copilot cancel the last one", &named).contains("`cancel` is not available"));
-    let help = help_text(&named);
+    let help = thread_help(&named, false);
     assert!(help.contains("`/copilot fix [options] [text]`") && !help.contains("what to do"));
-    assert!(help_text(&grammar()).contains("`/copilot [options] what to do`"));
+    assert!(thread_help(&grammar(), false).contains("`/copilot [options] what to do`"));
 }
 
 #[test]
@@ -198,9 +198,10 @@ fn in_a_chat_our_own_words_are_commands_and_all_else_is_work() {
         let Parsed::Command(command) = parse_said(&format!("{text}{below}"), &chat) else { panic!("{text} is work") };
         assert_eq!((command.model.as_deref(), command.text.ends_with(below)), (model, true));
     }
-    let help = help_text(&chat);
+    let help = chat_help(&Grammar { free_text: false, ..chat.clone() }, &["/copilot".to_owned(), "/fix".to_owned()]);
+    assert!(help.contains("- `/copilot [options] what to do`\n- `/fix [options] what to do`"), "{help}");
     assert!(help.contains("`/copilot unlink`") && help.contains("what to do"), "{help}");
-    let stranger = help_text(&Grammar { free_text: false, own: vec![OwnWord::Link], ..chat });
+    let stranger = chat_help(&Grammar { free_text: false, own: vec![OwnWord::Link], ..chat }, &[]);
     assert!(
         stranger.contains("/copilot link") && !stranger.contains("status") && !stranger.contains("--model"),
         "{stranger}"

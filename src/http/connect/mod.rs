@@ -21,13 +21,11 @@ use crate::pipeline::Bridge;
 use crate::pipeline::links;
 use crate::pipeline::sign_in::{self, Account, NotSignedIn};
 use crate::store::StoreError;
-use crate::store::tasks::list::TaskFilter;
-use crate::store::{Page, tasks::list::ListedTask};
 
 /// Most bytes of a form.
 const FORM: usize = 4096;
 /// How many of their tasks a person is shown.
-const TASKS: usize = 20;
+const TASKS: i64 = 20;
 
 /// The routes of this folder.
 pub fn routes(bridge: &Bridge) -> Router<AppState> {
@@ -88,7 +86,7 @@ async fn look(State(bridge): State<Bridge>, headers: HeaderMap) -> Shown {
     match signed_in(&bridge, &site, &headers).await? {
         None => Ok(pages::welcome(&site).into_response()),
         Some((account, _)) => {
-            let tasks = tasks_of(&bridge, &account).await.map_err(away)?;
+            let tasks = bridge.store.tasks_of_person(account.person.id, None, false, TASKS).await.map_err(away)?;
             // Where nothing can be shown to one account alone, its owner enters it here.
             let live = bridge.live();
             let mut chats = live.sources.values().filter_map(|source| source.chat.as_ref());
@@ -96,15 +94,6 @@ async fn look(State(bridge): State<Bridge>, headers: HeaderMap) -> Shown {
             Ok(account::account(&site, &account, &tasks, enters, bridge.ground.now()).into_response())
         }
     }
-}
-
-/// Only tasks of the account number: a login may have been another's before.
-async fn tasks_of(bridge: &Bridge, account: &Account) -> Result<Vec<ListedTask>, StoreError> {
-    let filter = TaskFilter { person: Some(account.person.login.clone()), ..TaskFilter::default() };
-    let mut tasks = bridge.store.tasks(&filter, Page { before: None, limit: 2 * TASKS as i64 }).await?;
-    tasks.retain(|task| task.person_id == account.person.id);
-    tasks.truncate(TASKS);
-    Ok(tasks)
 }
 
 async fn signed_in(bridge: &Bridge, site: &Site, headers: &HeaderMap) -> Result<Option<(Account, String)>, Sorry> {

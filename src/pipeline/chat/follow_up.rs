@@ -13,6 +13,7 @@ use crate::domain::task::State;
 use crate::domain::trust::clean;
 use crate::github::RepoPath;
 use crate::ids::ReportId;
+use crate::pipeline::asked::Asked;
 use crate::pipeline::guard::{Later, May, may};
 use crate::pipeline::own_words::{Asker, NO_TASK, Unanswered, sees};
 use crate::pipeline::people::{NoToken, act_as};
@@ -79,7 +80,8 @@ async fn said_to(talk: &Talk<'_>, person: &Person, task: &Task, text: &str) -> R
         May::NoReader(_) => return Ok(talk.ask_to_link(AGAIN, false)),
         May::No { saw, .. } => {
             let who = account(person);
-            let asker = Asker { bridge: talk.bridge, who: &who, said: talk.event, thread: None };
+            let asker =
+                Asker { bridge: talk.bridge, who: &who, asked: Asked::default(), said: talk.event, thread: None };
             let seen = match sees(&asker, task).await {
                 Ok(seen) => seen,
                 Err(Unanswered::Later(later)) => return Ok(Hearing::Later(later)),
@@ -167,9 +169,10 @@ async fn may_speak(bridge: &Bridge, person: &Person, task: &Task) -> May {
     else {
         return no();
     };
-    match may(bridge, &task.allow_rule, &origin, &account(person)).await {
+    let asked = Asked::default();
+    match may(bridge, &asked, &task.allow_rule, &origin, &account(person)).await {
         May::Yes(_) if task.repo_id != task.origin_repo_id => {
-            may(bridge, &Allow::default(), &works_in, &account(person)).await
+            may(bridge, &asked, &Allow::default(), &works_in, &account(person)).await
         }
         answer => answer,
     }

@@ -4,6 +4,7 @@
 mod follow_up;
 /// An app that its chat no longer lets in.
 pub(super) mod gone;
+mod help;
 mod own;
 /// Tokens that end and are renewed.
 pub mod rotation;
@@ -11,6 +12,7 @@ pub mod rotation;
 pub mod socket;
 
 pub(super) use follow_up::Reply;
+use help::help;
 
 use super::guard::{Later, RENEWED_FIRST};
 use super::people::{NoReader, NoToken, forget_dead, reader_and_token};
@@ -20,7 +22,7 @@ use super::whisper::{Whisper, whisper};
 use super::{Bridge, Live, StepError, links};
 use crate::chat::slack::form::{FormNote, Prefilled};
 use crate::domain::chat::{Chat, ChatSaid};
-use crate::domain::command::{Command, Grammar, OwnWord, help_text, place};
+use crate::domain::command::{Command, place};
 use crate::domain::event::{Account, AccountKind, Event, Repo};
 use crate::domain::identity::Identity;
 use crate::github::{CallError, Next, RepoPath};
@@ -98,24 +100,11 @@ pub(super) async fn hear(
     Ok(Some(match &heard.said {
         Said::Nothing => Hearing::Silent("nothing that is said to taskbridge".to_owned()),
         Said::Answer(text) => talk.answer("answered: it could not be understood", text.clone()),
-        Said::Help => talk.answer("answered: help", help(&talk, person.as_ref())),
+        Said::Help => talk.answer("answered: help", help(&talk, person.as_ref()).await),
         Said::Form => open_form(&talk, person.as_ref()).await?,
         Said::Own(own) => own::act(&talk, own, person.as_ref()).await?,
         Said::Command(command) => work(&talk, command, person.as_ref()).await?,
     }))
-}
-
-/// Only what this account can do now.
-fn help(talk: &Talk<'_>, person: Option<&Person>) -> String {
-    let Some(source) = talk.live.sources.get(&talk.event.source) else { return String::new() };
-    match person {
-        Some(person) => {
-            let own = OwnWord::ALL.into_iter().filter(|word| *word != OwnWord::Link).collect();
-            let text = help_text(&Grammar { own, ..source.grammar.clone() });
-            format!("You are linked to {} on GitHub. {text}", person.login)
-        }
-        None => help_text(&Grammar { free_text: false, own: vec![OwnWord::Link], ..source.grammar.clone() }),
-    }
 }
 
 const NOT_LINKED: &str =
@@ -135,7 +124,7 @@ async fn open_form(talk: &Talk<'_>, person: Option<&Person>) -> Result<Hearing, 
     };
     let source = talk.live.sources.get(&talk.event.source);
     let (Some(side), Some(opens)) = (source.and_then(|source| source.chat.as_ref()), &talk.chat.opens) else {
-        return Ok(talk.answer("answered: help", help(talk, person)));
+        return Ok(talk.answer("answered: help", help(talk, person).await));
     };
     let usual = side.channels.get(&place.channel);
     let note = FormNote { channel: place.channel.clone(), thread: place.thread.clone(), command };
@@ -159,7 +148,7 @@ async fn open_form(talk: &Talk<'_>, person: Option<&Person>) -> Result<Hearing, 
         Ok(()) => Hearing::Silent("the form was opened".to_owned()),
         Err(error) => {
             tracing::warn!(delivery = %talk.delivery, %error, "a form could not be opened");
-            let text = format!("The form could not be opened ({error}). {}", help(talk, person));
+            let text = format!("The form could not be opened ({error}). {}", help(talk, person).await);
             talk.answer(&format!("the form could not be opened: {error}"), text)
         }
     })

@@ -5,6 +5,7 @@ use crate::domain::command::{Own, OwnWord, place};
 use crate::domain::rule::Allow;
 use crate::github::RepoPath;
 use crate::pipeline::StepError;
+use crate::pipeline::asked::Asked;
 use crate::pipeline::guard::{May, may};
 use crate::pipeline::links::{self, NotConfirmed};
 use crate::pipeline::own_words::{Asker, NO_TASK, Unanswered, find, list, of_subject, sees, steer_task, story};
@@ -33,7 +34,7 @@ async fn said(
     person: &Person,
 ) -> Result<Result<String, Hearing>, Unanswered> {
     let who = account(person);
-    let asker = Asker { bridge: talk.bridge, who: &who, said: talk.event, thread: None };
+    let asker = Asker { bridge: talk.bridge, who: &who, asked: Asked::default(), said: talk.event, thread: None };
     let text = match word {
         OwnWord::Status => list(&asker, true).await?,
         OwnWord::List => list(&asker, false).await?,
@@ -92,7 +93,7 @@ async fn about_subject(
         Ok(found) => found,
         Err(hearing) => return Ok(Err(hearing)),
     };
-    match may(talk.bridge, &Allow::default(), &path, asker.who).await {
+    match may(talk.bridge, &asker.asked, &Allow::default(), &path, asker.who).await {
         May::Yes(_) => {}
         May::Later(later) => return Ok(Err(Hearing::Later(later))),
         May::No { .. } | May::NoReader(_) => return Ok(Ok(no_such_repo(repo))),

@@ -169,7 +169,7 @@ fn consider(answer: &mut RuleTold, rule: &Rule, sight: &Sight<'_>) {
             answer.answer = Answer::Selected;
             answer.why = match &rule.run_as {
                 RunAs::Actor => "it would run with the token of the one who did it".to_owned(),
-                RunAs::Person(login) => format!("it would run with the token of @{login}"),
+                RunAs::Person(person) => format!("it would run with the token of @{person}"),
             };
             if !(trusted.subject && trusted.comment) {
                 answer.why.push_str(

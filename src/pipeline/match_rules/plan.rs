@@ -5,11 +5,12 @@ use super::Concern;
 use super::weigh::actor_and_repo;
 use crate::domain::event::{Account, Event, SubjectKind};
 use crate::domain::intent;
-use crate::domain::rule::{HoldFor, Rule, RunAs, Trigger};
+use crate::domain::rule::{HoldFor, NamedPerson, Rule, RunAs, Trigger};
 use crate::domain::task::State;
 use crate::domain::trust::{Marker, clean_line};
 use crate::github::{CallError, Next, RepoPath};
 use crate::ids::{PersonId, TaskId};
+use crate::pipeline::asked::Asked;
 use crate::pipeline::bridge::LiveSource;
 use crate::pipeline::decide::Plan;
 use crate::pipeline::find_repo::UNKNOWN;
@@ -19,6 +20,7 @@ use crate::pipeline::render_prompt::{NoPrompt, Prompt, render_prompt};
 use crate::pipeline::sight::Sight;
 use crate::pipeline::token_ended::refuse;
 use crate::pipeline::{Bridge, Live, StepError};
+use crate::store::people::Person;
 use crate::store::refreshes::Refusal;
 use crate::store::tasks::Hold;
 use crate::store::tasks::make::NewTask;
@@ -76,7 +78,7 @@ pub(super) async fn plan(
     let asker = actor_and_repo(event);
     let names_actors = live.sources.get(&event.source).is_none_or(|source| source.source.names_actors());
     let (allowed, allow_pending) = match &asker {
-        Some((actor, origin)) => match actor_may(bridge, rule, event, actor, origin).await {
+        Some((actor, origin)) => match actor_may(bridge, &sight.asked, rule, event, actor, origin).await {
             Ok(allowed) => allowed,
             Err(gate) => return Ok(gate),
         },
@@ -98,7 +100,7 @@ pub(super) async fn plan(
         Err(Gate::Later { later, .. }) => return Ok(Gate::Later { later, known: !allow_pending }),
         Err(gate) => return Ok(gate),
     };
-    let prompt = match render_prompt(bridge, rule, event, sight.command, plain).await {
+    let prompt = match render_prompt(bridge, rule, sight, plain).await {
         Ok(prompt) => prompt,
         Err(NoPrompt::Failed(why)) => return Ok(Gate::Failed(why)),
         Err(NoPrompt::Refused(why)) => return Ok(refused(why, "", true)),
@@ -126,12 +128,13 @@ pub(super) async fn plan(
 /// Whether the one who did it may, and whether that is still to be looked up before the start.
 async fn actor_may(
     bridge: &Bridge,
+    asked: &Asked,
     rule: &Rule,
     event: &Event,
     actor: &Account,
     origin: &RepoPath,
 ) -> Result<(String, bool), Gate> {
-    match may(bridge, &rule.allow, origin, actor).await {
+    match may(bridge, asked, &rule.allow, origin, actor).await {
         May::Yes(why) => Ok((why, false)),
         May::Later(later) => Err(Gate::Later { later, known: false }),
         May::No { needs, saw, insider } => Err(refused(format!("allow: @{} needs {needs}", actor.login), saw, insider)),
@@ -186,26 +189,57 @@ fn is_known_there(event: &Event) -> bool {
 
 async fn runs_as(bridge: &Bridge, rule: &Rule, actor: Option<&Account>) -> Result<Result<RunsAs, Gate>, StepError> {
     let now = bridge.ground.now();
-    let RunAs::Person(login) = &rule.run_as else {
+    let RunAs::Person(named) = &rule.run_as else {
         let Some(actor) = actor else { return Ok(Err(refused("run_as: nobody is known to have done it", "", false))) };
         let id = PersonId(actor.id);
         let has_token = bridge.store.person(id).await?.is_some_and(|person| person.usable_token(now).is_some());
         return Ok(Ok(RunsAs { id, login: actor.login.clone(), has_token }));
     };
-    let Some(person) = bridge.store.people_by_login(login).await?.into_iter().next() else {
-        let cause =
-            format!("run_as: taskbridge does not know @{login}; add the person with `taskbridge people add {login}`");
-        return Ok(Err(refused(cause, "", true)));
+    Ok(lender(bridge, rule, named).await?.map_err(|cause| refused(cause, "", true)).map(|person| {
+        let has_token = person.usable_token(now).is_some();
+        RunsAs { id: person.id, login: person.login, has_token }
+    }))
+}
+
+/// Whose token a rule runs with: the account of the number that it names, or else the only one with the login; and only if they
+/// agreed to it. A login can change hands, and then nobody guesses who is meant.
+async fn lender(bridge: &Bridge, rule: &Rule, named: &NamedPerson) -> Result<Result<Person, String>, StepError> {
+    let login = &named.login;
+    let mut known = match named.id {
+        Some(id) => bridge.store.person(PersonId(id)).await?.into_iter().collect(),
+        None => bridge.store.people_by_login(login).await?,
     };
-    if !bridge.store.consents(person.id).await?.contains(&rule.name) {
-        let cause = format!(
-            "run_as: @{login} has not agreed that this rule runs with their token; record it with `taskbridge people consent {login} --rule {}`",
-            rule.name
-        );
-        return Ok(Err(refused(cause, "", true)));
+    let Some(person) = known.pop() else {
+        let who = named.id.map_or(format!("@{login}"), |id| format!("account {id}, which was @{login}"));
+        return Ok(Err(format!(
+            "run_as: taskbridge does not know {who}; add the person with `taskbridge people add {login}`"
+        )));
+    };
+    if !known.is_empty() {
+        let ids: Vec<String> = known.iter().chain([&person]).map(|person| person.id.to_string()).collect();
+        return Ok(Err(format!(
+            "run_as: several accounts were called @{login} ({}); write `run_as: person:{login}#NUMBER` with the number of the \
+             one that is meant, or remove those that are gone with `taskbridge people remove NUMBER`",
+            ids.join(", ")
+        )));
     }
-    let has_token = person.usable_token(now).is_some();
-    Ok(Ok(RunsAs { id: person.id, login: person.login, has_token }))
+    let agreed = bridge.store.people_who_agreed(&rule.name).await?;
+    if agreed.iter().any(|other| other.id == person.id) {
+        return Ok(Ok(person));
+    }
+    let mut cause = format!(
+        "run_as: @{login} has not agreed that this rule runs with their token; record it with `taskbridge people consent {login} --rule {}`",
+        rule.name
+    );
+    if let Some(other) = agreed.first() {
+        let (own, id) = (&other.login, other.id);
+        cause.push_str(&format!(
+            "; @{login} is account {} here, and who agreed is account {id}, @{own}: if that one is meant, write `run_as: \
+             person:{own}#{id}`",
+            person.id
+        ));
+    }
+    Ok(Err(cause))
 }
 
 /// Where the agent works. Without a token to look with, the repository is looked up before the start, and the task waits.

@@ -6,17 +6,18 @@ use super::waited_enough;
 use super::weigh::{Weighed, actor_and_repo, notice, told_as};
 use crate::domain::command::{Grammar, Own, OwnWord, place, thread_help};
 use crate::domain::event::Event;
-use crate::domain::rule::{Allow, Trigger};
+use crate::domain::rule::{Rule, Trigger};
 use crate::domain::task::State;
 use crate::github::RepoPath;
 use crate::ids::PersonId;
+use crate::pipeline::asked::Asked;
 use crate::pipeline::decide::Settled;
-use crate::pipeline::guard::{May, may};
 use crate::pipeline::own_words::{
     Asker, NO_TASK, Thread, Unanswered, find, list, may_move, of_subject, sees, steer_task, story,
 };
 use crate::pipeline::sort::Said;
 use crate::pipeline::steer::{self, SteerError};
+use crate::pipeline::usable::{Usable, usable};
 use crate::pipeline::{Bridge, Live, StepError};
 use crate::store::deliveries::DeliveryState;
 
@@ -46,7 +47,7 @@ pub(super) async fn answer(
         return Ok(Weighed::Settled(Box::new(settled)));
     };
     let thread = Thread { repo_id: repo.id, repo: repo.full_name(), number };
-    let asker = Asker { bridge, who, said: event, thread: Some(thread) };
+    let asker = Asker { bridge, who, asked: Asked::default(), said: event, thread: Some(thread) };
     settled.finished.end.reason = match answered(live, concern, &asker, &path).await {
         Ok(Answer::Text(text)) => {
             settled.notices.extend(notice(bridge, concern, ANSWER, format!("@{}: {text}", who.login)));
@@ -87,36 +88,17 @@ async fn admit(
     event: &Event,
     path: &RepoPath,
 ) -> Result<Result<Admitted, String>, Unanswered> {
-    let (writes, why_not) = match may(asker.bridge, &Allow::default(), path, asker.who).await {
-        May::Yes(_) => (true, String::new()),
-        May::No { saw, .. } => (false, format!("only people who can write get an answer: {saw}")),
-        May::NoReader(why) => (false, why),
-        May::Later(later) => return Err(Unanswered::Later(later)),
-    };
-    let has_tasks = !asker.own(1).await?.is_empty();
+    let here = |rule: &&Rule| rule.sources.is_empty() || rule.sources.contains(&event.source);
+    let listening = live.rules.rules.iter().filter(|rule| matches!(rule.on, Trigger::Command(_))).filter(here);
+    let listening: Vec<&Rule> = listening.collect();
+    let Usable { writes, why_not, rules, .. } =
+        usable(asker.bridge, &asker.asked, path, asker.who, &listening).await.map_err(Unanswered::Later)?;
+    let has_tasks = !asker.own(false, 1).await?.is_empty();
     let mut admitted = Admitted { writes, has_tasks, names: Vec::new(), free_text: false };
-    let mut known: Vec<(&Allow, bool)> = vec![];
-    for rule in &live.rules.rules {
+    for rule in rules {
         let Trigger::Command(names) = &rule.on else { continue };
-        if !(rule.sources.is_empty() || rule.sources.contains(&event.source)) {
-            continue;
-        }
-        let allowed = match known.iter().find(|(allow, _)| **allow == rule.allow) {
-            Some((_, allowed)) => *allowed,
-            None => {
-                let allowed = match may(asker.bridge, &rule.allow, path, asker.who).await {
-                    May::Yes(_) => true,
-                    May::No { .. } | May::NoReader(_) => false,
-                    May::Later(later) => return Err(Unanswered::Later(later)),
-                };
-                known.push((&rule.allow, allowed));
-                allowed
-            }
-        };
-        if allowed {
-            admitted.free_text |= names.iter().any(|name| name == "*");
-            admitted.names.extend(names.iter().filter(|name| *name != "*").map(|name| name.to_lowercase()));
-        }
+        admitted.free_text |= names.iter().any(|name| name == "*");
+        admitted.names.extend(names.iter().filter(|name| *name != "*").map(|name| name.to_lowercase()));
     }
     admitted.names.sort_unstable();
     admitted.names.dedup();

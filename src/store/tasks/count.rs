@@ -1,6 +1,7 @@
 //! What the limits of a rule are compared with. A statement for each kind of limit: one with optional filters would get
 //! one plan for all of them, which has to read every live task.
 
+use crate::domain::chat::Place;
 use crate::ids::{PersonId, TaskId};
 use crate::store::{Moment, StoreError, Tx};
 
@@ -17,6 +18,8 @@ pub enum Counted<'a> {
     Repo(i64),
     /// Tasks that run as this person.
     Person(PersonId),
+    /// Tasks that were asked for in this channel of a chat; only those that run as this person, if one is named.
+    Channel(&'a Place, Option<PersonId>),
 }
 
 /// Tasks made in a window.
@@ -84,6 +87,21 @@ impl Tx {
                     SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND person_id = $1
                       AND ($2::uuid IS NULL OR id < $2 OR state <> 'held')"#,
                         person.0,
+                        waiting
+                    )
+                    .fetch_one(on)
+                    .await?
+                }
+                // Few of a channel's tasks are open, so that one plan does for both.
+                Counted::Channel(place, person) => {
+                    sqlx::query_scalar!(
+                        r#"/* live_in_channel */
+                    SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND chat IS NOT NULL
+                      AND chat ->> 'source' = $1 AND chat ->> 'channel' = $2 AND ($3::bigint IS NULL OR person_id = $3)
+                      AND ($4::uuid IS NULL OR id < $4 OR state <> 'held')"#,
+                        place.source,
+                        place.channel,
+                        person.map(|person| person.0),
                         waiting
                     )
                     .fetch_one(on)
@@ -158,6 +176,21 @@ impl Tx {
                     WHERE created_at > $1 AND person_id = $2"#,
                     since,
                     person.0
+                )
+                .fetch_one(on)
+                .await?
+            }
+            Counted::Channel(place, person) => {
+                sqlx::query_as!(
+                    Made,
+                    r#"/* made_in_channel */
+                    SELECT count(*) AS "count!", min(created_at) AS oldest FROM tasks
+                    WHERE created_at > $1 AND chat IS NOT NULL AND chat ->> 'source' = $2 AND chat ->> 'channel' = $3
+                      AND ($4::bigint IS NULL OR person_id = $4)"#,
+                    since,
+                    place.source,
+                    place.channel,
+                    person.map(|person| person.0)
                 )
                 .fetch_one(on)
                 .await?

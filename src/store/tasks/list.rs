@@ -161,6 +161,39 @@ impl Store {
         Ok(tasks)
     }
 
+    /// The newest tasks that run as a person, whatever their login was then: all, or those that have not ended; everywhere, or in
+    /// one repository.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn tasks_of_person(
+        &self,
+        person: PersonId,
+        repo_id: Option<i64>,
+        live: bool,
+        limit: i64,
+    ) -> Result<Vec<ListedTask>, StoreError> {
+        let mut tx = self.begin_looking().await?;
+        let tasks = sqlx::query_as!(
+            ListedTask,
+            "/* tasks_of_person: what is live by an index of its own, and all by the time when it was made */
+            SELECT id, state, reason, hold, needs_person, rule, source, event, repo_id, repo_owner, repo_name, subject_kind,
+                   subject_number, subject_url, actor_id, actor_login, person_id, person_login, delivery_id, retry_of,
+                   marker, remote_url, pull_url, created_at, started_at, changed_at, ended_at
+            FROM tasks
+            WHERE person_id = $1 AND ($2::bigint IS NULL OR repo_id = $2) AND (NOT $3::boolean OR ended_at IS NULL)
+            ORDER BY created_at DESC, id DESC LIMIT $4",
+            person.0,
+            repo_id,
+            live,
+            limit,
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(tasks)
+    }
+
     /// The tasks that a delivery became.
     ///
     /// # Errors

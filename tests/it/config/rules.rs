@@ -3,7 +3,9 @@
 use super::{faults, load_text, warnings};
 use std::time::Duration;
 use taskbridge::config::{Reader, load};
-use taskbridge::domain::rule::{Allow, OnceThen, Permission, Reaction, Reporting, RunAs, Trigger, Untrusted};
+use taskbridge::domain::rule::{
+    Allow, NamedPerson, OnceThen, Permission, Reaction, Reporting, RunAs, Trigger, Untrusted,
+};
 
 #[test]
 fn the_shortest_rule_has_safe_defaults() {
@@ -54,7 +56,8 @@ rules:
     let people: Vec<_> = rule.allow.people.iter().map(|person| (person.login.as_str(), person.id)).collect();
     assert_eq!(people, [("ann", None), ("bob", Some(7))]);
     assert_eq!((rule.allow.permission, rule.allow.teams), (Some(Permission::Triage), vec!["o/t".to_owned()]));
-    assert_eq!((rule.run_as, rule.untrusted), (RunAs::Person("ann".to_owned()), Untrusted::Hold));
+    let ann = RunAs::Person(NamedPerson { login: "ann".to_owned(), id: None });
+    assert_eq!((rule.run_as, rule.untrusted), (ann, Untrusted::Hold));
     let once = rule.once_per.expect("given");
     assert_eq!((once.key.source(), once.then, once.idle_for), ("k", OnceThen::Wait, Duration::from_secs(14_400)));
     assert_eq!(rule.limits.per_rule.live, Some(3));
