@@ -153,7 +153,7 @@ async fn two_hundred_bodies_of_24_mb_at_once_are_taken_or_told_to_come_again_and
     for number in 0..SENDERS {
         senders.spawn(send_heavy(address.clone(), number, Arc::clone(&signed), body.clone()));
     }
-    let (mut taken, mut told, mut ended) = (0_usize, 0, 0);
+    let (mut taken, mut told, mut ended) = (0_i64, 0, 0);
     while let Some(answer) = senders.join_next().await {
         match answer.unwrap().as_deref() {
             Some(said) if said.starts_with("HTTP/1.1 202") => taken += 1,
@@ -167,9 +167,9 @@ async fn two_hundred_bodies_of_24_mb_at_once_are_taken_or_told_to_come_again_and
     assert!(taken >= 1 && told >= 1, "{taken} taken, {told} told, {ended} ended");
     assert!(peak <= MOST_RESIDENT, "{} MiB at once", peak / MIB);
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM deliveries").fetch_one(&mut connection).await.unwrap();
-    assert_eq!(rows, i64::try_from(taken).unwrap(), "each that was acknowledged, and no other");
+    assert_eq!(rows, taken, "each that was acknowledged, and no other");
     // Whoever was not taken was told so for the budget, and for nothing else. It is written down every few seconds.
-    let refused = i64::try_from(told + ended).unwrap();
+    let refused: i64 = told + ended;
     let begun = Instant::now();
     loop {
         let counted: Vec<(String, i64)> =
