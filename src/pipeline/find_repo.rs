@@ -7,9 +7,8 @@ use chrono::TimeDelta;
 
 use super::over_limit::{CountedAs, counted_names, hold_for_room, limits_of, over_limit};
 use super::people::Acting;
-use super::start_task::put_off;
 use super::token_ended::refuse;
-use super::transition::take_step;
+use super::transition::{put_off, take_step};
 use super::{Bridge, StepError};
 use crate::domain::task::Step;
 use crate::github::{CallError, Next, RepoInfo, RepoPath};
@@ -17,8 +16,6 @@ use crate::store::Lease;
 use crate::store::refreshes::Refusal;
 use crate::store::tasks::Task;
 
-/// Stands for the number of a repository that is not looked up yet; GitHub's begin with 1.
-pub(super) const UNKNOWN: i64 = 0;
 /// How long until GitHub is asked again.
 const AGAIN: Duration = Duration::from_secs(60);
 

@@ -3,7 +3,6 @@
 
 use chrono::TimeDelta;
 
-use super::find_repo::UNKNOWN;
 use super::transition::{lock_in_line, note, resume, take_step, tell};
 use super::{Bridge, StepError};
 use crate::domain::chat::Place;
@@ -11,7 +10,7 @@ use crate::domain::rule::{Bound, Limits};
 use crate::domain::task::{State, Step};
 use crate::ids::{PersonId, TaskId};
 use crate::store::tasks::count::Counted;
-use crate::store::tasks::{Hold, Task};
+use crate::store::tasks::{Hold, REPO_UNKNOWN, Task};
 use crate::store::{Moment, Tx};
 
 /// How long until a task that waits for a limit is looked at again.
@@ -84,7 +83,7 @@ pub(super) async fn over_limit(
         ]);
     }
     for (name, bound, counted, of) in checks {
-        if matches!(counted, Counted::RuleInRepo(_, UNKNOWN) | Counted::Repo(UNKNOWN)) {
+        if matches!(counted, Counted::RuleInRepo(_, REPO_UNKNOWN) | Counted::Repo(REPO_UNKNOWN)) {
             // It is held against the limit as soon as it is known.
             continue;
         }

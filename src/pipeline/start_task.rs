@@ -7,13 +7,13 @@ use chrono::TimeDelta;
 use tokio::time::Instant;
 
 use super::asked::Asked;
-use super::find_repo::{UNKNOWN, find_repo};
+use super::find_repo::find_repo;
 use super::guard::{Later, May, may};
 use super::over_limit::resume_limited;
 use super::people::{Acting, NoToken, act_as, release_forgotten};
 use super::record_start::record;
 use super::token_ended::still_without_token;
-use super::transition::{note, take_step};
+use super::transition::{note, put_off, take_step};
 use super::{Bridge, StepError};
 use crate::domain::event::{Account, AccountKind};
 use crate::domain::task::{State, Step};
@@ -21,8 +21,8 @@ use crate::domain::trust::{Marker, with_marker};
 use crate::fail_point::{Point, reach, retries_blindly};
 use crate::github::{CallError, NewTask, Next, RemoteTask, RepoPath, Write};
 use crate::ids::AttemptId;
-use crate::store::tasks::{Hold, Task};
-use crate::store::{Lease, Moment};
+use crate::store::Lease;
+use crate::store::tasks::{Hold, REPO_UNKNOWN, Task};
 
 /// So many workers take tasks to be started, and share what may run at once: a call that GitHub does not answer holds up
 /// those that were taken with it, and nobody else.
@@ -109,7 +109,7 @@ async fn start_one(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), Step
         return put_off(bridge, lease, &task, until, "GitHub asked for a pause").await;
     }
     let task = match task.repo_id {
-        UNKNOWN => match find_repo(bridge, lease, &task, &acting).await? {
+        REPO_UNKNOWN => match find_repo(bridge, lease, &task, &acting).await? {
             Some(task) => task,
             None => return Ok(()),
         },
@@ -244,30 +244,6 @@ async fn hold(bridge: &Bridge, lease: Lease, task: &Task, why: &str, unless_give
     }
     task.hold = Some(Hold::Token);
     take_step(&mut tx, bridge, &mut task, Step::Hold, why).await?;
-    tx.commit().await?;
-    Ok(())
-}
-
-/// Puts a start off, with a note of why if there is something to say.
-///
-/// # Errors
-/// [`StepError`]: the task is taken up again when its lease has ended.
-pub(super) async fn put_off(
-    bridge: &Bridge,
-    lease: Lease,
-    task: &Task,
-    until: Moment,
-    why: &str,
-) -> Result<(), StepError> {
-    let mut tx = bridge.store.begin().await?;
-    let Some(mut task) = tx.lock_leased_task(task.id, lease).await? else { return Ok(()) };
-    task.release();
-    task.due_at = until;
-    if !why.is_empty() {
-        note(&mut tx, &bridge.ground, &task, "note", &format!("{why}; goes on at {}", until.format("%H:%M:%S UTC")))
-            .await?;
-    }
-    tx.save_task(&task).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -10,10 +10,10 @@ use crate::domain::rule::Reaction;
 use crate::domain::task::{State, Step};
 use crate::domain::telling::chat::calls;
 use crate::ids::{ReportId, TaskId};
-use crate::store::Tx;
 use crate::store::reports::{NewReport, ReportKind};
 use crate::store::tasks::story::TimelineEntry;
 use crate::store::tasks::{Hold, Task};
+use crate::store::{Lease, Moment, Tx};
 
 /// Takes a step with a locked task, for a reason told in words, and saves it with whatever else the caller
 /// has changed of it.
@@ -103,6 +103,30 @@ pub async fn resume(tx: &mut Tx, bridge: &Bridge, task: &mut Task, reason: &str)
     tx.save_task(task).await?;
     note(tx, ground, task, "note", &format!("{reason}; {}", task.reason)).await?;
     tell(tx, ground, task).await
+}
+
+/// Puts a start off, with a note of why if there is something to say.
+///
+/// # Errors
+/// [`StepError`]: the task is taken up again when its lease has ended.
+pub(super) async fn put_off(
+    bridge: &Bridge,
+    lease: Lease,
+    task: &Task,
+    until: Moment,
+    why: &str,
+) -> Result<(), StepError> {
+    let mut tx = bridge.store.begin().await?;
+    let Some(mut task) = tx.lock_leased_task(task.id, lease).await? else { return Ok(()) };
+    task.release();
+    task.due_at = until;
+    if !why.is_empty() {
+        note(&mut tx, &bridge.ground, &task, "note", &format!("{why}; goes on at {}", until.format("%H:%M:%S UTC")))
+            .await?;
+    }
+    tx.save_task(&task).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Writes down something about a task that is no change of its state.

@@ -131,7 +131,11 @@ fn clock_of(vector: &Value) -> DateTime<Utc> {
             .ends_with("timestamp")
             .then(|| header[1].as_str()?.parse().ok())?
     });
-    DateTime::from_timestamp(vector["now"].as_i64().or(stamp).unwrap_or(1_800_000_000), 0).unwrap()
+    let in_body = || {
+        let body: Value = serde_json::from_str(vector["body"].as_str()?).ok()?;
+        Some(body["timestamp"].as_str()?.parse::<DateTime<Utc>>().ok()?.timestamp())
+    };
+    DateTime::from_timestamp(vector["now"].as_i64().or(stamp).or_else(in_body).unwrap_or(1_800_000_000), 0).unwrap()
 }
 
 /// Each by the scheme of its sender, through the door.

@@ -3,6 +3,7 @@
 //! A slow look-up holds up nobody else: while it runs, the next batches are taken.
 
 mod plan;
+mod runs_as;
 mod thread;
 pub(super) mod weigh;
 

@@ -2,26 +2,22 @@
 //! and the exact prompt. What must be counted is left to the transaction in `decide`.
 
 use super::Concern;
+use super::runs_as::{RunsAs, runs_as, workplace};
 use super::weigh::actor_and_repo;
 use crate::domain::event::{Account, Event, SubjectKind};
 use crate::domain::intent;
-use crate::domain::rule::{HoldFor, NamedPerson, Rule, RunAs, Trigger};
+use crate::domain::rule::{HoldFor, Rule, RunAs, Trigger};
 use crate::domain::task::State;
 use crate::domain::trust::{Marker, clean_line};
-use crate::github::{CallError, Next, RepoPath};
-use crate::ids::{PersonId, TaskId};
+use crate::github::RepoPath;
+use crate::ids::TaskId;
 use crate::pipeline::asked::Asked;
 use crate::pipeline::bridge::LiveSource;
 use crate::pipeline::decide::Plan;
-use crate::pipeline::find_repo::UNKNOWN;
-use crate::pipeline::guard::{Later, May, RENEWED_FIRST, may, needs};
-use crate::pipeline::people::{NoReader, NoToken, forget_dead, reader_and_token};
+use crate::pipeline::guard::{Later, May, may, needs};
 use crate::pipeline::render_prompt::{NoPrompt, Prompt, render_prompt};
 use crate::pipeline::sight::Sight;
-use crate::pipeline::token_ended::refuse;
 use crate::pipeline::{Bridge, Live, StepError};
-use crate::store::people::Person;
-use crate::store::refreshes::Refusal;
 use crate::store::tasks::Hold;
 use crate::store::tasks::make::NewTask;
 
@@ -51,15 +47,8 @@ pub(super) enum Gate {
     },
 }
 
-fn refused(cause: impl Into<String>, saw: impl Into<String>, tell: bool) -> Gate {
+pub(super) fn refused(cause: impl Into<String>, saw: impl Into<String>, tell: bool) -> Gate {
     Gate::Refused { cause: cause.into(), saw: saw.into(), tell }
-}
-
-/// As whom a task runs.
-struct RunsAs {
-    id: PersonId,
-    login: String,
-    has_token: bool,
 }
 
 pub(super) async fn plan(
@@ -185,127 +174,6 @@ fn is_known_there(event: &Event) -> bool {
         Some(comment) => matches!(comment.author_association.as_str(), "OWNER" | "MEMBER" | "COLLABORATOR"),
         None => event.label.is_some(),
     }
-}
-
-async fn runs_as(bridge: &Bridge, rule: &Rule, actor: Option<&Account>) -> Result<Result<RunsAs, Gate>, StepError> {
-    let now = bridge.ground.now();
-    let RunAs::Person(named) = &rule.run_as else {
-        let Some(actor) = actor else { return Ok(Err(refused("run_as: nobody is known to have done it", "", false))) };
-        let id = PersonId(actor.id);
-        let has_token = bridge.store.person(id).await?.is_some_and(|person| person.usable_token(now).is_some());
-        return Ok(Ok(RunsAs { id, login: actor.login.clone(), has_token }));
-    };
-    Ok(lender(bridge, rule, named).await?.map_err(|cause| refused(cause, "", true)).map(|person| {
-        let has_token = person.usable_token(now).is_some();
-        RunsAs { id: person.id, login: person.login, has_token }
-    }))
-}
-
-/// Whose token a rule runs with: the account of the number that it names, or else the only one with the login; and only if they
-/// agreed to it. A login can change hands, and then nobody guesses who is meant.
-async fn lender(bridge: &Bridge, rule: &Rule, named: &NamedPerson) -> Result<Result<Person, String>, StepError> {
-    let login = &named.login;
-    let mut known = match named.id {
-        Some(id) => bridge.store.person(PersonId(id)).await?.into_iter().collect(),
-        None => bridge.store.people_by_login(login).await?,
-    };
-    let Some(person) = known.pop() else {
-        let who = named.id.map_or(format!("@{login}"), |id| format!("account {id}, which was @{login}"));
-        return Ok(Err(format!(
-            "run_as: taskbridge does not know {who}; add the person with `taskbridge people add {login}`"
-        )));
-    };
-    if !known.is_empty() {
-        let ids: Vec<String> = known.iter().chain([&person]).map(|person| person.id.to_string()).collect();
-        return Ok(Err(format!(
-            "run_as: several accounts were called @{login} ({}); write `run_as: person:{login}#NUMBER` with the number of the \
-             one that is meant, or remove those that are gone with `taskbridge people remove NUMBER`",
-            ids.join(", ")
-        )));
-    }
-    let agreed = bridge.store.people_who_agreed(&rule.name).await?;
-    if agreed.iter().any(|other| other.id == person.id) {
-        return Ok(Ok(person));
-    }
-    let mut cause = format!(
-        "run_as: @{login} has not agreed that this rule runs with their token; record it with `taskbridge people consent {login} --rule {}`",
-        rule.name
-    );
-    if let Some(other) = agreed.first() {
-        let (own, id) = (&other.login, other.id);
-        cause.push_str(&format!(
-            "; @{login} is account {} here, and who agreed is account {id}, @{own}: if that one is meant, write `run_as: \
-             person:{own}#{id}`",
-            person.id
-        ));
-    }
-    Ok(Err(cause))
-}
-
-/// Where the agent works. Without a token to look with, the repository is looked up before the start, and the task waits.
-async fn workplace(
-    bridge: &Bridge,
-    rule: &Rule,
-    event: &Event,
-    origin: Option<&RepoPath>,
-    runs_as: &mut RunsAs,
-) -> Result<Result<(i64, RepoPath), Gate>, StepError> {
-    let origin_id = event.repo.as_ref().map(|repo| repo.id).unwrap_or_default();
-    let path: RepoPath = match (&rule.task.repo, origin) {
-        (Some(path), _) => match path.parse() {
-            Ok(path) => path,
-            Err(error) => return Ok(Err(Gate::Failed(format!("task.repo: {error}")))),
-        },
-        (None, Some(origin)) => return Ok(Ok((origin_id, origin.clone()))),
-        (None, None) => {
-            return Ok(Err(refused("task.repo: neither rule nor event names a repository", "", false)));
-        }
-    };
-    if Some(&path) == origin {
-        return Ok(Ok((origin_id, path)));
-    }
-    let (session, own) = match reader_and_token(bridge, &path, runs_as.id).await {
-        Ok(reader) => reader,
-        Err(NoReader::Token(NoToken::Store(error))) => return Err(error.into()),
-        Err(NoReader::Token(NoToken::Missing(_))) => {
-            runs_as.has_token = false;
-            return Ok(Ok((UNKNOWN, path)));
-        }
-        Err(NoReader::Token(NoToken::Sealed(error))) => {
-            tracing::error!(person = %runs_as.id, %error, "a stored token does not open");
-            return Ok(Err(later(Later::soon("a stored token does not open"))));
-        }
-        Err(NoReader::Call(error) | NoReader::Token(NoToken::Later(error))) => {
-            return Ok(Err(later(Later::from(&error))));
-        }
-    };
-    let error = match session.repo(&path).await {
-        Ok(repo) => return Ok(Ok((repo.id, repo.path))),
-        Err(error) => error,
-    };
-    if forget_dead(bridge, &session, &error).await {
-        return Ok(Err(later(Later::soon("GitHub no longer accepts the App's token; a new one is asked for"))));
-    }
-    Ok(match (error.next(), own) {
-        // Marked, so that what runs as this person waits for another token.
-        (Next::AskPerson, Some(sealed)) if matches!(error, CallError::Unauthorized { .. }) => {
-            match refuse(bridge, runs_as.id, &sealed, &error).await? {
-                Refusal::Ended => {
-                    runs_as.has_token = false;
-                    Ok((UNKNOWN, path))
-                }
-                Refusal::Renewable | Refusal::Newer => Err(later(Later::soon(RENEWED_FIRST))),
-            }
-        }
-        (Next::GiveUp | Next::AskPerson, _) => {
-            Err(refused(format!("task.repo: {path} cannot be looked up"), error.for_person(), true))
-        }
-        (Next::Retry | Next::Look, _) => Err(later(Later::from(&error))),
-    })
-}
-
-fn later(later: Later) -> Gate {
-    Gate::Later { later, known: true }
 }
 
 #[expect(clippy::too_many_arguments, reason = "each is one part of the task, and it is called once")]

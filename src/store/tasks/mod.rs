@@ -35,6 +35,9 @@ pub enum Hold {
     Limit,
 }
 
+/// Stands for the number of a repository that could not be looked up yet; GitHub's begin with 1.
+pub const REPO_UNKNOWN: i64 = 0;
+
 /// A task as stored.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the columns are described in the migration")]
