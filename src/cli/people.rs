@@ -189,7 +189,7 @@ fn token_state(person: &Person, now: crate::store::Moment) -> String {
         (Some(_), Some(_)) if person.refresh_token.is_some() => "signed in, the token is renewed by itself".to_owned(),
         (Some(_), Some(end)) => format!("token good until {}", end.format("%Y-%m-%d %H:%M UTC")),
         (Some(_), None) => "token good".to_owned(),
-        (None, _) if person.token.is_none() => "no token".to_owned(),
+        (None, _) if person.token.is_none() && reason.is_empty() => "no token".to_owned(),
         (None, _) => format!("token not usable any more{reason}"),
     }
 }

@@ -127,6 +127,12 @@ impl App {
         self.slot(installation).held.lock().await.token = None;
     }
 
+    /// Drops all that is known of installations, so that it is asked anew: one of them came or went, or was suspended.
+    pub fn forget_installations(&self) {
+        self.covers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     async fn installation_token(&self, installation: i64) -> Result<Secret, CallError> {
         let slot = self.slot(installation);
         let before = slot.tries.load(Ordering::Acquire);

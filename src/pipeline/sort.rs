@@ -118,6 +118,7 @@ pub(super) fn sort(keep_bodies: Duration, live: &Live, unsorted: &Unsorted<'_>) 
         && !touches_tasks
         && !takes_back(&event)
         && !app_is_gone(&event)
+        && !moves_the_app(&event)
     {
         let mut end = describe(live, &event, DeliveryState::Ignored);
         end.reason = nobody_listens(&event, label);
@@ -170,6 +171,11 @@ pub(in crate::pipeline) fn put_on(event: &Event) -> Option<&str> {
 /// Somebody took back at GitHub what they allowed the app that people sign in with.
 pub(in crate::pipeline) fn takes_back(event: &Event) -> bool {
     event.name == "github_app_authorization" && event.action == "revoked"
+}
+
+/// The App was installed, uninstalled, suspended or let in again somewhere.
+pub(in crate::pipeline) fn moves_the_app(event: &Event) -> bool {
+    event.name == "installation"
 }
 
 /// A chat no longer lets its app in.

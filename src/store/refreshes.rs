@@ -126,7 +126,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends the token of this version: its person must sign in again. A newer one is not touched.
+    /// Ends the token of this version: its person must sign in again, and what is dead is not kept. A newer one is not touched.
     ///
     /// # Errors
     /// [`StoreError`]: nothing is changed.
@@ -134,7 +134,7 @@ impl Store {
         Ok(sqlx::query!(
             "/* end_token: only of this version */
             UPDATE people SET token_state = 'reauth_required', token_reason = $3, refresh_due_at = NULL,
-                   refresh_lease = NULL, refresh_lease_until = NULL
+                   token = NULL, refresh_token = NULL, refresh_lease = NULL, refresh_lease_until = NULL
             WHERE id = $1 AND token_version = $2 AND token_state = 'ok'",
             id.0,
             version,
@@ -205,7 +205,8 @@ impl Tx {
     pub async fn refuse_token(&mut self, id: PersonId, sealed: &[u8], reason: &str) -> Result<bool, StoreError> {
         Ok(sqlx::query!(
             "/* refuse_token: only the token that was refused */
-            UPDATE people SET token_state = 'reauth_required', token_reason = $3, refresh_due_at = NULL
+            UPDATE people SET token_state = 'reauth_required', token_reason = $3, refresh_due_at = NULL,
+                   token = NULL, refresh_token = NULL
             WHERE id = $1 AND token = $2 AND token_state = 'ok'",
             id.0,
             sealed,

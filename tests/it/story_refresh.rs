@@ -186,7 +186,8 @@ async fn a_refresh_token_that_github_does_not_know_ends_the_sign_in_but_never_a_
     assert!(matches!(renew_otto(&world.bridge).await, Err(NotRenewed::Ended)), "HTTP 200 with an error is an error");
     let person = otto(&world).await.unwrap();
     assert_eq!(person.token_state, "reauth_required");
-    assert!(person.token_reason.unwrap().contains("sign in again") && person.token.is_some(), "nothing is deleted");
+    assert!(person.token_reason.unwrap().contains("sign in again"));
+    assert_eq!((person.token, person.refresh_token), (None, None), "what is dead is not kept");
     // The same, and somebody signs in while the refusal is on its way.
     Browser::new(&world).sign_in(&world, "otto").await;
     world.control().revoke_authorization("otto").unwrap();
@@ -226,11 +227,51 @@ async fn who_takes_back_the_authorization_is_out_at_once_and_what_waits_is_held(
     world.live_for(120).await;
     let person = otto(&world).await.unwrap();
     assert_eq!(person.token_state, "reauth_required", "{:?}", world.delivery("d-1").await.reason);
+    assert_eq!((person.token, person.refresh_token), (None, None), "what is dead is not kept");
     world.hook("issues", "d-2", &labelled("copilot-fix", OTTO_ACTOR, world.bridge.ground.now())).await;
     world.live_for(10).await;
     let task = world.task().await;
     assert_eq!((task.state, task.hold), (State::Held, Some(Hold::Token)));
     assert!(world.control().tasks().is_empty());
+}
+
+/// Where the App is installed is remembered for some minutes; that it was taken away, or suspended, is known at once.
+///
+/// Case 61.
+#[tokio::test]
+async fn that_the_app_was_uninstalled_or_suspended_is_known_at_once() {
+    let world = open(Setup { app: true, ..setup() }).await;
+    world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
+    Browser::new(&world).sign_in(&world, "otto").await;
+    let asked = || world.control().count_calls("GET", "/repos/acme/widgets/installation");
+    let mut known = 0;
+    for (nth, action) in ["deleted", "suspend", "unsuspend"].into_iter().enumerate() {
+        for label in ["first", "second"] {
+            let delivery = format!("d-{nth}-{label}");
+            world.hook("issues", &delivery, &labelled("copilot-fix", OTTO_ACTOR, world.bridge.ground.now())).await;
+            world.live_for(5).await;
+        }
+        known += 1;
+        assert_eq!(asked(), known, "it is asked once and remembered");
+        let event = json!({
+            "action": action, "installation": { "id": 8001, "account": { "login": "acme", "id": 9001 } },
+            "sender": { "login": "otto", "id": 1002, "type": "User" }
+        });
+        world.hook("installation", &format!("d-{action}"), &event).await;
+        world.settle().await;
+        let reason = world.delivery(&format!("d-{action}")).await.reason.unwrap_or_default();
+        assert_eq!(reason, format!("the App was {action}: where it is installed is asked anew"));
+    }
+    // Uninstalled: people's own tokens look things up, and whoever has none that can be used waits.
+    assert!(world.control().remove_installation(8001));
+    world.control().revoke_authorization("otto").unwrap();
+    world.hook("installation", "d-last", &json!({ "action": "deleted", "installation": { "id": 8001 } })).await;
+    let before = world.tasks().await.len();
+    world.hook("issues", "d-end", &labelled("copilot-fix", OTTO_ACTOR, world.bridge.ground.now())).await;
+    world.live_for(120).await;
+    let task = world.tasks().await.pop().unwrap();
+    assert_eq!(world.tasks().await.len(), before + 1);
+    assert_eq!((task.state, task.hold), (State::Held, Some(Hold::Token)), "{}", world.story(task.id).await);
 }
 
 fn sign_in_again(world: &World) {

@@ -3,7 +3,7 @@
 //! rule never reaches a looser one.
 
 use super::super::refresh::taken_back;
-use super::super::sort::{Said, app_is_gone, describe, is_thread_event, nobody_listens, takes_back};
+use super::super::sort::{Said, app_is_gone, describe, is_thread_event, moves_the_app, nobody_listens, takes_back};
 use super::Concern;
 use super::plan::{self, Gate};
 use super::thread;
@@ -98,6 +98,11 @@ async fn weigh_rules(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<
         && let Some(chat) = live.sources.get(&event.source).and_then(|source| source.chat.as_ref())
     {
         Some(app_gone(bridge, chat, &event.source, &event.action).await?)
+    } else if moves_the_app(event)
+        && let Some(app) = bridge.github.app()
+    {
+        app.forget_installations();
+        Some(format!("the App was {}: where it is installed is asked anew", event.action))
     } else {
         touch_tasks(bridge, concern).await?
     };

@@ -303,6 +303,11 @@ impl Control {
         Ok(())
     }
 
+    /// Uninstalls the App. Answers whether it was there.
+    pub fn remove_installation(&self, id: i64) -> bool {
+        self.0.world().installations.remove(&id).is_some()
+    }
+
     /// Writes down a delivery, as if GitHub had tried to send it, and tells its id.
     ///
     /// # Errors
