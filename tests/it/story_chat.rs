@@ -238,6 +238,22 @@ async fn a_shortcut_opens_the_form_and_the_task_is_told_of_where_its_channel_was
 }
 
 #[tokio::test]
+async fn an_address_for_answers_that_fails_is_tried_five_times_and_no_more() {
+    for (failing, told) in [(4, 1), (5, 0)] {
+        let world = World::of(Setup::new(CHAT_RULE)).await;
+        world.slack().close("C0009");
+        for _ in 0..failing {
+            world.slack().fail("hooks", SlackFault::Away);
+        }
+        world.slack_says(&world.slack().slash(MONA_CHAT, "C0009", "/copilot", "help")).await;
+        world.settle().await;
+        world.live_in_steps(28, 60).await;
+        let whispers = world.slack().whispers("asker");
+        assert_eq!(whispers.len(), told, "after {failing} that failed: {whispers:#?}");
+    }
+}
+
+#[tokio::test]
 async fn an_address_for_answers_is_used_five_times_within_half_an_hour() {
     let world = World::of(Setup::new(CHAT_RULE)).await;
     world.slack().close("C0009");
@@ -333,9 +349,15 @@ async fn what_is_not_said_to_us_starts_nothing() {
     let challenge =
         world.slack().signed("application/json", r#"{"type":"url_verification","challenge":"3eZb"}"#.into());
     let answer = world.slack_says(&challenge).await;
-    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(
+        (answer.status, answer.text.as_str()),
+        (StatusCode::OK, "3eZb"),
+        "Slack takes the address for ours by it"
+    );
+    assert_eq!(answer.headers["content-type"], "text/plain");
     let check = world.slack().signed("application/x-www-form-urlencoded", "token=x&ssl_check=1".into());
-    assert_eq!(world.slack_says(&check).await.status, StatusCode::OK);
+    let answer = world.slack_says(&check).await;
+    assert_eq!((answer.status, answer.text.as_str()), (StatusCode::OK, ""));
     assert_eq!(world.delivery_count().await, 0);
     let bot = r#"{"type":"event_callback","team_id":"T0001","api_app_id":"A0001","event_id":"Ev7","event":{"type":"message",
         "subtype":"bot_message","bot_id":"B1","text":"/copilot fix it","ts":"1.1","channel":"D1","channel_type":"im"}}"#;
