@@ -57,6 +57,7 @@ mod sandbox_threads;
 mod sandbox_world;
 mod senders_read;
 mod story_alerts;
+mod story_answers;
 mod story_channels;
 mod story_chat;
 mod story_chat_approve;

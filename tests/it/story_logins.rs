@@ -3,11 +3,11 @@
 
 use taskbridge::ids::PersonId;
 use taskbridge::sandbox::{RepoSpec, Role, UserSpec};
-use taskbridge::store::decisions::Verdict;
+use taskbridge::store::decisions::{Decision, Verdict};
 
 use crate::connect_kit::{Browser, open, setup};
 use crate::support::payloads::OTTO;
-use crate::support::world::{LABEL_RULE, Setup, World, labelled};
+use crate::support::world::{LABEL_RULE, MONA_TOKEN, Setup, World, labelled};
 
 const NEWCOMER: PersonId = PersonId(1003);
 const NEWCOMER_TOKEN: &str = "sandbox-newcomer-token";
@@ -16,6 +16,14 @@ const NEWCOMER_TOKEN: &str = "sandbox-newcomer-token";
 fn change_hands(world: &World, login: &str) {
     world.control().rename_person(login, &format!("{login}-before")).unwrap();
     world.control().add_user(UserSpec::person(NEWCOMER.0, login, NEWCOMER_TOKEN)).unwrap();
+}
+
+/// A label of otto's; what the rule decided.
+async fn asked(world: &World, id: &str) -> Decision {
+    world.advance(60);
+    world.hook("issues", id, &labelled("copilot-fix", OTTO, world.bridge.ground.now())).await;
+    world.settle().await;
+    world.decision(id).await
 }
 
 #[tokio::test]
@@ -37,17 +45,18 @@ rules:
     world.control().grant("acme/gadgets", "mona", Role::Write).unwrap();
     world.advance(60);
     world.add_person("mona", NEWCOMER_TOKEN).await;
-    world.hook("issues", "d-1", &labelled("copilot-fix", OTTO, world.bridge.ground.now())).await;
-    world.settle().await;
-    let refused = world.decision("d-1").await;
+    // Nobody has seen yet that the first owner is called otherwise now.
+    let refused = asked(&world, "d-1").await;
+    assert_eq!(refused.verdict, Verdict::Refused);
+    assert!(refused.cause.starts_with("run_as: "), "{}", refused.cause);
+    world.add_person("mona-before", MONA_TOKEN).await;
+    let refused = asked(&world, "d-2").await;
     assert_eq!(refused.verdict, Verdict::Refused);
     assert!(refused.cause.starts_with("run_as: @mona has not agreed"), "{}", refused.cause);
     assert!(world.tasks().await.is_empty() && world.control().tasks().is_empty());
-
+    // Agreed by themselves.
     world.bridge.store.give_consent(NEWCOMER, "as-mona", world.bridge.ground.now()).await.unwrap();
-    world.advance(60);
-    world.hook("issues", "d-2", &labelled("copilot-fix", OTTO, world.bridge.ground.now())).await;
-    world.settle().await;
+    assert_eq!(asked(&world, "d-3").await.verdict, Verdict::Matched);
     assert_eq!(world.task().await.person_id, NEWCOMER);
     assert_eq!(world.control().tasks()[0].creator, "mona", "the one who has the login now");
 }
