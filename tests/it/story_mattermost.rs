@@ -105,8 +105,23 @@ async fn an_address_for_answers_that_is_not_the_servers_is_not_used() {
     assert!(world.sandbox.mattermost().messages().is_empty());
 }
 
+/// What fails counts too: the server counts what it was asked, whatever became of it.
 #[tokio::test]
-async fn an_address_for_answers_is_used_five_times_within_half_an_hour() {
+async fn an_address_for_answers_is_used_five_times_and_no_more() {
+    for (failing, told) in [(4, 1), (5, 0)] {
+        let world = world_of(&without_bot()).await;
+        for _ in 0..failing {
+            world.sandbox.mattermost().fail("answer", ChatFault::Refused(503, 0));
+        }
+        world.mattermost_command(MATTERMOST_MONA, "list").await;
+        world.live_in_steps(28, 60).await;
+        let whispers = world.sandbox.mattermost().whispers(MATTERMOST_MONA);
+        assert_eq!(whispers.len(), told, "after {failing} that failed: {whispers:#?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_for_answers_is_used_within_half_an_hour() {
     let world = world_of(&without_bot()).await;
     let late = world.sandbox.mattermost().slash(MATTERMOST_MONA, MATTERMOST_CHANNEL, "list");
     world.chat_says("mattermost", &late).await;
@@ -116,6 +131,8 @@ async fn an_address_for_answers_is_used_five_times_within_half_an_hour() {
     // With a bot the one who asked is called then, without what is for them alone.
     let world = world_of(MATTERMOST_RULE).await;
     world.sandbox.mattermost().fail("whisper", ChatFault::Refused(403, 0));
+    // It would be tried again, were it tried at all.
+    world.sandbox.mattermost().fail("answer", ChatFault::Refused(503, 0));
     let late = world.sandbox.mattermost().slash(MATTERMOST_MONA, MATTERMOST_CHANNEL, "list");
     world.chat_says("mattermost", &late).await;
     world.advance(31 * 60);

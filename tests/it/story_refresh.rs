@@ -6,11 +6,12 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::json;
 use taskbridge::domain::task::State;
+use taskbridge::ids::PersonId;
 use taskbridge::pipeline::Bridge;
 use taskbridge::pipeline::people::act_as;
 use taskbridge::pipeline::refresh::{NotRenewed, refresh_batch, renew};
 use taskbridge::pipeline::reseal::reseal;
-use taskbridge::sandbox::{Fault, FaultKind, Role};
+use taskbridge::sandbox::{Fault, FaultKind, Role, UserSpec};
 use taskbridge::store::tasks::Hold;
 use tokio::task::JoinSet;
 
@@ -89,6 +90,23 @@ async fn a_pair_is_renewed_ahead_of_its_end_by_a_worker() {
     assert_eq!(refresh_batch(&world.bridge).await.unwrap(), 0, "not again");
     // New sealing keys change neither half.
     assert_eq!(reseal(&world.bridge).await.unwrap(), 0);
+}
+
+/// Else all who signed in on the first morning would be renewed in the same second, every time.
+#[tokio::test]
+async fn people_who_sign_in_at_the_same_moment_are_not_renewed_at_the_same_moment() {
+    let world = world().await;
+    let mut due = std::collections::BTreeSet::new();
+    for id in 3001..3009 {
+        let (login, token) = (format!("early-{id}"), format!("sandbox-early-{id}-token"));
+        world.control().add_user(UserSpec::person(id, &login, &token)).unwrap();
+        Browser::new(&world).sign_in(&world, &login).await;
+        let person = world.bridge.store.person(PersonId(id)).await.unwrap().unwrap();
+        let ahead = person.token_expires_at.unwrap() - person.refresh_due_at.unwrap();
+        assert!((24..=36).contains(&ahead.num_minutes()), "half an hour and some jitter: {ahead}");
+        due.insert(person.refresh_due_at.unwrap());
+    }
+    assert!(due.len() >= 3, "{due:?}");
 }
 
 /// The process dies after GitHub has renewed the pair and before the new one is stored: the old token tells that it is

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use taskbridge::store::decisions::Verdict;
 use taskbridge::store::deliveries::DeliveryState;
 
-use crate::support::senders::{base64_code, hex_code, request};
+use crate::support::senders::{base64_code, hex_code, pair, request};
 use crate::support::world::{HOOK_SECRET, SIGNING_KEY, World};
 
 const DEPLOYS: &str = "
@@ -146,6 +146,81 @@ async fn the_other_ways_of_proving_oneself_lead_to_tasks_too() {
     assert_eq!(events.iter().filter(|event| *event == "order.lost").count(), 2, "{events:?}");
     assert_eq!(events.len(), 4, "{events:?}");
     assert_eq!(world.delivery("7").await.event_name, "webhook");
+}
+
+/// A sender that signs with SHA-512 is believed no other hash.
+#[tokio::test]
+async fn an_hmac_is_made_with_the_hash_that_was_named() {
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+    let rules = "
+sources:
+  long: { type: hmac, secrets: \"${HOOK_SECRET}\", header: X-Sig, algorithm: sha512, encoding: hex }
+  written: { type: hmac, secrets: \"${HOOK_SECRET}\", header: X-Sig, algorithm: sha512, encoding: base64, prefix: 's=' }
+rules: []
+";
+    let world = World::new(rules).await;
+    let body = b"{}";
+    let mut mac = Hmac::<sha2::Sha512>::new_from_slice(HOOK_SECRET.as_bytes()).unwrap();
+    mac.update(body);
+    let code = mac.finalize().into_bytes();
+    let base64 = {
+        use base64::Engine as _;
+        format!("s={}", base64::engine::general_purpose::STANDARD.encode(code))
+    };
+    let short = hex_code(HOOK_SECRET.as_bytes(), &[body]);
+    let short_base64 = format!("s={}", base64_code(HOOK_SECRET.as_bytes(), &[body]));
+    for (source, value, expected) in [
+        ("long", hex::encode(code), StatusCode::ACCEPTED),
+        ("long", short, StatusCode::UNAUTHORIZED),
+        ("long", hex::encode(&code[..32]), StatusCode::UNAUTHORIZED),
+        ("written", base64, StatusCode::ACCEPTED),
+        ("written", short_base64, StatusCode::UNAUTHORIZED),
+    ] {
+        let answer = world.send(request(source, &[("x-sig", &value)], body)).await;
+        assert_eq!(answer.status, expected, "{source} {value}");
+    }
+    assert_eq!(world.delivery_count().await, 2);
+}
+
+/// From the public key in the file to the task.
+#[tokio::test]
+async fn a_sender_with_a_public_key_is_believed_what_its_private_key_signed() {
+    let rules = STANDARD.replace("${SIGNING_KEY}", "${PUBLIC_KEY}");
+    assert_ne!(rules, STANDARD);
+    let world = World::new(&rules).await;
+    world.mona_consents(&["any"]).await;
+    let stamp = world.bridge.ground.now().timestamp().to_string();
+    let body = r#"{"type":"order.lost"}"#;
+    let shown = |version: &str, pair: &ring::signature::Ed25519KeyPair, id: &str| {
+        use base64::Engine as _;
+        let signature = pair.sign(format!("{id}.{stamp}.{body}").as_bytes());
+        format!("{version},{}", base64::engine::general_purpose::STANDARD.encode(signature))
+    };
+    let send = async |id: &str, signature: &str, body: &str| {
+        let headers = [("webhook-id", id), ("webhook-timestamp", &*stamp), ("webhook-signature", signature)];
+        world.send(request("shop", &headers, body.as_bytes())).await.status
+    };
+    let other = ring::signature::Ed25519KeyPair::from_seed_unchecked(&[8; 32]).unwrap();
+    let right = shown("v1a", &pair(), "m-1");
+    // The public key is known to all, and is no key of an HMAC.
+    let known = pair();
+    let public = ring::signature::KeyPair::public_key(&known).as_ref();
+    let forged = format!("v1,{}", base64_code(public, &[b"m-1.", stamp.as_bytes(), b".", body.as_bytes()]));
+    for (what, id, signature, body) in [
+        ("another key", "m-1", shown("v1a", &other, "m-1"), body),
+        ("another id", "m-2", right.clone(), body),
+        ("another body", "m-1", right.clone(), r#"{"type":"order.lose"}"#),
+        ("another version", "m-1", shown("v1", &pair(), "m-1"), body),
+        ("a code under the public key", "m-1", forged, body),
+    ] {
+        assert_eq!(send(id, &signature, body).await, StatusCode::UNAUTHORIZED, "{what}");
+    }
+    assert_eq!(world.delivery_count().await, 0);
+    // Others may stand beside it, of a key before this one.
+    let listed = format!("{} {right}", shown("v1a", &other, "m-1"));
+    assert_eq!(send("m-1", &listed, body).await, StatusCode::ACCEPTED);
+    world.settle().await;
+    assert_eq!(world.task().await.event, "order.lost");
 }
 
 #[tokio::test]

@@ -163,7 +163,7 @@ async fn a_proof_that_is_wrong_missing_or_doubled_is_turned_away_alike() {
 
 /// Case 18.
 #[tokio::test]
-async fn each_flipped_bit_of_body_stamp_or_signature_is_turned_away_for_every_sender() {
+async fn each_flipped_bit_of_what_a_described_sender_signs_is_turned_away() {
     let world = World::new(SENDERS).await;
     let stamp = world.bridge.ground.now().timestamp().to_string();
     let code = base64_code(HOOK_SECRET.as_bytes(), &[b"v0:", stamp.as_bytes(), b":more:", BODY]);

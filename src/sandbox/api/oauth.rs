@@ -100,12 +100,13 @@ pub(super) fn device_code(cx: &mut Cx<'_>) -> Reply {
     let code = cx.world.secret_text("");
     let letters = hex::encode_upper(cx.world.ground.bytes::<4>());
     let user_code = format!("{}-{}", &letters[..4], &letters[4..]);
-    let expires_at = cx.world.ground.now() + TimeDelta::seconds(900);
-    let device = Device { user_code: user_code.clone(), answer: None, interval_s: 5, asked_at: None, expires_at };
+    let (interval_s, lasts_s) = cx.world.oauth.device_life_s;
+    let expires_at = cx.world.ground.now() + TimeDelta::seconds(lasts_s);
+    let device = Device { user_code: user_code.clone(), answer: None, interval_s, asked_at: None, expires_at };
     cx.world.oauth.devices.insert(code.clone(), device);
     Ok(Answer::ok(json!({
         "device_code": code, "user_code": user_code, "verification_uri": format!("{}/login/device", cx.world.web),
-        "expires_in": 900, "interval": 5,
+        "expires_in": lasts_s, "interval": interval_s,
     })))
 }
 

@@ -95,6 +95,22 @@ impl Control {
         Ok(())
     }
 
+    /// Gives an account another login, so that the old one is free for somebody else.
+    ///
+    /// # Errors
+    /// When there is no such person, or the new login is taken.
+    pub fn rename_person(&self, login: &str, to: &str) -> Result<(), ControlError> {
+        let mut world = self.0.world();
+        let id = world.user_of(login)?.id;
+        if world.user_named(to).is_some_and(|other| other.id != id) {
+            return Err(ControlError::Taken(to.to_owned()));
+        }
+        if let Some(user) = world.users.get_mut(&id) {
+            to.clone_into(&mut user.login);
+        }
+        Ok(())
+    }
+
     /// Gives a person one more token.
     ///
     /// # Errors

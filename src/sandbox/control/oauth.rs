@@ -42,6 +42,34 @@ impl Control {
         found.then_some(()).ok_or_else(|| unknown("device with the code", user_code))
     }
 
+    /// From now on a device may ask every `interval_s` seconds, and its code lasts `lasts_s` seconds.
+    pub fn set_device_life(&self, interval_s: i64, lasts_s: i64) {
+        self.0.world().oauth.device_life_s = (interval_s, lasts_s);
+    }
+
+    /// Those devices that wait may ask only every `interval_s` seconds, which they hear when they ask too soon.
+    pub fn slow_devices_down(&self, interval_s: i64) {
+        for device in self.0.world().oauth.devices.values_mut() {
+            device.interval_s = interval_s;
+        }
+    }
+
+    /// A person cancels at the device page, for all devices that wait.
+    pub fn keep_devices_out(&self) {
+        for device in self.0.world().oauth.devices.values_mut() {
+            device.answer = Some(None);
+        }
+    }
+
+    /// The codes of all devices that wait have ended.
+    pub fn end_devices(&self) {
+        let mut world = self.0.world();
+        let now = world.ground.now();
+        for device in world.oauth.devices.values_mut() {
+            device.expires_at = now;
+        }
+    }
+
     /// The person takes back what they allowed: all their pairs end. Answers the payload of the webhook that tells of it.
     ///
     /// # Errors

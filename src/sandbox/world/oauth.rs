@@ -18,6 +18,8 @@ pub(in crate::sandbox) struct Oauth {
     pub token_lasts_s: Option<i64>,
     /// Seconds that a refresh token lasts.
     pub refresh_lasts_s: i64,
+    /// How often a device may ask, and how long its code lasts, in seconds.
+    pub device_life_s: (i64, i64),
     /// Codes on their way, by code.
     pub codes: HashMap<String, Code>,
     /// Devices, by device code.
@@ -35,6 +37,7 @@ impl Default for Oauth {
             callback: None,
             token_lasts_s: Some(28_800),
             refresh_lasts_s: 15_897_600,
+            device_life_s: (5, 900),
             codes: HashMap::new(),
             devices: HashMap::new(),
             refreshes: HashMap::new(),

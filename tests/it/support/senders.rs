@@ -5,6 +5,7 @@ use axum::http::{HeaderName, HeaderValue, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use sha2::Sha256;
 use taskbridge::ids::PersonId;
 
@@ -26,6 +27,16 @@ fn code(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
         mac.update(part);
     }
     mac.finalize().into_bytes().to_vec()
+}
+
+/// A key of a sender that signs with Ed25519.
+pub(crate) fn pair() -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap()
+}
+
+/// Its public half, as Standard Webhooks writes it.
+pub(crate) fn public_key() -> String {
+    format!("whpk_{}", STANDARD.encode(pair().public_key()))
 }
 
 /// A request to a source with these headers.

@@ -113,6 +113,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: axum::http::HeaderMap,
     pub(crate) body: Value,
+    pub(crate) text: String,
 }
 
 impl World {
@@ -215,9 +216,10 @@ impl World {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        assert_eq!(super::canary::leak_in(&String::from_utf8_lossy(&bytes)), None, "told to a caller");
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        assert_eq!(super::canary::leak_in(&text), None, "told to a caller");
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status: parts.status, headers: parts.headers, body }
+        Answer { status: parts.status, headers: parts.headers, body, text }
     }
 
     /// Sends a signed webhook under a delivery id.
@@ -368,6 +370,7 @@ pub(crate) fn configuration(rules: &str) -> Loaded {
         ("SLACK_APP_TOKEN", APP_TOKEN),
         ("WRONG_APP_TOKEN", "xapp-of-another-app"),
         ("OLD_SIGNING_KEY", OLD_SIGNING_KEY),
+        ("PUBLIC_KEY", &super::senders::public_key()),
     ];
     let reader = Reader::fixed(&[&env[..], &super::chats::SECRETS].concat(), &[("/etc/taskbridge.yaml", &text)]);
     load(std::path::Path::new("/etc/taskbridge.yaml"), &reader).unwrap_or_else(|faults| panic!("{faults}\n{text}"))
