@@ -71,6 +71,7 @@ enum Command {
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
+    end_quietly_when_nobody_reads();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -92,6 +93,19 @@ pub fn run() -> ExitCode {
             error.exit_code()
         }
     }
+}
+
+/// Whoever reads what we print may go away in the middle (`taskbridge check | head -1`): that is no fault of ours to be told
+/// of. Rust's `println!` knows of it by a panic alone.
+fn end_quietly_when_nobody_reads() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload_as_str().unwrap_or_default();
+        if said.starts_with("failed printing to std") && said.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
 }
 
 /// The threads that all commands run on.

@@ -181,7 +181,11 @@ async fn speaker(bridge: &Bridge, path: &RepoPath, report: &Report) -> Result<Re
         Err(NoToken::Store(error)) => Err(error.into()),
         Err(NoToken::Later(error)) => Ok(Err(Mute::Call(error))),
         Err(error) if own_voice => Ok(Err(Mute::Nobody(error.to_string()))),
-        Err(error) => Ok(Err(Mute::Nobody(format!("no App is installed there, and {error}")))),
+        Err(error) => {
+            let why = format!("no App is installed there, and {error}");
+            tracing::warn!(report = %report.id, kind = ?report.kind, person = %person, why, "nobody can tell this on GitHub");
+            Ok(Err(Mute::Nobody(why)))
+        }
     }
 }
 

@@ -24,7 +24,7 @@ pub struct IncludedRules {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSpec {
-    /// Its name, unique among all rules: it stands in comments, metrics and the explanation of a decision.
+    /// Its name, unique among all rules: it stands in comments, in the log and in the explanation of a decision.
     pub name: Name,
     /// The sources it listens to; `on.source` says the same. Without it: all that are of GitHub. Other senders name nobody who
     /// did it, so a rule says that it listens to them.

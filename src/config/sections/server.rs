@@ -53,9 +53,9 @@ impl ServerConfig {
         let times = [("header_timeout", self.header_timeout), ("body_timeout", self.body_timeout)];
         super::refuse_zero(document, "server", &times, found);
         if self.public_url.as_ref().is_some_and(WebUrl::is_open) {
-            let message =
-                "plain http to a host that is not this machine: whoever listens on the way can sign in as others";
-            found.warn(document, &Path::of(&["server", "public_url"]), message);
+            let message = "plain http to a host that is not this machine: the cookies of the sign-in go over `https` alone, \
+                           and whoever listens on the way could sign in as others";
+            found.fault(document, &Path::of(&["server", "public_url"]), message);
         }
         if self.bodies_in_flight_bytes < self.max_body_bytes {
             let path = Path::of(&["server", "bodies_in_flight_bytes"]);

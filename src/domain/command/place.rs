@@ -67,10 +67,14 @@ pub fn subject_of(word: &str, host: &str) -> Option<(String, i64)> {
 }
 
 fn link_path<'a>(word: &'a str, host: &str) -> Option<&'a str> {
-    let rest = word.trim_start_matches(['(', '<']).strip_prefix("https://")?;
+    let (scheme, rest) = word.trim_start_matches(['(', '<']).split_once("://")?;
     let rest = rest.strip_prefix("www.").unwrap_or(rest);
     let (there, path) = rest.split_once('/')?;
-    there.eq_ignore_ascii_case(host).then(|| path.split(['?', '#', '>', '|']).next().unwrap_or(path))
+    // A GitHub that is tried out on one's own machine has a port, and no certificate.
+    let (there, has_port) = there.split_once(':').map_or((there, false), |(there, _)| (there, true));
+    let host = host.split(':').next().unwrap_or(host);
+    let is_there = scheme == "https" || scheme == "http" && has_port;
+    (is_there && there.eq_ignore_ascii_case(host)).then(|| path.split(['?', '#', '>', '|']).next().unwrap_or(path))
 }
 
 #[cfg(test)]
@@ -117,5 +121,9 @@ mod tests {
         );
         assert_eq!(subject_of("https://github.com/acme/widgets", "github.com"), None);
         assert_eq!(subject_of("42", "github.com"), None);
+        for host in ["127.0.0.1", "127.0.0.1:4000"] {
+            let link = "http://127.0.0.1:4000/acme/widgets/issues/42";
+            assert_eq!(subject_of(link, host), Some(("acme/widgets".into(), 42)), "{host}");
+        }
     }
 }

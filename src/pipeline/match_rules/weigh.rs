@@ -135,6 +135,11 @@ async fn weigh_rules(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<
         match decided {
             Considered::Wanted(plan) => settled.plans.push(*plan),
             Considered::Refused(decision, tell) => {
+                if decision.verdict == Verdict::Failed {
+                    // Why may quote the event, and stands in the decision.
+                    let delivery = concern.delivery.id;
+                    tracing::warn!(%delivery, rule = rule.name, "a rule failed; `taskbridge explain` says why");
+                }
                 if event.chat.is_some() {
                     settled.notices.extend(whispered(bridge, concern, &rule.name, &decision.cause, tell));
                 } else if tell && rule.report.comment {

@@ -217,6 +217,11 @@ fn shown(fields: &Value) -> (String, Vec<String>) {
 }
 
 impl DiscordWorld {
+    /// All that was said, to all and to one.
+    pub(in crate::sandbox) fn said(&self) -> &[ChatMessage] {
+        &self.messages
+    }
+
     fn post(&mut self, channel: &str, fields: &Value) -> Answer {
         if self.closed.iter().any(|closed| closed == channel) {
             return refused(403, MISSING_ACCESS);

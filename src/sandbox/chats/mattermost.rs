@@ -159,6 +159,11 @@ pub(in crate::sandbox) fn answer(call: &Call, shared: &Shared) -> Answer {
 }
 
 impl MattermostWorld {
+    /// All that was said, to all and to one.
+    pub(in crate::sandbox) fn said(&self) -> &[ChatMessage] {
+        &self.messages
+    }
+
     fn add(&mut self, channel: &str, under: Option<String>, text: String, only: Option<String>) -> String {
         self.made += 1;
         let id = format!("post{:022}", self.made);

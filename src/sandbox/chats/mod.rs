@@ -17,7 +17,7 @@ pub(in crate::sandbox) use discord::{DiscordWorld, answer as answer_discord};
 pub(in crate::sandbox) use mattermost::{MattermostWorld, answer as answer_mattermost};
 
 /// A message as it stands now.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct ChatMessage {
     /// The chat's name of it.
     pub id: String,

@@ -165,6 +165,7 @@ fn route(control: &Control, call: &Call, parts: &[&str]) -> Result<Value, Contro
             world.settle();
             Ok(look::state(&world))
         }
+        ("GET", ["chats"]) => Ok(control.chats()),
         ("GET", ["calls"]) => Ok(json!({ "calls": control.calls() })),
         ("GET", ["creations"]) => {
             let list = control.creations();

@@ -1,6 +1,7 @@
 //! What one can see of the world: tasks with their prompts, comments, labels, calls, creations.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -58,6 +59,16 @@ pub struct Comment {
 }
 
 impl Control {
+    /// What was said in the simulated chats, to all and to one, oldest first, as it reads now.
+    #[must_use]
+    pub fn chats(&self) -> Value {
+        let shared = &self.0;
+        let slack = shared.slack.lock().unwrap_or_else(PoisonError::into_inner);
+        let discord = shared.discord.lock().unwrap_or_else(PoisonError::into_inner);
+        let mattermost = shared.mattermost.lock().unwrap_or_else(PoisonError::into_inner);
+        json!({ "slack": slack.said(), "discord": discord.said(), "mattermost": mattermost.said() })
+    }
+
     /// All tasks, oldest first, vanished ones too.
     #[must_use]
     pub fn tasks(&self) -> Vec<TaskView> {

@@ -25,7 +25,7 @@ pub const BOT_TOKEN: &str = "xoxb-sandbox-bot-token";
 pub const SIGNING_SECRET: &str = "a-signing-secret-of-the-sandbox";
 
 /// A message as it stands now.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct SlackMessage {
     /// Slack's name of it.
     pub ts: String,
@@ -205,6 +205,11 @@ fn text_of(fields: &Value) -> String {
 }
 
 impl SlackWorld {
+    /// All that was said, to all and to one.
+    pub(in crate::sandbox) fn said(&self) -> &[SlackMessage] {
+        &self.messages
+    }
+
     fn next(&mut self, now: DateTime<Utc>) -> String {
         self.made += 1;
         format!("{}.{:06}", now.timestamp(), self.made)
