@@ -114,7 +114,7 @@ fn people_can_sign_in_only_where_github_can_send_them_back() {
     assert!(found.iter().any(|fault| fault.contains("server.public_url")), "{found:?}");
     assert!(found.iter().any(|fault| fault.contains("NOBODY_SET_THIS")), "{found:?}");
     let rule = "rules: [{ name: a, on: { label: x }, prompt: p }]\n";
-    let open = warnings(&format!("server: {{ public_url: 'http://bridge.example.com' }}\n{rule}"));
+    let open = faults(&format!("server: {{ public_url: 'http://bridge.example.com' }}\n{rule}"));
     assert!(open.len() == 1 && open[0].contains("sign in as others"), "{open:?}");
     assert!(warnings(&format!("server: {{ public_url: 'https://bridge.example.com' }}\n{rule}")).is_empty());
 }
