@@ -1,23 +1,74 @@
-//! Where the agent works, when nobody could look that up before: the token to look with was missing. It is done with the
-//! person's token right before the start, and the limits that count by repository hold from then on.
+//! Looking up a repository as somebody sees it. When the token to look with is missing while a task is made, it is done
+//! right before the start, and the limits that count by repository hold from then on.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::guard::{Later, RENEWED_FIRST};
 use super::over_limit::{CountedAs, counted_names, hold_for_room, limits_of, over_limit};
-use super::people::Acting;
+use super::people::{Acting, NoReader, NoToken, forget_dead, reader_and_token};
 use super::token_ended::refuse;
 use super::transition::{put_off, take_step};
 use super::{Bridge, StepError};
 use crate::domain::task::Step;
 use crate::github::{CallError, Next, RepoInfo, RepoPath};
+use crate::ids::PersonId;
 use crate::store::Lease;
 use crate::store::refreshes::Refusal;
 use crate::store::tasks::Task;
 
 /// How long until GitHub is asked again.
 const AGAIN: Duration = Duration::from_secs(60);
+
+/// What there is to see.
+pub(super) enum Seen {
+    /// The repository, as it is called now.
+    There(Box<RepoInfo>),
+    /// There is no App there, and no token of the person that can be used.
+    NoToken,
+    /// It is not there, or not for this person.
+    Unreadable(CallError),
+    /// It could not be looked up now.
+    Later(Later),
+}
+
+/// Looks a repository up, with the App or as the person. A token that GitHub refuses is marked, so that what runs as its
+/// person waits for another.
+///
+/// # Errors
+/// [`StepError`]: retry.
+pub(super) async fn see_repo(bridge: &Bridge, path: &RepoPath, person: PersonId) -> Result<Seen, StepError> {
+    let (session, own) = match reader_and_token(bridge, path, person).await {
+        Ok(reader) => reader,
+        Err(NoReader::Token(NoToken::Store(error))) => return Err(error.into()),
+        Err(NoReader::Token(NoToken::Missing(_))) => return Ok(Seen::NoToken),
+        Err(NoReader::Token(NoToken::Sealed(error))) => {
+            tracing::error!(%person, %error, "a stored token does not open");
+            return Ok(Seen::Later(Later::soon("a stored token does not open")));
+        }
+        Err(NoReader::Call(error) | NoReader::Token(NoToken::Later(error))) => {
+            return Ok(Seen::Later(Later::from(&error)));
+        }
+    };
+    let error = match session.repo(path).await {
+        Ok(repo) => return Ok(Seen::There(Box::new(repo))),
+        Err(error) => error,
+    };
+    if forget_dead(bridge, &session, &error).await {
+        return Ok(Seen::Later(Later::soon("GitHub no longer accepts the App's token; a new one is asked for")));
+    }
+    Ok(match (error.next(), own) {
+        (Next::AskPerson, Some(sealed)) if matches!(error, CallError::Unauthorized { .. }) => {
+            match refuse(bridge, person, &sealed, &error).await? {
+                Refusal::Ended => Seen::NoToken,
+                Refusal::Renewable | Refusal::Newer => Seen::Later(Later::soon(RENEWED_FIRST)),
+            }
+        }
+        (Next::GiveUp | Next::AskPerson, _) => Seen::Unreadable(error),
+        (Next::Retry | Next::Look, _) => Seen::Later(Later::from(&error)),
+    })
+}
 
 /// Looks the repository up. Answers the task as it stands then; `None` when it does not go on now.
 ///

@@ -14,10 +14,9 @@ pub mod socket;
 pub(super) use follow_up::Reply;
 use help::help;
 
-use super::guard::{Later, RENEWED_FIRST};
-use super::people::{NoReader, NoToken, forget_dead, reader_and_token};
+use super::find_repo::{Seen, see_repo};
+use super::guard::Later;
 use super::sort::{Heard, Said};
-use super::token_ended::refuse;
 use super::whisper::{Whisper, whisper};
 use super::{Bridge, Live, StepError, links};
 use crate::chat::slack::form::{FormNote, Prefilled};
@@ -25,10 +24,9 @@ use crate::domain::chat::{Chat, ChatSaid};
 use crate::domain::command::{Command, place};
 use crate::domain::event::{Account, AccountKind, Event, Repo};
 use crate::domain::identity::Identity;
-use crate::github::{CallError, Next, RepoPath};
+use crate::github::{CallError, RepoPath};
 use crate::ids::DeliveryId;
 use crate::store::people::Person;
-use crate::store::refreshes::Refusal;
 use crate::store::reports::NewReport;
 
 /// What is to be done about it.
@@ -196,20 +194,8 @@ pub(in crate::pipeline) fn no_such_repo(path: &str) -> String {
 
 /// The repository as it is now, as the person sees it.
 async fn repo_of(talk: &Talk<'_>, path: &RepoPath, person: &Person) -> Result<Result<Repo, Hearing>, StepError> {
-    let (session, own) = match reader_and_token(talk.bridge, path, person.id).await {
-        Ok(reader) => reader,
-        Err(NoReader::Token(NoToken::Store(error))) => return Err(error.into()),
-        Err(NoReader::Token(NoToken::Missing(_))) => return Ok(Err(talk.ask_to_link(AGAIN, true))),
-        Err(NoReader::Token(NoToken::Sealed(error))) => {
-            tracing::error!(person = %person.id, %error, "a stored token does not open");
-            return Ok(Err(Hearing::Later(Later::soon("a stored token does not open"))));
-        }
-        Err(NoReader::Call(error) | NoReader::Token(NoToken::Later(error))) => {
-            return Ok(Err(Hearing::Later(Later::from(&error))));
-        }
-    };
-    Ok(match session.repo(path).await {
-        Ok(info) => Ok(Repo {
+    Ok(match see_repo(talk.bridge, path, person.id).await? {
+        Seen::There(info) => Ok(Repo {
             id: info.id,
             owner: info.path.owner().to_owned(),
             name: info.path.name().to_owned(),
@@ -217,22 +203,10 @@ async fn repo_of(talk: &Talk<'_>, path: &RepoPath, person: &Person) -> Result<Re
             private: info.private,
             fork: info.fork,
         }),
-        Err(error) if forget_dead(talk.bridge, &session, &error).await => {
-            Err(Hearing::Later(Later::soon("GitHub no longer accepts the App's token; a new one is asked for")))
-        }
-        Err(error) => Err(match (error.next(), own) {
-            // Marked, so that the wish waits for another token and is not tried with this one again and again.
-            (Next::AskPerson, Some(sealed)) if matches!(error, CallError::Unauthorized { .. }) => {
-                return Ok(Err(match refuse(talk.bridge, person.id, &sealed, &error).await? {
-                    Refusal::Ended => talk.ask_to_link(AGAIN, true),
-                    Refusal::Renewable | Refusal::Newer => Hearing::Later(Later::soon(RENEWED_FIRST)),
-                }));
-            }
-            (Next::GiveUp | Next::AskPerson, _) => {
-                talk.answer(&unreadable(path, &error), no_such_repo(&path.to_string()))
-            }
-            (Next::Retry | Next::Look, _) => Hearing::Later(Later::from(&error)),
-        }),
+        // Kept, so that the wish waits for another token.
+        Seen::NoToken => Err(talk.ask_to_link(AGAIN, true)),
+        Seen::Unreadable(error) => Err(talk.answer(&unreadable(path, &error), no_such_repo(&path.to_string()))),
+        Seen::Later(later) => Err(Hearing::Later(later)),
     })
 }
 

@@ -4,14 +4,11 @@
 use super::plan::{Gate, refused};
 use crate::domain::event::{Account, Event};
 use crate::domain::rule::{NamedPerson, Rule, RunAs};
-use crate::github::{CallError, Next, RepoPath};
+use crate::github::RepoPath;
 use crate::ids::PersonId;
-use crate::pipeline::guard::{Later, RENEWED_FIRST};
-use crate::pipeline::people::{NoReader, NoToken, forget_dead, reader_and_token};
-use crate::pipeline::token_ended::refuse;
+use crate::pipeline::find_repo::{Seen, see_repo};
 use crate::pipeline::{Bridge, StepError};
 use crate::store::people::Person;
-use crate::store::refreshes::Refusal;
 use crate::store::tasks::REPO_UNKNOWN;
 
 /// As whom a task runs.
@@ -103,46 +100,15 @@ pub(super) async fn workplace(
     if Some(&path) == origin {
         return Ok(Ok((origin_id, path)));
     }
-    let (session, own) = match reader_and_token(bridge, &path, runs_as.id).await {
-        Ok(reader) => reader,
-        Err(NoReader::Token(NoToken::Store(error))) => return Err(error.into()),
-        Err(NoReader::Token(NoToken::Missing(_))) => {
+    Ok(match see_repo(bridge, &path, runs_as.id).await? {
+        Seen::There(repo) => Ok((repo.id, repo.path)),
+        Seen::NoToken => {
             runs_as.has_token = false;
-            return Ok(Ok((REPO_UNKNOWN, path)));
+            Ok((REPO_UNKNOWN, path))
         }
-        Err(NoReader::Token(NoToken::Sealed(error))) => {
-            tracing::error!(person = %runs_as.id, %error, "a stored token does not open");
-            return Ok(Err(later(Later::soon("a stored token does not open"))));
-        }
-        Err(NoReader::Call(error) | NoReader::Token(NoToken::Later(error))) => {
-            return Ok(Err(later(Later::from(&error))));
-        }
-    };
-    let error = match session.repo(&path).await {
-        Ok(repo) => return Ok(Ok((repo.id, repo.path))),
-        Err(error) => error,
-    };
-    if forget_dead(bridge, &session, &error).await {
-        return Ok(Err(later(Later::soon("GitHub no longer accepts the App's token; a new one is asked for"))));
-    }
-    Ok(match (error.next(), own) {
-        // Marked, so that what runs as this person waits for another token.
-        (Next::AskPerson, Some(sealed)) if matches!(error, CallError::Unauthorized { .. }) => {
-            match refuse(bridge, runs_as.id, &sealed, &error).await? {
-                Refusal::Ended => {
-                    runs_as.has_token = false;
-                    Ok((REPO_UNKNOWN, path))
-                }
-                Refusal::Renewable | Refusal::Newer => Err(later(Later::soon(RENEWED_FIRST))),
-            }
-        }
-        (Next::GiveUp | Next::AskPerson, _) => {
+        Seen::Unreadable(error) => {
             Err(refused(format!("task.repo: {path} cannot be looked up"), error.for_person(), true))
         }
-        (Next::Retry | Next::Look, _) => Err(later(Later::from(&error))),
+        Seen::Later(later) => Err(Gate::Later { later, known: true }),
     })
-}
-
-fn later(later: Later) -> Gate {
-    Gate::Later { later, known: true }
 }
