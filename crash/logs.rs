@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 
 use sqlx::PgPool;
+use taskbridge::sandbox::slack::{BOT_TOKEN, SIGNING_SECRET};
 
 use crate::check::note;
 use crate::stage::{Fatal, Stage};
@@ -67,7 +68,11 @@ pub(crate) async fn look_at_rows(stage: &Stage, pool: &PgPool) -> Result<(), Fat
 fn secrets(stage: &Stage) -> BTreeSet<String> {
     let keys = stage.keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     let tokens = stage.people.iter().map(|someone| someone.token.clone());
-    keys.into_iter().chain(tokens).chain([stage.hook_secret.clone(), stage.receiver.key().to_owned()]).collect()
+    keys.into_iter()
+        .chain(tokens)
+        .chain([stage.hook_secret.clone(), stage.receiver.key().to_owned()])
+        .chain([BOT_TOKEN, SIGNING_SECRET].map(str::to_owned))
+        .collect()
 }
 
 fn leaked<'a>(text: &str, secrets: &'a BTreeSet<String>) -> Option<&'a str> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
 use super::prompt::Template;
+pub use super::trust::Untrusted;
 
 /// One rule, ready to be used.
 #[derive(Debug, Clone)]
@@ -237,19 +238,6 @@ pub struct Window {
     pub count: u32,
     /// In how long.
     pub within: Duration,
-}
-
-/// `untrusted`: text by people who could not have started the task themselves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Untrusted {
-    /// Quoted in a fence and named as quoted material.
-    #[default]
-    Fence,
-    /// Left out.
-    Strip,
-    /// The task waits for approval.
-    Hold,
 }
 
 /// `hold`: what a task waits for although everything allows it.

@@ -119,6 +119,8 @@ async fn take_in(bridge: &Bridge, lease: Lease, task: &Task, repo: &RepoInfo) ->
     task.repo_id = repo.id;
     repo.path.owner().clone_into(&mut task.repo_owner);
     repo.path.name().clone_into(&mut task.repo_name);
+    // So that it is among those that are counted.
+    tx.save_task(&task).await?;
     let limits = limits_of(bridge, &task);
     let full = over_limit(bridge, &mut tx, &limits, &CountedAs::waiting(&task), bridge.ground.now()).await?;
     if let Some((why, _)) = full {
@@ -126,7 +128,6 @@ async fn take_in(bridge: &Bridge, lease: Lease, task: &Task, repo: &RepoInfo) ->
         tx.commit().await?;
         return Ok(None);
     }
-    tx.save_task(&task).await?;
     tx.commit().await?;
     Ok(Some(task))
 }

@@ -10,7 +10,7 @@ use crate::domain::rule::{Bound, Limits};
 use crate::domain::task::{State, Step};
 use crate::ids::{PersonId, TaskId};
 use crate::store::tasks::count::Counted;
-use crate::store::tasks::{Hold, REPO_UNKNOWN, Task};
+use crate::store::tasks::{Hold, Task};
 use crate::store::{Moment, Tx};
 
 /// How long until a task that waits for a limit is looked at again.
@@ -83,10 +83,6 @@ pub(super) async fn over_limit(
         ]);
     }
     for (name, bound, counted, of) in checks {
-        if matches!(counted, Counted::RuleInRepo(_, REPO_UNKNOWN) | Counted::Repo(REPO_UNKNOWN)) {
-            // It is held against the limit as soon as it is known.
-            continue;
-        }
         if let Some(most) = bound.live {
             let live = tx.live_tasks(counted, task.made.map(|(id, _)| id)).await?;
             if live >= i64::from(most) {
@@ -149,6 +145,8 @@ pub(super) async fn wait_for_room(
 pub(super) async fn hold_for_room(tx: &mut Tx, bridge: &Bridge, task: &mut Task, why: &str) -> Result<(), StepError> {
     task.release();
     task.hold = Some(Hold::Limit);
+    // Rights may change while it waits.
+    task.allow_pending |= task.actor_id.is_some();
     task.due_at = bridge.ground.now() + TimeDelta::from_std(bridge.ground.jitter(LOOK_AGAIN)).unwrap_or_default();
     take_step(tx, bridge, task, Step::Hold, &format!("it goes on by itself when there is room: {why}")).await
 }

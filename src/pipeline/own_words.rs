@@ -14,9 +14,9 @@ use crate::domain::task::State;
 use crate::domain::trust::clean_line;
 use crate::github::RepoPath;
 use crate::ids::{PersonId, TaskId};
-use crate::store::StoreError;
 use crate::store::tasks::Task;
 use crate::store::tasks::list::ListedTask;
+use crate::store::{Moment, StoreError};
 
 /// Most tasks of a list.
 const LISTED: i64 = 10;
@@ -56,6 +56,8 @@ pub(super) struct Asker<'a> {
     pub asked: Asked,
     /// What they said.
     pub said: &'a Event,
+    /// When we heard it. What is there only since then was not meant, however late the word is acted upon.
+    pub heard_at: Moment,
     /// The issue or pull request whose comment it is; none in a chat, where the answer is for the one who asked alone.
     pub thread: Option<Thread>,
 }
@@ -123,11 +125,12 @@ pub(super) async fn find(asker: &Asker<'_>, named: Option<&str>) -> Result<Optio
     let ids: Vec<TaskId> = match (named, &asker.thread) {
         (Some(text), _) => text.trim_start_matches('#').parse().into_iter().collect(),
         (None, Some(thread)) => store.newest_tasks_of_subject(thread.repo_id, thread.number, LISTED).await?,
-        (None, None) => asker.own(false, 1).await?.first().map(|task| task.id).into_iter().collect(),
+        (None, None) => asker.own(false, LISTED).await?.iter().map(|task| task.id).collect(),
     };
     let mut newest = None;
     for id in ids {
-        let Some(task) = store.task(id).await?.filter(|task| asker.speaks_of(task)) else { continue };
+        let is_meant = |task: &Task| asker.speaks_of(task) && (named.is_some() || task.created_at <= asker.heard_at);
+        let Some(task) = store.task(id).await?.filter(is_meant) else { continue };
         if is_theirs(asker, &task) {
             return Ok(Some(task));
         }

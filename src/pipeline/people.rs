@@ -87,6 +87,14 @@ pub async fn act_as(bridge: &Bridge, id: PersonId) -> Result<Acting, NoToken> {
     Ok(Acting { session: bridge.github.with_token(Token { secret, owner: TokenOwner::Person(id) }), sealed })
 }
 
+/// The words for a person whose token a rule may not run with.
+pub(super) fn not_agreed(login: &str, rule: &str) -> String {
+    format!(
+        "run_as: @{login} has not agreed that this rule runs with their token; record it with `taskbridge people consent \
+         {login} --rule {rule}`"
+    )
+}
+
 /// How there comes to be a token.
 fn how(bridge: &Bridge) -> &'static str {
     match bridge.settings.connect_url {

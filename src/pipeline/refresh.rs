@@ -320,6 +320,15 @@ pub(super) async fn taken_back(bridge: &Bridge, id: PersonId) -> Result<Result<S
     let Some(person) = bridge.store.person(id).await?.filter(|person| person.token_state == "ok") else {
         return Ok(Ok("the person has no usable token here".to_owned()));
     };
+    if person.must_be_renewed(bridge.ground.now()) {
+        // A token that has ended by itself tells nothing: whether its pair can be renewed does.
+        return Ok(match renew(bridge, id, person.token_version).await {
+            Ok(()) => Ok("the stored pair could be renewed, and is kept".to_owned()),
+            Err(NotRenewed::Ended) => Ok("the token was ended".to_owned()),
+            Err(NotRenewed::Store(error)) => return Err(error),
+            Err(error) => Err(error.to_string()),
+        });
+    }
     Ok(match probe(bridge, &person).await {
         Probe::Works => Ok("the stored token still works, and is kept".to_owned()),
         Probe::Unknown(why) => Err(why),

@@ -10,7 +10,7 @@ use super::asked::Asked;
 use super::find_repo::find_repo;
 use super::guard::{Later, May, may};
 use super::over_limit::resume_limited;
-use super::people::{Acting, NoToken, act_as, release_forgotten};
+use super::people::{Acting, NoToken, act_as, not_agreed, release_forgotten};
 use super::record_start::record;
 use super::token_ended::still_without_token;
 use super::transition::{note, put_off, take_step};
@@ -115,6 +115,9 @@ async fn start_one(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), Step
         },
         _ => task,
     };
+    if task.actor_id != Some(task.person_id.0) && !still_agreed(bridge, lease, &task).await? {
+        return Ok(());
+    }
     if task.allow_pending && !allowed_now(bridge, lease, &task).await? {
         return Ok(());
     }
@@ -191,6 +194,21 @@ async fn send(task: &Task, acting: &Acting) -> Result<RemoteTask, CallError> {
     };
     // What GitHub says may repeat the prompt; it goes into logs and comments.
     acting.session.start_task(&path, &new).await.map_err(|error| error.reworded(|text| task.marker.mask(text)))
+}
+
+/// Whether the person whose token a rule runs with, without their doing, still agrees to it: they may have left and come back.
+async fn still_agreed(bridge: &Bridge, lease: Lease, task: &Task) -> Result<bool, StepError> {
+    if bridge.store.consents(task.person_id).await?.contains(&task.rule) {
+        return Ok(true);
+    }
+    let mut tx = bridge.store.begin().await?;
+    if let Some(mut task) = tx.lock_leased_task(task.id, lease).await? {
+        task.release();
+        let why = not_agreed(&task.person_login, &task.rule);
+        take_step(&mut tx, bridge, &mut task, Step::Refuse, &why).await?;
+        tx.commit().await?;
+    }
+    Ok(false)
 }
 
 /// Looks up the right of an actor who was let wait for a token. Answers whether the task may start.

@@ -141,6 +141,8 @@ pub async fn retry<'a>(
     }
     let mut task = lock_in_line(bridge, &mut tx, id).await?.ok_or(SteerError::NotFound)?;
     task.due_at = ground.now();
+    // Rights may have changed since: they are looked up again before the start.
+    task.allow_pending |= task.actor_id.is_some();
     if task.state.is_end() {
         not_beside_another(bridge, &mut tx, &task).await?;
     }

@@ -201,7 +201,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         Ok(sqlx::query!(
             "/* reseal_token: compare and set */
-            UPDATE people SET token = $3, refresh_token = $4 WHERE id = $1 AND token_version = $2",
+            UPDATE people SET token = $3, refresh_token = $4
+            WHERE id = $1 AND token_version = $2 AND token IS NOT NULL",
             id.0,
             version,
             token,

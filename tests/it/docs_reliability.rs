@@ -76,7 +76,7 @@ fn walk(folder: &Path, found: &mut Proofs, tests: &mut BTreeSet<String>) {
 /// Everything that carries a number, and every test.
 fn all() -> (Proofs, BTreeSet<String>) {
     let (mut found, mut tests) = (Proofs::new(), BTreeSet::new());
-    for folder in ["src", "tests/it", "benches"] {
+    for folder in ["src", "tests/it", "tests/fuzz", "benches"] {
         walk(&root().join(folder), &mut found, &mut tests);
     }
     (found, tests)

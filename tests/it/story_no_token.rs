@@ -19,9 +19,9 @@ rules:
     on: { alert: firing, source: sentry }
     run_as: person:mona
     allow: { sources: sentry }
-    limits: { per_repo: { live: 1 } }
     task: { repo: acme/widgets, prompt: \"Find the cause of {{ subject.title }}.\" }
 ";
+const LIMIT: &str = "    limits: { per_repo: { live: 1 } }\n";
 const NEW_TOKEN: &str = "sandbox-mona-token-2";
 
 async fn alert(world: &World, id: &str) {
@@ -64,21 +64,52 @@ async fn an_alert_waits_for_the_token_of_the_person_whom_it_runs_as_and_then_goe
         world.control().clear_calls();
         world.live_in_steps(3, 600).await;
         assert_eq!(world.control().calls().iter().filter(|call| call.path.contains("/agents/")).count(), 0);
+        world.reload(&format!("{ALERTS}{LIMIT}"));
         mona_gives_another(&world).await;
-        let task = world.task_now(waiting.id).await;
-        assert!(task.remote_id.is_some(), "app {app}: {}", world.story(task.id).await);
-        assert_eq!((task.repo_id, task.repo_full_name().as_str()), (5001, "acme/widgets"));
+        // Which of the two looks first is left open.
+        let (started, waits): (Vec<Task>, Vec<Task>) =
+            world.tasks().await.into_iter().partition(|task| task.remote_id.is_some());
+        assert_eq!((started.len(), waits.len()), (1, usize::from(!app)), "app {app}");
+        assert_eq!((started[0].repo_id, started[0].repo_full_name().as_str()), (5001, "acme/widgets"));
         assert_eq!(world.control().creations().len(), 1, "app {app}");
-        if !app {
-            let second = world.tasks().await.pop().unwrap();
-            assert_eq!(held(&second), (State::Held, Some(Hold::Limit)), "{}", world.story(second.id).await);
-            assert_eq!(second.repo_id, 5001);
-            // The first comes to its end.
+        for task in waits {
+            assert_eq!(held(&task), (State::Held, Some(Hold::Limit)), "{}", world.story(task.id).await);
+            assert_eq!(task.repo_id, 5001);
+            // The other comes to its end.
             world.live_in_steps(3, 200).await;
-            assert!(world.task_now(second.id).await.remote_id.is_some(), "{}", world.story(second.id).await);
+            assert!(world.task_now(task.id).await.remote_id.is_some(), "{}", world.story(task.id).await);
         }
         world.assert_nothing_twice().await;
     }
+}
+
+/// What nobody can look up counts too: a storm is held back before its repository is known.
+#[tokio::test]
+async fn a_limit_of_repositories_counts_what_is_not_looked_up_yet() {
+    let world = World::of(Setup::new(&format!("{ALERTS}{LIMIT}"))).await;
+    world.mona_consents(&["look-at-alerts"]).await;
+    world.control().revoke_token(MONA_TOKEN).unwrap();
+    alert(&world, "a-1").await;
+    alert(&world, "a-2").await;
+    let refused = world.decision("a-2").await;
+    assert_eq!(refused.verdict, Verdict::Refused);
+    assert!(refused.cause.contains("the limit per_repo.live is 1"), "{}", refused.cause);
+}
+
+#[tokio::test]
+async fn who_left_and_came_back_runs_nothing_that_they_do_not_agree_to_any_more() {
+    let world = World::of(Setup::new(ALERTS)).await;
+    world.mona_consents(&["look-at-alerts"]).await;
+    world.control().revoke_token(MONA_TOKEN).unwrap();
+    alert(&world, "a-1").await;
+    let waiting = world.task().await;
+    assert_eq!(held(&waiting), (State::Held, Some(Hold::Token)));
+    taskbridge::pipeline::people::remove(&world.bridge, waiting.person_id, "she left").await.unwrap();
+    mona_gives_another(&world).await;
+    let task = world.task().await;
+    assert_eq!(task.state, State::StartFailed, "{}", world.story(task.id).await);
+    assert!(task.reason.contains("@mona has not agreed that this rule runs with their token"), "{}", task.reason);
+    assert!(world.control().creations().is_empty());
 }
 
 #[tokio::test]

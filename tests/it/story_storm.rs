@@ -87,7 +87,8 @@ async fn storm(world: &World, running: &Running, key: &str) -> Vec<Duration> {
             let look = request(Method::GET, "/api/v1/deliveries?limit=100").header("authorization", key);
             let (router, look) = (running.router.clone(), look.body(axum::body::Body::empty()).unwrap());
             senders.spawn(async move {
-                let _ = router.oneshot(look).await;
+                let status = router.oneshot(look).await.unwrap().status();
+                assert!(matches!(status, StatusCode::OK | StatusCode::SERVICE_UNAVAILABLE), "the list says {status}");
                 None
             });
         }
@@ -126,7 +127,8 @@ async fn storm_while_github_is_at(dead: String) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(count(&mut watcher, "state = 'received'").await, DELIVERIES / MATCHES, "those that ask GitHub wait");
-    assert!(bridge.github.requests_sent() < 60, "{} calls to a dead GitHub", bridge.github.requests_sent());
+    let calls = bridge.github.requests_sent();
+    assert!((1..60).contains(&calls), "{calls} calls to a dead GitHub");
     drop(slow);
     running.workers.stop(Duration::from_secs(5)).await;
     running.background.shutdown().await;

@@ -243,14 +243,22 @@ async fn while_github_cannot_say_who_may_nobody_is_told_no() {
     let id = world.task().await.id;
     // That mona may write is known; whether she is in the team is asked anew.
     world.advance(60);
-    let away = Fault::new(FaultKind::StatusBefore { status: 500 }).on("GET", "/orgs/acme/teams").times(3);
-    world.control().inject(away);
+    let away = Fault::new(FaultKind::StatusBefore { status: 500 }).on("GET", "/orgs/acme/teams");
+    let away = world.control().inject(away);
     let before = world.comments().len();
     world.say(900, "/copilot approve", MONA, "d-2").await;
     assert_eq!(world.delivery("d-2").await.state, DeliveryState::Received);
     assert_eq!(world.comments().len(), before, "a doubt is not told as a no");
+    // What is made after the word was heard was not meant by it.
+    world.control().remove_fault(away);
+    world.advance(1);
+    world.label("copilot-fix", "d-3").await;
+    let later = world.tasks().await.pop().unwrap();
+    assert_ne!(later.id, id);
+    assert_eq!(world.delivery("d-2").await.state, DeliveryState::Received, "it waits still");
     world.live_for(120).await;
-    let answer = world.comments()[before..].concat();
-    assert!(answer.starts_with(&format!("@mona: task {id} is approved.")), "{answer}");
+    let answers: Vec<String> = world.comments().into_iter().filter(|text| text.starts_with("@mona: ")).collect();
+    assert!(answers.len() == 1 && answers[0].starts_with(&format!("@mona: task {id} is approved.")), "{answers:?}");
     assert_ne!(world.task_now(id).await.state, State::Held);
+    assert_eq!(world.task_now(later.id).await.state, State::Held);
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::command::Command;
 use super::event::{Event, SubjectKind};
-use super::rule::Untrusted;
+use super::trust::Untrusted;
 
 /// The names at the top of a view. Any other name in a template or condition is a mistake in the rule.
 pub const NAMES: [&str; 11] =

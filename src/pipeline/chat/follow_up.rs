@@ -80,8 +80,14 @@ async fn said_to(talk: &Talk<'_>, person: &Person, task: &Task, text: &str) -> R
         May::NoReader(_) => return Ok(talk.ask_to_link(AGAIN, false)),
         May::No { saw, .. } => {
             let who = account(person);
-            let asker =
-                Asker { bridge: talk.bridge, who: &who, asked: Asked::default(), said: talk.event, thread: None };
+            let asker = Asker {
+                bridge: talk.bridge,
+                who: &who,
+                asked: Asked::default(),
+                said: talk.event,
+                heard_at: talk.heard_at,
+                thread: None,
+            };
             let seen = match sees(&asker, task).await {
                 Ok(seen) => seen,
                 Err(Unanswered::Later(later)) => return Ok(Hearing::Later(later)),

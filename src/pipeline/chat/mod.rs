@@ -26,6 +26,8 @@ use crate::domain::event::{Account, AccountKind, Event, Repo};
 use crate::domain::identity::Identity;
 use crate::github::{CallError, RepoPath};
 use crate::ids::DeliveryId;
+use crate::store::Moment;
+use crate::store::deliveries::ClaimedDelivery;
 use crate::store::people::Person;
 use crate::store::reports::NewReport;
 
@@ -46,6 +48,7 @@ struct Talk<'a> {
     bridge: &'a Bridge,
     live: &'a Live,
     delivery: DeliveryId,
+    heard_at: Moment,
     event: &'a Event,
     chat: &'a Chat,
 }
@@ -80,11 +83,11 @@ impl Talk<'_> {
 pub(super) async fn hear(
     bridge: &Bridge,
     live: &Live,
-    delivery: DeliveryId,
+    delivery: &ClaimedDelivery,
     heard: &Heard,
 ) -> Result<Option<Hearing>, StepError> {
     let Some(chat) = heard.event.chat.as_deref() else { return Ok(None) };
-    let talk = Talk { bridge, live, delivery, event: &heard.event, chat };
+    let talk = Talk { bridge, live, delivery: delivery.id, heard_at: delivery.received_at, event: &heard.event, chat };
     let person = match links::person_of(bridge, &chat.identity).await? {
         Some(id) => bridge.store.person(id).await?,
         None => None,

@@ -34,7 +34,14 @@ async fn said(
     person: &Person,
 ) -> Result<Result<String, Hearing>, Unanswered> {
     let who = account(person);
-    let asker = Asker { bridge: talk.bridge, who: &who, asked: Asked::default(), said: talk.event, thread: None };
+    let asker = Asker {
+        bridge: talk.bridge,
+        who: &who,
+        asked: Asked::default(),
+        said: talk.event,
+        heard_at: talk.heard_at,
+        thread: None,
+    };
     let text = match word {
         OwnWord::Status => list(&asker, true).await?,
         OwnWord::List => list(&asker, false).await?,

@@ -2,10 +2,12 @@
 //! is ended with one transaction for all; what may concern one is weighed by itself, since it asks GitHub.
 //! A slow look-up holds up nobody else: while it runs, the next batches are taken.
 
+mod gate;
 mod plan;
 mod runs_as;
 mod thread;
 pub(super) mod weigh;
+mod weighed;
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
@@ -27,7 +29,7 @@ use crate::sources::Envelope;
 use crate::store::decisions::Finished;
 use crate::store::deliveries::{ClaimedDelivery, DeliveryState, End};
 use crate::store::{Lease, StoreError};
-use weigh::Weighed;
+use weighed::Weighed;
 
 /// Crashes before a delivery is parked: each try was counted before its work began and is uncounted when it is
 /// given back, so one that kills its worker is not taken up for ever.

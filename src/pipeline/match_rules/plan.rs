@@ -2,8 +2,9 @@
 //! and the exact prompt. What must be counted is left to the transaction in `decide`.
 
 use super::Concern;
+use super::gate::{Gate, refused};
 use super::runs_as::{RunsAs, runs_as, workplace};
-use super::weigh::actor_and_repo;
+use super::weighed::actor_and_repo;
 use crate::domain::event::{Account, Event, SubjectKind};
 use crate::domain::intent;
 use crate::domain::rule::{HoldFor, Rule, RunAs, Trigger};
@@ -14,7 +15,7 @@ use crate::ids::TaskId;
 use crate::pipeline::asked::Asked;
 use crate::pipeline::bridge::LiveSource;
 use crate::pipeline::decide::Plan;
-use crate::pipeline::guard::{Later, May, may, needs};
+use crate::pipeline::guard::{May, may, needs};
 use crate::pipeline::render_prompt::{NoPrompt, Prompt, render_prompt};
 use crate::pipeline::sight::Sight;
 use crate::pipeline::{Bridge, Live, StepError};
@@ -23,33 +24,6 @@ use crate::store::tasks::make::NewTask;
 
 /// Longest title or link in the story of another task, in characters.
 const TOLD_LIMIT: usize = 300;
-
-/// What the guards of a rule say.
-pub(super) enum Gate {
-    /// They allow it, as far as nothing has to be counted.
-    Open(Box<Plan>),
-    /// They refuse it.
-    Refused {
-        /// Why, and what to do.
-        cause: String,
-        /// What was seen.
-        saw: String,
-        /// Whether the one who asked may be told.
-        tell: bool,
-    },
-    /// The rule itself failed for this event.
-    Failed(String),
-    /// GitHub could not be asked.
-    Later {
-        later: Later,
-        /// Whether the actor is known to be allowed.
-        known: bool,
-    },
-}
-
-pub(super) fn refused(cause: impl Into<String>, saw: impl Into<String>, tell: bool) -> Gate {
-    Gate::Refused { cause: cause.into(), saw: saw.into(), tell }
-}
 
 pub(super) async fn plan(
     bridge: &Bridge,

@@ -1,12 +1,13 @@
 //! As whom a task runs, and where: whoever did it, or a person who agreed; in the repository of the event, or in the one
 //! that the rule names, which is looked up.
 
-use super::plan::{Gate, refused};
+use super::gate::{Gate, refused};
 use crate::domain::event::{Account, Event};
 use crate::domain::rule::{NamedPerson, Rule, RunAs};
 use crate::github::RepoPath;
 use crate::ids::PersonId;
 use crate::pipeline::find_repo::{Seen, see_repo};
+use crate::pipeline::people::not_agreed;
 use crate::pipeline::{Bridge, StepError};
 use crate::store::people::Person;
 use crate::store::tasks::REPO_UNKNOWN;
@@ -63,10 +64,7 @@ async fn lender(bridge: &Bridge, rule: &Rule, named: &NamedPerson) -> Result<Res
     if agreed.iter().any(|other| other.id == person.id) {
         return Ok(Ok(person));
     }
-    let mut cause = format!(
-        "run_as: @{login} has not agreed that this rule runs with their token; record it with `taskbridge people consent {login} --rule {}`",
-        rule.name
-    );
+    let mut cause = not_agreed(login, &rule.name);
     if let Some(other) = agreed.first() {
         let (own, id) = (&other.login, other.id);
         cause.push_str(&format!(

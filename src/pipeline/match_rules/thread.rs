@@ -3,7 +3,7 @@
 
 use super::Concern;
 use super::waited_enough;
-use super::weigh::{Weighed, actor_and_repo, notice, told_as};
+use super::weighed::{Weighed, actor_and_repo, notice, told_as};
 use crate::domain::command::{Grammar, Own, OwnWord, place, thread_help};
 use crate::domain::event::Event;
 use crate::domain::rule::{Rule, Trigger};
@@ -47,7 +47,14 @@ pub(super) async fn answer(
         return Ok(Weighed::Settled(Box::new(settled)));
     };
     let thread = Thread { repo_id: repo.id, repo: repo.full_name(), number };
-    let asker = Asker { bridge, who, asked: Asked::default(), said: event, thread: Some(thread) };
+    let asker = Asker {
+        bridge,
+        who,
+        asked: Asked::default(),
+        said: event,
+        heard_at: concern.delivery.received_at,
+        thread: Some(thread),
+    };
     settled.finished.end.reason = match answered(live, concern, &asker, &path).await {
         Ok(Answer::Text(text)) => {
             settled.notices.extend(notice(bridge, concern, ANSWER, format!("@{}: {text}", who.login)));
@@ -200,6 +207,9 @@ async fn approve(asker: &Asker<'_>, named: Option<&str>) -> Result<String, Unans
             continue;
         }
         let Some(task) = asker.bridge.store.task(id).await? else { continue };
+        if named.is_none() && task.created_at > asker.heard_at {
+            continue;
+        }
         if !may_move(asker, OwnWord::Approve, &task).await? {
             told.push(format!("the rule does not let you approve task {id}"));
             continue;

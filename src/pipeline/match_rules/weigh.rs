@@ -5,19 +5,19 @@
 use super::super::refresh::taken_back;
 use super::super::sort::{Said, app_is_gone, describe, is_thread_event, moves_the_app, nobody_listens, takes_back};
 use super::Concern;
-use super::plan::{self, Gate};
+use super::gate::Gate;
+use super::plan;
 use super::thread;
 use super::waited_enough;
+use super::weighed::{Weighed, notice};
 use crate::domain::command::Command;
-use crate::domain::event::{Account, Event};
-use crate::domain::intent;
+use crate::domain::event::Event;
 use crate::domain::rule::Rule;
 use crate::domain::view::View;
-use crate::github::RepoPath;
-use crate::ids::{PersonId, ReportId};
+use crate::ids::PersonId;
 use crate::pipeline::chat::gone::app_gone;
 use crate::pipeline::chat::{Hearing, hear, no_such_repo};
-use crate::pipeline::decide::{Notice, Settled, notice_key, refusal_text};
+use crate::pipeline::decide::{Notice, Settled, refusal_text};
 use crate::pipeline::guard::{Later, own_action};
 use crate::pipeline::sight::{Raw, Sight};
 use crate::pipeline::sort::Heard;
@@ -26,19 +26,10 @@ use crate::pipeline::{Bridge, Live, StepError, steer};
 use crate::store::decisions::Finished;
 use crate::store::decisions::{NewDecision, Verdict};
 use crate::store::deliveries::DeliveryState;
-use crate::store::reports::{NewReport, ReportKind};
 use crate::store::unlabels::Labelling;
 
-/// What became of a delivery.
-pub(super) enum Weighed {
-    /// It is to be ended so.
-    Settled(Box<Settled>),
-    /// GitHub could not be asked.
-    Later(Later),
-}
-
 pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<Weighed, StepError> {
-    match hear(bridge, live, concern.delivery.id, &concern.heard).await? {
+    match hear(bridge, live, &concern.delivery, &concern.heard).await? {
         None => weigh_rules(bridge, live, concern).await,
         Some(Hearing::Rules(event, command)) => weigh_rules(bridge, live, &concern.as_heard(*event, command)).await,
         Some(Hearing::Later(later)) if !waited_enough(bridge, &concern.delivery) => Ok(Weighed::Later(later)),
@@ -295,38 +286,4 @@ async fn touch_tasks(bridge: &Bridge, concern: &Concern) -> Result<Option<String
         return Ok(Some(format!("news of the branch of task {task}: GitHub is asked soon")));
     }
     Ok(None)
-}
-
-pub(super) fn actor_and_repo(event: &Event) -> Option<(&Account, RepoPath)> {
-    let (actor, repo) = (event.actor.as_ref()?, event.repo.as_ref()?);
-    Some((actor, RepoPath::new(&repo.owner, &repo.name).ok()?))
-}
-
-/// What makes a notice one, through whichever hook its event came.
-pub(super) fn told_as(concern: &Concern, what: &str) -> String {
-    let [wish, _] = intent::keys(what, &concern.heard.event, &concern.delivery.sender_id);
-    notice_key(&wish)
-}
-
-pub(super) fn notice(bridge: &Bridge, concern: &Concern, what: &str, content: String) -> Option<Notice> {
-    let event = &concern.heard.event;
-    let (repo, number) = (event.repo.as_ref()?, event.subject.as_ref()?.number?);
-    Some(Notice {
-        place: NewReport {
-            id: ReportId::new(&bridge.ground),
-            task_id: None,
-            delivery_id: Some(concern.delivery.id),
-            kind: ReportKind::Notice,
-            dedupe: told_as(concern, what),
-            repo_id: repo.id,
-            repo_owner: repo.owner.clone(),
-            repo_name: repo.name.clone(),
-            subject_number: number,
-            comment_id: None,
-            comment_on_diff: false,
-            person_id: event.actor.as_ref().map(|actor| PersonId(actor.id)),
-            content,
-            chat: None,
-        },
-    })
 }

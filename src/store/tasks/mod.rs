@@ -35,7 +35,8 @@ pub enum Hold {
     Limit,
 }
 
-/// Stands for the number of a repository that could not be looked up yet; GitHub's begin with 1.
+/// Stands for the number of a repository that could not be looked up yet; GitHub's begin with 1. To limits all of them are one
+/// repository, until they are known.
 pub const REPO_UNKNOWN: i64 = 0;
 
 /// A task as stored.
