@@ -13,7 +13,7 @@ pub mod slack;
 pub mod teams;
 
 pub use error::{ChatError, ChatNext};
-pub use platform::{Answers, Platform};
+pub use platform::{Answers, Platform, address_in};
 
 /// A message, before it takes a chat's form.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use super::discord::Discord;
 use super::mattermost::Mattermost;
 use super::slack::Slack;
 use super::slack::form::{FormNote, Prefilled};
-use super::{ChatError, Message};
+use super::{ChatError, Message, teams};
+use crate::domain::chat::Address;
 use crate::secret::Secret;
 
 /// A chat, as it is spoken to.
@@ -26,6 +27,12 @@ pub enum Platform {
 const NO_WHISPER: ChatError = ChatError::NoWay("Discord shows a message to one account only as an answer to a request");
 const AT_THE_DOOR: ChatError = ChatError::NoWay("Teams is answered at the door alone");
 const NO_FORM: ChatError = ChatError::NoWay("this chat has no form");
+
+/// How one turns to us in the chat of this name, as identities have it.
+#[must_use]
+pub fn address_in(platform: &str) -> Address {
+    if platform == teams::NAME { Address::Mention } else { Address::Command }
+}
 
 /// How often, and for how long, an address for answers can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +59,15 @@ impl Platform {
     #[must_use]
     pub fn answers_at_the_door(&self) -> bool {
         matches!(self, Self::Teams)
+    }
+
+    /// How one turns to us there.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        match self {
+            Self::Slack(_) | Self::Discord(_) | Self::Mattermost(_) => Address::Command,
+            Self::Teams => Address::Mention,
+        }
     }
 
     /// Whether what can be done about a task is offered to be pressed, and not only to be written.

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use super::open::{Needs, beside, github, load_without_hook_secrets};
+use super::open::{Needs, beside, github, load_with_own_secrets};
 use super::{CliError, live_of, settings_of};
 use crate::clock::Ground;
+use crate::config::is_chat;
 use crate::ids::DeliveryId;
 use crate::pipeline::Bridge;
 use crate::pipeline::explain::{Explanation, of_delivery, of_payload, of_sender_id};
@@ -77,27 +78,39 @@ impl Explain {
             return Err(unreadable(&"it is larger than any webhook"));
         }
         let body = std::fs::read(&path).map_err(|error| unreadable(&error))?;
-        let form = body.starts_with(b"payload=");
-        let content_type = if form { "application/x-www-form-urlencoded" } else { "application/json" };
-        let loaded = load_without_hook_secrets(config)?;
-        if !loaded.config.sources.contains_key(&self.source) {
+        let loaded = load_with_own_secrets(config)?;
+        let Some(source) = loaded.config.sources.get(&self.source) else {
             let known: Vec<String> = loaded.config.sources.keys().map(|name| format!("`{name}`")).collect();
             return Err(CliError::Said(format!(
                 "there is no source `{}`; configured: {}",
                 self.source,
                 known.join(", ")
             )));
-        }
+        };
+        let of_chat = is_chat(source.kind());
+        // Commands of Slack and Mattermost are forms of many fields.
+        let form = body.starts_with(b"payload=") || (of_chat && !body.trim_ascii_start().starts_with(b"{"));
+        let content_type = if form { "application/x-www-form-urlencoded" } else { "application/json" };
         let github = github(&loaded.config, &Ground::system())?;
         let live = live_of(&loaded, github.host());
         let told = live.sources.get(&self.source).and_then(|source| match source.source.names_actors() {
+            // In what a chat sends it stands itself.
+            true if of_chat => Some("message".to_owned()),
             true => guess(&body),
             false => source.source.event_of(&body),
         });
         let event = self.event.clone().or(told).ok_or_else(|| {
             CliError::Said("the kind of event cannot be told from the payload: say it with `--event issues`".into())
         })?;
-        Ok(of_payload(&live, &settings_of(&loaded.config), &self.source, &event, content_type, &body))
+        let mut told = of_payload(&live, &settings_of(&loaded.config), &self.source, &event, content_type, &body);
+        if of_chat {
+            told.notes.push(
+                "for a chat the file holds the body of a request as the chat sends it: JSON, or for a command of Slack or \
+                 Mattermost a form (`command=%2Fcopilot&text=…`). Who said it and where was not looked up"
+                    .to_owned(),
+            );
+        }
+        Ok(told)
     }
 }
 

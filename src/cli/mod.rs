@@ -148,11 +148,11 @@ fn print(text: &str) -> Result<(), CliError> {
     }
 }
 
-/// The sentence for a rule that is not there, with the nearest that is.
+/// The sentence for a rule that is not there, with one that is if it is near.
 fn no_such_rule(rules: &crate::domain::rule_set::RuleSet, asked: &str) -> String {
-    let nearest = rules.rules.iter().map(|rule| &rule.name).min_by_key(|name| strsim::damerau_levenshtein(name, asked));
-    match nearest {
+    match crate::config::nearest(asked, rules.rules.iter().map(|rule| rule.name.as_str())) {
         Some(name) => format!("there is no rule `{asked}`; did you mean `{name}`?"),
-        None => format!("there is no rule `{asked}`; there are no rules at all"),
+        None if rules.rules.is_empty() => format!("there is no rule `{asked}`; there are no rules at all"),
+        None => format!("there is no rule `{asked}`; `taskbridge check` lists those that there are"),
     }
 }

@@ -55,9 +55,9 @@ pub(super) fn load(path: &Path) -> Result<Loaded, CliError> {
     load_with(path, &Reader::system())
 }
 
-/// The same for a command that takes in no webhook, and so needs no secret of hooks.
-pub(super) fn load_without_hook_secrets(path: &Path) -> Result<Loaded, CliError> {
-    load_with(path, &Reader::system().without_hook_secrets())
+/// The same for a command that takes in no webhook and asks GitHub nothing, and so needs no secret of either.
+pub(super) fn load_with_own_secrets(path: &Path) -> Result<Loaded, CliError> {
+    load_with(path, &Reader::system().with_own_secrets())
 }
 
 fn load_with(path: &Path, reader: &Reader) -> Result<Loaded, CliError> {
@@ -84,7 +84,25 @@ pub(super) async fn beside<T>(
     work: impl AsyncFnOnce(&Loaded, &Bridge) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     let stop = Stop::listen(Hangup::Stops)?;
-    let loaded = load_without_hook_secrets(config)?;
+    beside_loaded(load_with_own_secrets(config)?, needs, &stop, work).await
+}
+
+/// The same for a command that asks GitHub something: without the secrets for it, it would do half its work.
+pub(super) async fn beside_and_ask<T>(
+    config: &Path,
+    needs: Needs,
+    work: impl AsyncFnOnce(&Loaded, &Bridge) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let stop = Stop::listen(Hangup::Stops)?;
+    beside_loaded(load_with(config, &Reader::system().without_hook_secrets())?, needs, &stop, work).await
+}
+
+async fn beside_loaded<T>(
+    loaded: Loaded,
+    needs: Needs,
+    stop: &Stop,
+    work: impl AsyncFnOnce(&Loaded, &Bridge) -> Result<T, CliError>,
+) -> Result<T, CliError> {
     let folder = &loaded.config.data_dir;
     if needs == Needs::ADatabaseWithContent && is_private(&loaded.config) && !EmbeddedPostgres::exists(folder) {
         return Err(CliError::Said(format!(
@@ -92,7 +110,7 @@ pub(super) async fn beside<T>(
             folder.display()
         )));
     }
-    let opened = open(&loaded, Ground::system(), Owning::Beside, &stop, |text| eprintln!("taskbridge: {text}")).await?;
+    let opened = open(&loaded, Ground::system(), Owning::Beside, stop, |text| eprintln!("taskbridge: {text}")).await?;
     let outcome = tokio::select! {
         outcome = work(&loaded, &opened.bridge) => outcome,
         () = stop.told() => Err(CliError::Stopped),
@@ -300,17 +318,24 @@ pub(super) fn github(config: &Config, ground: &Ground) -> Result<Github, CliErro
         extra_ca_pem,
         timeout,
         connect_timeout: Duration::from_secs(5).min(timeout / 2),
-        app: github.app.as_ref().map(|app| AppSettings {
+        // Without its secret, of a command that may do without, there is none.
+        app: github.app.as_ref().filter(|app| is_there(app.private_key.value())).map(|app| AppSettings {
             id: i64::try_from(app.id).unwrap_or(i64::MAX),
             private_key_pem: app.private_key.value().clone(),
         }),
-        sign_in: github.sign_in.as_ref().map(|sign_in| SignInSettings {
-            client_id: sign_in.client_id.clone(),
-            client_secret: sign_in.client_secret.value().clone(),
-            scopes: sign_in.scopes.clone(),
+        sign_in: github.sign_in.as_ref().filter(|it| is_there(it.client_secret.value())).map(|sign_in| {
+            SignInSettings {
+                client_id: sign_in.client_id.clone(),
+                client_secret: sign_in.client_secret.value().clone(),
+                scopes: sign_in.scopes.clone(),
+            }
         }),
     };
     Github::new(settings, ground.clone()).map_err(|error| CliError::Said(format!("github: {error}")))
+}
+
+fn is_there(secret: &Secret) -> bool {
+    !secret.expose().is_empty()
 }
 
 /// `HTTPS_PROXY`, unless `NO_PROXY` names the host or one of its parents.

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 
 use super::CliError;
-use super::open::{Needs, beside};
+use super::open::{Needs, beside, beside_and_ask};
 use crate::config::Loaded;
 use crate::github::{DeviceAnswer, Next};
 use crate::ids::PersonId;
@@ -66,9 +66,11 @@ impl People {
         match self.command {
             Command::Add { login, token_stdin, token } => {
                 let token = token_of(token_stdin, token)?;
-                beside(config, Needs::AnyDatabase, async |_, bridge| add(bridge, &login, token).await).await
+                beside_and_ask(config, Needs::AnyDatabase, async |_, bridge| add(bridge, &login, token).await).await
             }
-            Command::Connect => beside(config, Needs::AnyDatabase, async |_, bridge| connect(bridge).await).await,
+            Command::Connect => {
+                beside_and_ask(config, Needs::AnyDatabase, async |_, bridge| connect(bridge).await).await
+            }
             Command::List => beside(config, Needs::ADatabaseWithContent, async |_, bridge| list(bridge).await).await,
             Command::Remove { person } => {
                 beside(config, Needs::ADatabaseWithContent, async |_, bridge| remove(bridge, &person).await).await

@@ -12,7 +12,7 @@ use super::fault::{Fault, Faults};
 use super::findings::Findings;
 use super::node::{Document, Kind, Node};
 use super::place::{Path, Step};
-use super::reader::{NO_FILE, Reader};
+use super::reader::{NO_FILE, Reader, Secrets};
 use super::secret_text::{SecretFrom, SecretText};
 use super::sections::{
     Config, GithubSource, OncePerFull, OncePerSpec, OneOrMany, RuleSpec, SourceConfig, default_idle_for, is_chat,
@@ -188,7 +188,7 @@ fn read<T: DeserializeOwned>(json: Value, document: &Document, path: &Path, foun
 
 /// Default source, secrets, paths from the file's folder, and the checks that need them.
 fn finish(config: &mut Config, main: &Document, path: &FilePath, reader: &Reader, found: &mut Findings) {
-    let has_default = reader.env(DEFAULT_SECRET).is_some() || !reader.needs_hook_secrets();
+    let has_default = reader.env(DEFAULT_SECRET).is_some() || reader.secrets() != Secrets::All;
     if config.sources.is_empty() && main.root.entry("sources").is_none() && has_default {
         let secret = SecretText::unresolved(SecretFrom::Env(DEFAULT_SECRET.to_owned()));
         config.sources.insert("github".to_owned(), SourceConfig::Github(GithubSource::with_secret(secret)));
@@ -198,12 +198,16 @@ fn finish(config: &mut Config, main: &Document, path: &FilePath, reader: &Reader
         found.fault_with(main, &Path::of(&["sources"]), "there is no source: no webhook could come in", hint);
     }
     let folder = path.parent().unwrap_or(FilePath::new(""));
-    let of_hooks = |path: &Path| matches!(path.0.first(), Some(Step::Key(name)) if matches!(name.as_str(), "sources" | "outgoing"));
     for (path, secret) in config.secrets() {
-        if of_hooks(&path) && !reader.needs_hook_secrets() {
-            continue;
+        let section = match path.0.first() {
+            Some(Step::Key(name)) => name.as_str(),
+            _ => "",
+        };
+        match (reader.secrets(), section) {
+            (Secrets::None, _) | (Secrets::NotOfHooks | Secrets::Own, "sources" | "outgoing") => {}
+            (Secrets::Own, "github") => secret.resolve(folder, reader, (main, &path), &mut Findings::default()),
+            _ => secret.resolve(folder, reader, (main, &path), found),
         }
-        secret.resolve(folder, reader, (main, &path), found);
     }
     config.data_dir = folder.join(&config.data_dir);
     if let Some(file) = &mut config.github.extra_ca_file {

@@ -42,3 +42,4 @@ pub use schema::schema;
 pub use secret_text::{SecretFrom, SecretText};
 pub(crate) use sections::is_snowflake;
 pub use sections::*;
+pub(crate) use suggest::nearest;

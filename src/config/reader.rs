@@ -26,7 +26,20 @@ pub struct Reader {
     env: ReadEnv,
     file: ReadFile,
     folder: ListFolder,
-    hook_secrets: bool,
+    secrets: Secrets,
+}
+
+/// Which secrets of a configuration are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrets {
+    /// All, and each must be there.
+    All,
+    /// All but those of hooks.
+    NotOfHooks,
+    /// Those of the database and of the sealing; those of GitHub if they are there; none of hooks.
+    Own,
+    /// None.
+    None,
 }
 
 impl Reader {
@@ -37,7 +50,7 @@ impl Reader {
             env: Box::new(|name| std::env::var(name).ok()),
             file: Box::new(read_file),
             folder: Box::new(|path| std::fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect()),
-            hook_secrets: true,
+            secrets: Secrets::All,
         }
     }
 
@@ -63,7 +76,7 @@ impl Reader {
                 let inside: Vec<PathBuf> = names.iter().filter(|name| name.parent() == Some(path)).cloned().collect();
                 if inside.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(inside) }
             }),
-            hook_secrets: true,
+            secrets: Secrets::All,
         }
     }
 
@@ -71,12 +84,24 @@ impl Reader {
     /// verifies anything.
     #[must_use]
     pub fn without_hook_secrets(self) -> Self {
-        Self { hook_secrets: false, ..self }
+        Self { secrets: Secrets::NotOfHooks, ..self }
     }
 
-    /// Whether the secrets of sources are needed.
-    pub(super) fn needs_hook_secrets(&self) -> bool {
-        self.hook_secrets
+    /// The same for one that asks GitHub nothing either: what GitHub is asked with may be missing.
+    #[must_use]
+    pub fn with_own_secrets(self) -> Self {
+        Self { secrets: Secrets::Own, ..self }
+    }
+
+    /// The same for a command that looks at nothing secret.
+    #[must_use]
+    pub fn without_secrets(self) -> Self {
+        Self { secrets: Secrets::None, ..self }
+    }
+
+    /// Which secrets are needed.
+    pub(super) fn secrets(&self) -> Secrets {
+        self.secrets
     }
 
     /// A variable of the environment; one that is not text counts as absent.

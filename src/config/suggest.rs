@@ -1,7 +1,7 @@
 //! "Did you mean": the known word nearest to the one that was written.
 
 /// The nearest word, if it is near enough to be a slip of the finger.
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // Comparing costs length times length, and no key of ours is long.
     if word.len() > 64 {
         return None;

@@ -87,15 +87,24 @@ fn known_sources(rules: &[Written<'_>], sources: &[(String, &'static str)], foun
     let known: BTreeSet<&str> = sources.iter().map(|(name, _)| name.as_str()).collect();
     for rule in rules {
         for (nth, name) in rule.spec.sources.iter().enumerate().filter(|(_, name)| !known.contains(name.as_str())) {
-            let names: Vec<&str> = known.iter().copied().collect();
-            let hint = match suggest::nearest(name, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("configured: {}", suggest::list(&names)),
-            };
-            let message = format!("there is no source `{}`", suggest::short(name));
-            found.fault_with(rule.document, &rule.path.key("sources").index(nth), message, &hint);
+            no_source(rule, &rule.path.key("sources").index(nth), name, known.iter().copied(), found);
         }
     }
+}
+
+fn no_source<'a>(
+    rule: &Written<'_>,
+    path: &Path,
+    name: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+    found: &mut Findings,
+) {
+    let hint = match suggest::nearest(name, known.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("configured: {}", suggest::list(&known.collect::<Vec<_>>())),
+    };
+    let message = format!("there is no source `{}`", suggest::short(name));
+    found.fault_with(rule.document, path, message, &hint);
 }
 
 /// A misspelt event would never come. Only a warning: GitHub may have learned a new one.
@@ -153,7 +162,9 @@ fn machine_senders(rules: &[Written<'_>], sources: &[(String, &'static str)], fo
         }
         let allowed = rule.spec.allow.iter().flat_map(|allow| allow.sources.iter());
         let allowed: BTreeSet<&str> = allowed.map(String::as_str).collect();
-        for (name, _) in machines.iter().filter(|(name, _)| !allowed.contains(name.as_str())) {
+        // One that does not exist is most likely one of those that seem to be missing, and is a fault of its own.
+        let all_exist = allowed.iter().all(|allowed| sources.iter().any(|(known, _)| known == allowed));
+        for (name, _) in machines.iter().filter(|(name, _)| all_exist && !allowed.contains(name.as_str())) {
             let message = format!("the source `{name}` names nobody whose right could be looked up");
             let hint = format!("add `sources: {name}` to `allow`: then whatever `{name}` signs may start this");
             found.fault_with(rule.document, &rule.path.key("allow"), message, &hint);
@@ -169,7 +180,7 @@ fn allowed_sources(rule: &Written<'_>, sources: &[(String, &'static str)], found
         let path = rule.path.key("allow").key("sources").index(nth);
         let shown = suggest::short(name);
         match sources.iter().find(|(known, _)| known == name) {
-            None => found.fault(rule.document, &path, format!("there is no source `{shown}`")),
+            None => no_source(rule, &path, name, sources.iter().map(|(known, _)| known.as_str()), found),
             Some((_, "github")) => {
                 let message = format!("the source `{shown}` names who did it, whose right is looked up");
                 found.fault_with(rule.document, &path, message, "give `permission`, `teams` or `people`");

@@ -38,6 +38,15 @@ pub struct Place {
     pub account: String,
 }
 
+/// How one turns to us in a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Address {
+    /// With a command, which stands before all that is said.
+    Command,
+    /// By mentioning us: all that is said stands behind the name that we have there.
+    Mention,
+}
+
 /// How a message in the thread of a task begins that is a task of its own, and no word to the agent.
 const NEW: &str = "new:";
 

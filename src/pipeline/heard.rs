@@ -20,7 +20,7 @@ const IN_TIME: Duration = Duration::from_millis(2200);
 const LOOK_AGAIN: Duration = Duration::from_millis(60);
 /// Longest reason of a task that waits, in characters.
 const REASON: usize = 500;
-const TAKEN_UP: &str = "It was taken up. Write `status` in a moment to see what became of it.";
+const TAKEN_UP: &str = "It was taken up. Mention me and write `status` in a moment to see what became of it.";
 
 /// What is to be answered about a delivery that was just recorded. All who are in the channel see it.
 pub async fn heard(bridge: &Bridge, delivery: DeliveryId) -> String {
@@ -61,7 +61,7 @@ async fn look(bridge: &Bridge, delivery: DeliveryId) -> Result<Option<String>, S
             clean_line(&task.marker.mask(&task.reason), REASON),
         ),
         Some(task) => format!(
-            "Task {} in `{}` is **{}**. Write `status` to see how it goes on.",
+            "Task {} in `{}` is **{}**. Mention me and write `status` to see how it goes on.",
             task.id,
             task.repo_full_name(),
             task.state
@@ -75,8 +75,8 @@ async fn in_the_open(bridge: &Bridge, whisper: &Whisper) -> Result<String, Store
     let Some(who) = whisper.linked() else { return Ok(whisper.text.clone()) };
     match links::await_account(bridge, &who).await {
         Ok((page, name)) => Ok(format!(
-            "{} Open {page}, sign in with GitHub, and enter your account there: `{name}`. The page shows a code; write \
-             `link` and the code here.",
+            "{} Open {page}, sign in with GitHub, and enter your account there: `{name}`. The page shows a code; \
+             mention me again and write `link` and the code.",
             whisper.text
         )),
         Err(NoLink::Store(error)) => Err(error),

@@ -70,8 +70,9 @@ pub struct Confirmed {
 }
 
 /// Makes a one-time link for a chat account: the address of a page where its owner signs in to GitHub. It is good for a
-/// quarter of an hour and for one browser, and takes the place of the account's earlier link. The address is a secret of
-/// that account: show it to nobody else.
+/// quarter of an hour and for one browser, and takes the place of the account's earlier link; a code that waits for the
+/// account stays good until somebody signs in through this one. The address is a secret of that account: show it to nobody
+/// else.
 ///
 /// # Errors
 /// [`NoLink`].

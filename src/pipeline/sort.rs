@@ -198,16 +198,24 @@ pub(in crate::pipeline) fn chat_candidates(
     if !matches!(said, Said::Command(_)) {
         return Vec::new();
     }
-    let usual = source.chat.as_ref().and_then(|side| side.channels.get(&chat.place.channel));
-    if let Some(own) = usual.and_then(|usual| usual.rule.as_ref()) {
+    if let Some(own) = rule_of_channel(source, chat) {
         return live.rules.rules.iter().position(|rule| rule.name == *own).into_iter().collect();
     }
-    let command = match &chat.said {
+    live.rules.slashed(&chat.place.source, chat_command(source, chat))
+}
+
+/// The channel's own rule, to which all work leads that is wanted there.
+pub(in crate::pipeline) fn rule_of_channel<'l>(source: &'l super::bridge::LiveSource, chat: &Chat) -> Option<&'l str> {
+    source.chat.as_ref()?.channels.get(&chat.place.channel)?.rule.as_deref()
+}
+
+/// The command that something said in a chat is, or counts as.
+pub(in crate::pipeline) fn chat_command<'c>(source: &'c super::bridge::LiveSource, chat: &'c Chat) -> &'c str {
+    match &chat.said {
         ChatSaid::Command { name, .. } => name,
         ChatSaid::Form(Form { command, .. }) if !command.is_empty() => command,
         _ => &source.grammar.prefix,
-    };
-    live.rules.slashed(&chat.place.source, command)
+    }
 }
 
 /// What is said to us in a chat.

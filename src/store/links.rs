@@ -1,5 +1,5 @@
 //! Chat accounts: the link and the code by which one proves to belong to a person, and the binding itself. One row an
-//! account, so that a new link takes the place of the one before.
+//! account, so that a new link takes the place of the one before, and a sign-in through it that of the one before.
 
 use super::{Moment, Store, StoreError};
 use crate::domain::identity::Identity;
@@ -20,7 +20,8 @@ pub enum CodeCheck {
 }
 
 impl Store {
-    /// Notes a new link for a chat account, in place of an older one and of a code that waits.
+    /// Notes a new link for a chat account, in place of an older one. A code that waits stays, with the tries that are left:
+    /// whatever an account without a person says gets it a new link, also while its owner reads the code.
     ///
     /// # Errors
     /// [`StoreError`]: nothing is changed.
@@ -29,8 +30,7 @@ impl Store {
             "/* put_link */
             INSERT INTO chat_links (platform, team, account, link_hash, link_expires_at, made_at)
             VALUES ($1, $2, $3, $4, $5, $6)
-            ON CONFLICT (platform, team, account) DO UPDATE SET link_hash = $4, link_expires_at = $5, made_at = $6,
-                person_id = NULL, code_hash = NULL, code_expires_at = NULL, code_tries = 0",
+            ON CONFLICT (platform, team, account) DO UPDATE SET link_hash = $4, link_expires_at = $5, made_at = $6",
             of.platform(),
             of.team(),
             of.account(),
@@ -58,14 +58,15 @@ impl Store {
         Ok(row.and_then(|row| Identity::new(&row.platform, &row.team, &row.account).ok()))
     }
 
-    /// Takes a link: of several browsers that use it at once, one gets it.
+    /// Takes a link: of several browsers that use it at once, one gets it. A code of an earlier sign-in ends with it.
     ///
     /// # Errors
     /// [`StoreError`]: whether it was taken is not known; then it is too late for it.
     pub async fn take_link(&self, link: &Hash, now: Moment) -> Result<Option<Identity>, StoreError> {
         let row = sqlx::query!(
             "/* take_link: the row's lock decides a race */
-            UPDATE chat_links SET link_hash = NULL WHERE link_hash = $1 AND link_expires_at > $2
+            UPDATE chat_links SET link_hash = NULL, person_id = NULL, code_hash = NULL, code_expires_at = NULL, code_tries = 0
+            WHERE link_hash = $1 AND link_expires_at > $2
             RETURNING platform, team, account",
             link.as_slice(),
             now

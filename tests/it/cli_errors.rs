@@ -136,6 +136,58 @@ async fn short_commands_need_no_hook_secret() {
     }
 }
 
+/// What lists, pauses, explains or asks whether the service is ready sends GitHub nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_ask_github_nothing_need_no_secret_for_it() {
+    let database = TestDatabase::create().await;
+    let folder = Folder::new();
+    let env = [("DATABASE_URL", database.url.as_str()), ("TASKBRIDGE_SEALING_KEY", KEY)];
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let own = format!(
+        "server: {{ listen: \"{closed}\", public_url: \"https://b.example\" }}
+github:
+  sign_in: {{ client_id: Iv1.abc, client_secret: \"${{GITHUB_CLIENT_SECRET}}\" }}
+  app: {{ id: 7, private_key: {{ file: nowhere.pem }} }}
+{RULES}"
+    );
+    folder.write("taskbridge.yaml", &own);
+    let at = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    folder.write("payload.json", &crate::support::world::labelled("copilot-fix", (1001, "mona"), at).to_string());
+    folder.run(&["explain", "payload.json"], &[]).is(0, &["1. fix: would be selected"]);
+    folder.run(&["health"], &[]).is(1, &["not ready"]);
+    folder.run(&["pause", "--list"], &env).is(0, &["Nothing is paused."]);
+    folder.run(&["pause", "--rule", "fx", "--reason", "r"], &env).is(1, &["did you mean `fix`?"]);
+    let ended = folder.run(&["pause", "--rule", "write-tests", "--reason", "r"], &env);
+    ended.is(1, &["there is no rule `write-tests`; `taskbridge check` lists"]);
+    // These end old tokens at GitHub, or ask for new ones.
+    folder.run(&["people", "connect"], &env).is(2, &["GITHUB_CLIENT_SECRET"]);
+    folder.write("taskbridge.yaml", "rulez: []\n");
+    folder.run(&["health"], &[]).is(1, &["rulez"]);
+}
+
+#[test]
+fn something_said_in_a_chat_is_tried_as_the_chat_sends_it() {
+    let folder = Folder::new();
+    let chats = "
+sources:
+  slack: { type: slack, signing_secret: \"${S}\", bot_token: \"${B}\" }
+  teams: { type: teams, secrets: \"${T}\" }
+rules:
+  - name: from-chat
+    on: { slash: /copilot }
+    prompt: \"{{ command.text }}\"
+";
+    folder.write("taskbridge.yaml", chats);
+    folder.write("help", "team_id=T1&channel_id=C1&user_id=U1&command=%2Fcopilot&text=help");
+    folder.run(&["explain", "help", "--source", "slack"], &[]).is(0, &["the one who said it would be answered"]);
+    folder.write("odd.json", "{}");
+    for source in ["slack", "teams"] {
+        let ended = folder.run(&["explain", "odd.json", "--source", source], &[]);
+        ended.is(0, &["the file holds the body of a request as the chat sends it"]);
+        assert!(!ended.text.contains("--event"), "{}", ended.text);
+    }
+}
+
 #[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
     let folder = Folder::new();

@@ -3,7 +3,10 @@
 use serde_json::Value;
 use taskbridge::cli::live_of;
 use taskbridge::pipeline::explain::{self, Answer, Explanation};
+use taskbridge::store::Page;
+use taskbridge::store::deliveries::DeliveryFilter;
 
+use crate::support::chat::{MONA_CHAT, OTTO_CHAT, chat_world};
 use crate::support::world::{OTTO_TOKEN, World, commented, configuration, labelled};
 
 const MONA: (i64, &str) = (1001, "mona");
@@ -105,6 +108,36 @@ async fn what_nobody_listens_to_and_what_a_guard_refused_is_explained_too() {
     let fix = told.rules.iter().find(|rule| rule.answer == Answer::Refused).unwrap();
     assert!(fix.why.starts_with("allow: "), "{}", fix.why);
     assert_eq!(told.outcome, "rules looked at it, and none started a task");
+}
+
+#[tokio::test]
+async fn what_is_said_in_a_chat_and_started_nothing_is_explained_as_what_it_is() {
+    let world = chat_world().await;
+    let (live, now) = (world.bridge.live(), world.bridge.ground.now());
+    world.bridge.store.keep_rule_version(&live.rules.version, &live.rules.source_json, now).await.unwrap();
+    let mut seen = Vec::new();
+    for (account, said, outcome, answer, why) in [
+        (MONA_CHAT, "help", "answered: help", Answer::NotListening, "taskbridge answers it itself"),
+        (MONA_CHAT, "why", "answered: why", Answer::NotListening, "no rule sees it"),
+        (MONA_CHAT, "unlink", "answered: unlink", Answer::NotListening, "taskbridge answers it itself"),
+        (
+            OTTO_CHAT,
+            "fix the login",
+            "it waits until the slack account",
+            Answer::NotReached,
+            "it waits until the slack",
+        ),
+    ] {
+        world.slash(account, said).await;
+        let page = Page { before: None, limit: 100 };
+        let all = world.bridge.store.deliveries(&DeliveryFilter::default(), page).await.unwrap();
+        let newest = all.iter().map(|delivery| delivery.id).find(|id| !seen.contains(id)).expect("it is recorded");
+        seen.push(newest);
+        let told = explain::of_delivery(&world.bridge, newest).await.unwrap().unwrap();
+        assert!(told.outcome.starts_with(&format!("nothing was started: {outcome}")), "{said}: {}", told.outcome);
+        assert_eq!(answers(&told), [("chat", answer)], "{said}");
+        assert!(told.rules[0].why.contains(why), "{said}: {}", told.rules[0].why);
+    }
 }
 
 #[tokio::test]

@@ -141,6 +141,41 @@ async fn links_and_codes_end() {
     assert_eq!(person_of(&world.bridge, &chat).await.unwrap(), None, "gone with the person");
 }
 
+/// Whatever an account that is linked to nobody says gets it a new link, also while its owner reads the code.
+#[tokio::test]
+async fn a_new_link_leaves_the_code_that_waits_and_gives_no_more_tries() {
+    let world = world().await;
+    let chat = chat("U1");
+    let mut browser = Browser::new(&world);
+    let link = make_link(&world.bridge, &chat).await.unwrap();
+    let code = code_in(&through(&world, &mut browser, &link, "otto").await);
+    let mut newest = String::new();
+    for left in [4, 3, 2, 1] {
+        newest = make_link(&world.bridge, &chat).await.unwrap();
+        let guess = confirm_link(&world.bridge, &chat, "00000000").await;
+        assert!(matches!(guess, Err(NotConfirmed::Wrong { left: told }) if told == left), "{guess:?}");
+    }
+    assert_eq!(confirm_link(&world.bridge, &chat, &code).await.unwrap().person, OTTO);
+    assert_eq!(browser.post(&newest, "").await.status, StatusCode::GONE, "what the account had begun is over");
+
+    // A sign-in through the newer link is the one that counts.
+    assert!(unlink(&world.bridge, &chat).await.unwrap());
+    let mut codes = Vec::new();
+    for login in ["otto", "mona"] {
+        let link = make_link(&world.bridge, &chat).await.unwrap();
+        codes.push(code_in(&through(&world, &mut Browser::new(&world), &link, login).await));
+    }
+    let old = confirm_link(&world.bridge, &chat, &codes[0]).await;
+    assert!(matches!(old, Err(NotConfirmed::Wrong { left: 4 })), "{old:?}");
+    // A code whose tries are used up stays dead, whatever the account asks for.
+    for _ in 0..4 {
+        let _ = confirm_link(&world.bridge, &chat, "00000000").await;
+    }
+    make_link(&world.bridge, &chat).await.unwrap();
+    let dead = confirm_link(&world.bridge, &chat, &codes[1]).await;
+    assert!(matches!(dead, Err(NotConfirmed::NoCode)), "{dead:?}");
+}
+
 #[tokio::test]
 async fn without_a_place_to_sign_in_there_is_no_link() {
     let world = World::new(LABEL_RULE).await;

@@ -52,7 +52,10 @@ async fn a_message_becomes_a_task_and_the_answer_says_so() {
     assert!(says(&world, "2", TEAMS_MONA, "list").await.contains("completed"));
     assert!(says(&world, "3", TEAMS_MONA, "why").await.contains("completed"));
     assert_eq!(says(&world, "4", TEAMS_MONA, "status").await, "Nothing runs for you now.");
-    assert!(says(&world, "5", TEAMS_MONA, "help").await.contains("You are linked to mona"));
+    let help = says(&world, "5", TEAMS_MONA, "help").await;
+    assert!(help.contains("You are linked to mona") && help.contains("behind a mention of me"), "{help}");
+    assert!(help.contains("\n\n- `[options] what to do`\n\n") && help.contains("- `why LINK or TASK`:"), "{help}");
+    assert!(!help.contains("/copilot") && !help.contains("\n\n\n") && help.trim() == help, "{help:?}");
 }
 
 #[tokio::test]
@@ -157,6 +160,7 @@ async fn an_account_is_linked_without_a_link_that_others_could_follow() {
     assert!(asked.contains(&format!("Open {SITE}/connect,")), "{asked}");
     let name = format!("teams {} {TEAMS_MONA}", crate::support::chats::TENANT);
     assert!(asked.contains(&format!("`{name}`")), "{asked}");
+    assert!(asked.contains("mention me again and write `link` and the code"), "{asked}");
     let mut browser = Browser::new(&world);
     // The name is no link: nobody is led anywhere by it.
     for path in [&name, "teams", &hex::encode(sha2::Sha256::digest(name.as_bytes()))] {
@@ -174,9 +178,12 @@ async fn an_account_is_linked_without_a_link_that_others_could_follow() {
     assert_eq!(browser.post("/connect/account", &format!("form=x&account={name}")).await.status, StatusCode::FORBIDDEN);
     let page = browser.post("/connect/account", &entered(&name)).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+    assert!(page.text.contains("mention the app there, and type behind its name"), "{}", page.text);
     let (_, typed) = page.text.split_once("<code>link ").expect("a code");
     let typed = format!("link {}", typed.split('<').next().unwrap());
     assert_eq!(browser.post("/connect/account", &entered(&name)).await.status, StatusCode::NOT_FOUND, "once");
+    // Whoever is linked to nobody is told how to link, whatever they say; the code waits all the same.
+    assert!(says(&world, "5", TEAMS_MONA, "status").await.contains(&name));
     assert!(says(&world, "2", TEAMS_MONA, &typed).await.contains("is linked to mona"));
     let thief = says(&world, "3", "7f2a1c9e-0000-4000-8000-00000000beef", &typed).await;
     assert!(thief.contains("no code that waits"), "the code is good for one account, once: {thief}");

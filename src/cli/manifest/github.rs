@@ -62,7 +62,7 @@ const UNASKED: [&str; 5] =
 
 /// Prints it, with what it cannot say.
 pub(super) fn print(config: &Path) -> Result<(), CliError> {
-    let loaded = open::load_without_hook_secrets(config)?;
+    let loaded = open::load_with_own_secrets(config)?;
     let (manifest, unknown) = of(&loaded).ok_or_else(|| {
         CliError::Said("set `server.public_url` first: the addresses in the manifest are made from it".to_owned())
     })?;

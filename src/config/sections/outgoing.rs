@@ -97,13 +97,18 @@ impl OutgoingConfig {
         }
         // One that is not filled is that of a command that needs none, or has its own fault.
         for (nth, secret) in self.secrets.iter().enumerate().filter(|(_, secret)| !secret.value().expose().is_empty()) {
+            let is_shared = secret.value().expose().starts_with("whsec_");
             match SigningKey::parse(secret.value()) {
                 Ok(SigningKey::Shared(_)) => {}
                 Ok(SigningKey::Public(_)) => {
                     let message = "a public key signs nothing: wanted one that begins with `whsec_`";
                     found.fault(document, &secrets.index(nth), message);
                 }
-                Err(fault) => found.fault(document, &secrets.index(nth), fault.to_string()),
+                Err(fault) if is_shared => found.fault(document, &secrets.index(nth), fault.to_string()),
+                Err(_) => {
+                    let message = "a key to sign with begins with `whsec_`, and goes on with 24 to 64 bytes in base64";
+                    found.fault(document, &secrets.index(nth), message);
+                }
             }
         }
         let timeout = self.timeout.std();

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::chat::Address;
 
 fn grammar() -> Grammar {
     Grammar {
@@ -198,12 +199,21 @@ fn in_a_chat_our_own_words_are_commands_and_all_else_is_work() {
         let Parsed::Command(command) = parse_said(&format!("{text}{below}"), &chat) else { panic!("{text} is work") };
         assert_eq!((command.model.as_deref(), command.text.ends_with(below)), (model, true));
     }
-    let help = chat_help(&Grammar { free_text: false, ..chat.clone() }, &["/copilot".to_owned(), "/fix".to_owned()]);
+    let help = chat_help(
+        &Grammar { free_text: false, ..chat.clone() },
+        &["/copilot".to_owned(), "/fix".to_owned()],
+        Address::Command,
+    );
     assert!(help.contains("- `/copilot [options] what to do`\n- `/fix [options] what to do`"), "{help}");
     assert!(help.contains("`/copilot unlink`") && help.contains("what to do"), "{help}");
-    let stranger = chat_help(&Grammar { free_text: false, own: vec![OwnWord::Link], ..chat }, &[]);
+    let stranger =
+        chat_help(&Grammar { free_text: false, own: vec![OwnWord::Link], ..chat.clone() }, &[], Address::Command);
     assert!(
         stranger.contains("/copilot link") && !stranger.contains("status") && !stranger.contains("--model"),
         "{stranger}"
     );
+    let commands = ["/copilot".to_owned(), "/fix".to_owned()];
+    let mentioned = chat_help(&Grammar { free_text: false, ..chat }, &commands, Address::Mention);
+    assert!(mentioned.contains(":\n\n- `[options] what to do`\n- `status`: "), "{mentioned}");
+    assert!(mentioned.contains("- `link`: ") && !mentioned.contains("/copilot"), "{mentioned}");
 }

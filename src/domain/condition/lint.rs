@@ -45,7 +45,7 @@ pub(super) fn check(text: &str, env: &Env) -> Result<Checked, ConditionFault> {
     brackets(text)?;
     let parsed = with_stack(|| env.parser().max_recursion_depth(PARSER_DEPTH).parse_with_source_info(text));
     let parsed = parsed.ok_or_else(|| start("this condition could not be read".to_owned()))?;
-    let (mut expression, info) = parsed.map_err(|errors| syntax(&errors))?;
+    let (mut expression, info) = parsed.map_err(|errors| lone_equals(text).unwrap_or_else(|| syntax(&errors)))?;
     let mut walk = Walk { info: &info, nodes: 0, names: BTreeSet::new(), patterns: Vec::new(), fault: None };
     walk.visit(&expression, 0, &mut Vec::new());
     if let Some(fault) = walk.fault {
@@ -88,6 +88,30 @@ fn brackets(text: &str) -> Result<(), ConditionFault> {
         return Err(ConditionFault { message, line, column });
     }
     Ok(())
+}
+
+/// What other languages write for `==`, outside of quotes.
+fn lone_equals(text: &str) -> Option<ConditionFault> {
+    let (mut quote, mut before, mut line, mut column) = (None, ' ', 1, 0);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        column += 1;
+        match (c, quote) {
+            ('\n', _) => (line, column) = (line + 1, 0),
+            ('\\', Some(_)) => {
+                column += usize::from(chars.next().is_some());
+            }
+            ('"' | '\'', None) => quote = Some(c),
+            (c, Some(open)) if c == open => quote = None,
+            ('=', None) if !matches!(before, '=' | '!' | '<' | '>') && chars.peek() != Some(&'=') => {
+                let message = "`=` means nothing here: to compare, write `==`".to_owned();
+                return Some(ConditionFault { message, line, column });
+            }
+            _ => {}
+        }
+        before = c;
+    }
+    None
 }
 
 fn syntax(errors: &ParseErrors) -> ConditionFault {

@@ -129,6 +129,15 @@ fn faults_have_a_place() {
     assert_eq!(fault.line, 1);
     assert!(fault.column > 10, "{fault:?}");
     assert!(Condition::parse(" ").is_err());
+    let fault = Condition::parse("issue.title == 'a = b' &&\n  repo.name = 'x'").unwrap_err();
+    assert_eq!((fault.line, fault.column), (2, 13), "{fault:?}");
+    assert!(fault.message.contains("to compare, write `==`"), "{fault:?}");
+    for other in
+        ["issue.title == 'a = b' &&", "issue.number <= 1 &&", "issue.number != 1 &&", "(issue.title == 'it\\'s = '"]
+    {
+        let fault = Condition::parse(other).unwrap_err();
+        assert!(!fault.message.contains("write `==`"), "{other}: {fault:?}");
+    }
 }
 
 /// Case 66.

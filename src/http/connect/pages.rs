@@ -2,6 +2,8 @@
 
 use super::cookies::Site;
 use super::frame::{Shown, back, page, sign_in};
+use crate::chat::address_in;
+use crate::domain::chat::Address;
 use crate::domain::html::escape;
 use crate::domain::identity::Identity;
 use crate::pipeline::links::{CODE_LASTS, LINK_LASTS};
@@ -42,8 +44,12 @@ pub(super) fn code(site: &Site, login: &str, identity: &Identity, code: Option<&
         );
         return page(Some(site), "Signed in", &body);
     };
+    let how = match address_in(identity.platform()) {
+        Address::Command => "type there",
+        Address::Mention => "mention the app there, and type behind its name",
+    };
     let body = format!(
-        "<p>You are signed in as <strong>{login}</strong>. To connect the <strong>{}</strong>, type there, within {} \
+        "<p>You are signed in as <strong>{login}</strong>. To connect the <strong>{}</strong>, {how}, within {} \
          minutes:</p><p class=\"code\"><code>link {}</code></p><p class=\"note\">Only if you asked for the link yourself. \
          Give the code to nobody: whoever types it acts as you.</p><p class=\"soft\">Is <strong>{login}</strong> the wrong \
          account? Then type nothing: ask for a new link in the chat, and choose another account at GitHub.</p>{to_account}",
@@ -56,7 +62,7 @@ pub(super) fn code(site: &Site, login: &str, identity: &Identity, code: Option<&
 
 pub(super) fn nobody_waits(site: &Site) -> Shown {
     let body = format!(
-        "<p>No chat account of this name waits to be connected. Write <code>link</code> in the chat, and enter within {} \
+        "<p>No chat account of this name waits to be connected. Write <code>link</code> to the app in the chat, and enter within {} \
          minutes what the answer says, letter for letter.</p>{}",
         LINK_LASTS.num_minutes(),
         back(site, "Back")

@@ -1,6 +1,7 @@
 //! What `help` says in a chat: what this account may write in this channel, and no more.
 
 use super::{Talk, account};
+use crate::domain::chat::Address;
 use crate::domain::command::{Grammar, OwnWord, chat_help};
 use crate::domain::rule::{Rule, Trigger};
 use crate::github::RepoPath;
@@ -12,7 +13,8 @@ use crate::store::people::Person;
 pub(super) async fn help(talk: &Talk<'_>, person: Option<&Person>) -> String {
     let Some(source) = talk.live.sources.get(&talk.event.source) else { return String::new() };
     let grammar = Grammar { free_text: false, own: vec![OwnWord::Link], ..source.grammar.clone() };
-    let Some(person) = person else { return chat_help(&grammar, &[]) };
+    let address = source.chat.as_ref().map_or(Address::Command, |side| side.platform.address());
+    let Some(person) = person else { return chat_help(&grammar, &[], address) };
     let usual = source.chat.as_ref().and_then(|side| side.channels.get(&talk.chat.place.channel));
     let mut rules = rules_here(talk, usual);
     let repo = usual.and_then(|usual| usual.repo.as_deref());
@@ -35,10 +37,14 @@ pub(super) async fn help(talk: &Talk<'_>, person: Option<&Person>) -> String {
                 .to_owned()
         }
     };
-    let commands = commands(usual, &rules, &grammar.prefix);
+    let mut commands = commands(usual, &rules, &grammar.prefix);
+    if address == Address::Mention {
+        // Another command cannot be said there.
+        commands.retain(|command| *command == grammar.prefix);
+    }
     let words = OwnWord::ALL.into_iter().filter(|word| *word != OwnWord::Link);
     let own = words.filter(|word| approves || *word != OwnWord::Approve).collect();
-    let text = chat_help(&Grammar { own, ..grammar }, &commands);
+    let text = chat_help(&Grammar { own, ..grammar }, &commands, address);
     format!("You are linked to {} on GitHub. {text}{note}", person.login)
 }
 

@@ -33,6 +33,7 @@ pub fn of_payload(
         label: None,
         command: None,
         alert: None,
+        chat: None,
         received_at: None,
         state: None,
         outcome: String::new(),

@@ -17,7 +17,7 @@ use crate::sources::{Envelope, Reading};
 use crate::store::Moment;
 use crate::store::decisions::{Decision, Verdict};
 use crate::store::deliveries::{Delivery, DeliveryState};
-use silent::{Heard, Written};
+use silent::{Heard, InChat, Written};
 
 pub use dry::of_payload;
 
@@ -42,6 +42,9 @@ pub struct Explanation {
     pub command: Option<String>,
     /// The state of the alert that it tells of.
     pub alert: Option<String>,
+    /// What it is for rules, if it was said in a chat; unknown once the body is forgotten.
+    #[serde(skip)]
+    chat: Option<InChat>,
     /// When it came; absent for a dry run.
     pub received_at: Option<Moment>,
     /// Where it stands; absent for a dry run.
@@ -127,6 +130,7 @@ pub async fn of_delivery(bridge: &Bridge, id: DeliveryId) -> Result<Option<Expla
         label: None,
         command: None,
         alert: None,
+        chat: None,
         received_at: Some(delivery.received_at),
         state: Some(delivery.state),
         outcome: outcome(&delivery, &decisions),
@@ -208,9 +212,16 @@ fn add_facts(told: &mut Explanation, event: &Event, live: &Live) {
     told.subject_url = event.subject.as_ref().map(|subject| subject.url.clone()).filter(|url| !url.is_empty());
     told.label = sort::put_on(event).map(str::to_owned);
     told.alert = sort::alert_state(event).map(str::to_owned);
-    if let Some(source) = live.sources.get(&event.source)
-        && let Said::Command(command) = sort::said(event, source)
-    {
+    let Some(source) = live.sources.get(&event.source) else { return };
+    let said = sort::said(event, source);
+    told.chat = event.chat.as_deref().map(|chat| match &said {
+        Said::Command(_) => InChat::Wanted {
+            command: sort::chat_command(source, chat).to_owned(),
+            only: sort::rule_of_channel(source, chat).map(str::to_owned),
+        },
+        _ => InChat::ForUs,
+    });
+    if let Said::Command(command) = said {
         told.command = Some(command.name);
     }
 }

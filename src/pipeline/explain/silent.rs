@@ -14,6 +14,16 @@ pub(super) struct Written {
     commands: Vec<String>,
     events: Vec<String>,
     alerts: Vec<String>,
+    slashes: Vec<String>,
+}
+
+/// What something said in a chat is for rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum InChat {
+    /// Help, one of our own words, a button, or what could not be understood: it reaches no rule.
+    ForUs,
+    /// Work: the command that it is, and the only rule that its channel leads to.
+    Wanted { command: String, only: Option<String> },
 }
 
 /// What an event offers to the index.
@@ -24,6 +34,7 @@ pub(super) struct Heard<'a> {
     label: Option<&'a str>,
     command: Option<&'a str>,
     alert: Option<&'a str>,
+    chat: Option<&'a InChat>,
 }
 
 impl<'a> Heard<'a> {
@@ -34,6 +45,7 @@ impl<'a> Heard<'a> {
             label: told.label.as_deref(),
             command: told.command.as_deref(),
             alert: told.alert.as_deref(),
+            chat: told.chat.as_ref(),
         }
     }
 }
@@ -52,6 +64,7 @@ fn one(rule: &Value) -> Written {
         commands: texts(&on["command"]),
         events: texts(&on["event"]),
         alerts: texts(&on["alert"]),
+        slashes: texts(&on["slash"]),
     }
 }
 
@@ -69,6 +82,12 @@ fn texts(value: &Value) -> Vec<String> {
 pub(super) fn why(rule: &Written, all: &[Written], heard: Heard<'_>, body_known: bool) -> Option<String> {
     if !rule.hears_source(heard.source) {
         return Some(format!("listens to {} only, and this came from `{}`", quoted(&rule.sources), heard.source));
+    }
+    if !rule.slashes.is_empty() {
+        return rule.misses_slash(heard, body_known);
+    }
+    if heard.chat.is_some() {
+        return Some("listens to no command of a chat (`on.slash`)".to_owned());
     }
     if !rule.events.is_empty() {
         return rule.misses_event(heard.event);
@@ -110,6 +129,26 @@ impl Written {
         }
     }
 
+    fn misses_slash(&self, heard: Heard<'_>, body_known: bool) -> Option<String> {
+        let wants = format!("listens to {} in a chat", quoted(&self.slashes));
+        match heard.chat {
+            Some(InChat::ForUs) => {
+                Some(format!("{wants}, and this asks for no work: taskbridge answers it itself, and no rule sees it"))
+            }
+            Some(InChat::Wanted { only: Some(only), .. }) if *only == self.name => None,
+            Some(InChat::Wanted { only: Some(only), .. }) => {
+                Some(format!("{wants}, and the channel leads to its own rule `{only}` alone"))
+            }
+            Some(InChat::Wanted { command, .. }) if self.slashes.iter().any(|it| it.eq_ignore_ascii_case(command)) => {
+                None
+            }
+            Some(InChat::Wanted { command, .. }) => Some(format!("{wants}, and this was `{command}`")),
+            None if body_known => Some(format!("{wants}, and `{}` was not said in one", heard.event)),
+            // It may have been this one: what became of it says more.
+            None => None,
+        }
+    }
+
     fn misses_command(&self, all: &[Self], heard: Heard<'_>, body_known: bool) -> Option<String> {
         let free = self.commands.iter().any(|wanted| wanted == "*");
         let wants = if free {
@@ -146,7 +185,7 @@ fn quoted(names: &[String]) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{Heard, why, written};
+    use super::{Heard, InChat, why, written};
 
     fn answers(event: &str, label: Option<&str>, command: Option<&str>, body_known: bool) -> Vec<String> {
         let rules = written(&json!([
@@ -156,7 +195,7 @@ mod tests {
             { "name": "other", "sources": ["gitlab"], "on": { "label": "fix" } },
             { "name": "opened", "on": { "event": ["issues.opened", "push"] } }
         ]));
-        let heard = Heard { source: "github", event, label, command, alert: None };
+        let heard = Heard { source: "github", event, label, command, alert: None, chat: None };
         rules.iter().map(|rule| why(rule, &rules, heard, body_known).unwrap_or_else(|| "listens".to_owned())).collect()
     }
 
@@ -192,6 +231,37 @@ mod tests {
             (said[1].as_str(), said[2].as_str()),
             ("listens to the command `tests`, and this was free text", "listens")
         );
+    }
+
+    #[test]
+    fn only_work_that_is_wanted_in_a_chat_reaches_a_rule_and_no_other_hears_it() {
+        let rules = written(&json!([
+            { "name": "chat", "on": { "slash": "/copilot" } },
+            { "name": "fix", "on": { "slash": ["/fix", "/mend"] } },
+            { "name": "free", "on": { "command": "*" } }
+        ]));
+        let told = |chat: Option<&InChat>, body_known| -> Vec<String> {
+            let heard = Heard { source: "slack", event: "slash", label: None, command: None, alert: None, chat };
+            let of = |rule| why(rule, &rules, heard, body_known).unwrap_or_else(|| "listens".to_owned());
+            rules.iter().map(of).collect()
+        };
+        let wanted = |only: Option<&str>| InChat::Wanted { command: "/fix".to_owned(), only: only.map(str::to_owned) };
+        let said = told(Some(&wanted(None)), true);
+        assert_eq!(said[0], "listens to `/copilot` in a chat, and this was `/fix`");
+        assert_eq!((said[1].as_str(), said[2].as_str()), ("listens", "listens to no command of a chat (`on.slash`)"));
+        let said = told(Some(&wanted(Some("chat"))), true);
+        assert_eq!(said[0], "listens");
+        assert_eq!(
+            said[1],
+            "listens to `/fix` or `/mend` in a chat, and the channel leads to its own rule `chat` alone"
+        );
+        let said = told(Some(&InChat::ForUs), true);
+        assert!(
+            said[..2].iter().all(|why| why.contains("taskbridge answers it itself, and no rule sees it")),
+            "{said:?}"
+        );
+        assert_eq!(told(None, true)[0], "listens to `/copilot` in a chat, and `slash` was not said in one");
+        assert_eq!(told(None, false)[0], "listens");
     }
 
     #[test]

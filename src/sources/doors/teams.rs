@@ -7,11 +7,10 @@ use serde::Deserialize;
 
 use super::super::{Reply, Unreadable};
 use super::{Asked, Says, place, unreadable};
-use crate::chat::teams::answer;
+use crate::chat::teams::{NAME, answer};
 use crate::domain::chat::{Chat, ChatSaid};
 use crate::domain::identity::Identity;
 
-const PLATFORM: &str = "teams";
 /// Longest mark of HTML.
 const MARK: usize = 200;
 
@@ -67,7 +66,7 @@ pub(super) fn asked(source: &str, command: &str, body: &[u8]) -> Result<Asked, U
     let account = activity.from.aad_object_id.unwrap_or_default();
     let tenant = activity.channel_data.tenant.map(|tenant| tenant.id).filter(|id| !id.is_empty());
     let tenant = tenant.or(activity.conversation.tenant_id).unwrap_or_default();
-    let identity = Identity::new(PLATFORM, &tenant, &account)
+    let identity = Identity::new(NAME, &tenant, &account)
         .map_err(|_| Unreadable("the message does not say which account of which organization wrote it".to_owned()))?;
     // Behind it stands the message that the thread began with.
     let channel = activity.conversation.id.split(';').next().unwrap_or_default();

@@ -3,6 +3,7 @@
 //! Promises: a command's text is taken as it was written and is bounded, as are its options; the same comment quoted, as
 //! a code block or inside an HTML comment is no command; what is said back is bounded and on one line.
 
+use taskbridge::domain::chat::Address;
 use taskbridge::domain::command::{Command, Grammar, Parsed, TEXT_LIMIT, VALUE_LIMIT, chat_help, parse};
 
 use super::Target;
@@ -77,7 +78,7 @@ fn check(data: &[u8]) {
     };
     match parse(&text, &grammar) {
         Parsed::None | Parsed::Approve(_) => {}
-        Parsed::Help => assert!(chat_help(&grammar, &[]).chars().count() < 2_000),
+        Parsed::Help => assert!(chat_help(&grammar, &[], Address::Command).chars().count() < 2_000),
         Parsed::Bad { message } => {
             assert!(!message.is_empty() && message.chars().count() < 1_000, "{message:?}");
             assert!(!message.contains(char::is_control), "{message:?}");

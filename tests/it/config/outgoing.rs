@@ -50,7 +50,7 @@ fn what_cannot_be_right_is_refused_in_its_place() {
     }
     for (secrets, wanted) in [
         ("'${PUBLIC}'", "a public key signs nothing"),
-        ("'${GITHUB_WEBHOOK_SECRET}'", "begins with `whsec_`"),
+        ("'${GITHUB_WEBHOOK_SECRET}'", "a key to sign with begins with `whsec_`, and goes on with"),
         ("[]", "the list is empty"),
         (
             "['${KEY}', '${KEY}', '${KEY}', '${KEY}', '${KEY}', '${KEY}', '${KEY}', '${KEY}', '${KEY}']",
@@ -61,6 +61,7 @@ fn what_cannot_be_right_is_refused_in_its_place() {
         let faults = read(&format!("  - {{ name: b, url: 'https://b.example', secrets: {secrets} }}\n"));
         let faults = faults.expect_err(secrets).join("\n");
         assert!(faults.contains(wanted) && !faults.contains("MfKQ9r8GKY"), "{secrets}: {faults}");
+        assert!(!faults.contains("whpk_"), "a public one signs nothing: {faults}");
     }
     let twice = one("url: 'https://b.example'").repeat(2);
     assert!(read(&twice).expect_err("twice")[0].contains("there is a receiver `board` already"));
@@ -98,4 +99,17 @@ fn commands_that_need_no_secret_of_hooks_need_none_of_receivers() {
     let reader = || Reader::fixed(&[("GITHUB_WEBHOOK_SECRET", HOOK_SECRET)], &[("t.yaml", text)]);
     assert!(load(Path::new("t.yaml"), &reader()).is_err());
     load(Path::new("t.yaml"), &reader().without_hook_secrets()).expect("not asked for");
+    load(Path::new("t.yaml"), &reader().with_own_secrets()).expect("not asked for");
+}
+
+/// What GitHub is asked with may be missing for those that ask it nothing, and no other own secret; health looks at none.
+#[test]
+fn commands_that_ask_github_nothing_do_without_its_secrets() {
+    let text = "rules: []\nserver: { public_url: 'https://b.example' }\ngithub: { sign_in: { client_id: Iv1.a, client_secret: '${C}' } }\n";
+    let with_keys = format!("{text}vault: {{ keys: '${{K}}' }}\n");
+    let reader = |text: &str| Reader::fixed(&[("GITHUB_WEBHOOK_SECRET", HOOK_SECRET)], &[("t.yaml", text)]);
+    assert!(load(Path::new("t.yaml"), &reader(text).without_hook_secrets()).is_err(), "half the work would be done");
+    load(Path::new("t.yaml"), &reader(text).with_own_secrets()).expect("not needed");
+    assert!(load(Path::new("t.yaml"), &reader(&with_keys).with_own_secrets()).is_err());
+    load(Path::new("t.yaml"), &reader(&with_keys).without_secrets()).expect("nothing is needed");
 }

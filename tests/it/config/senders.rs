@@ -150,6 +150,10 @@ fn a_rule_for_a_sender_that_names_nobody_says_who_answers_for_it() {
             full.replace("allow: { sources: sentry }", "allow: { sources: [sentry, sentri] }"),
             "there is no source `sentri`",
         ),
+        (
+            full.replace("allow: { sources: sentry }", "allow: { sources: sentri }"),
+            "rules[0].allow.sources: there is no source `sentri` (did you mean `sentry`?)",
+        ),
         (full.replace("alert: firing", "alert: fireing"), "`fireing` is not one of `firing`"),
         (full.replace("alert: firing", "label: firing"), "rules[0].on.label: the source `sentry` sends no labels"),
         (full.replace("sentry", "shop"), "the source `shop` (stripe) sends no alerts that have a state"),
