@@ -40,7 +40,7 @@ impl Tx {
             match what {
                 Counted::Rule(rule) => sqlx::query_scalar!(
                     r#"/* live_of_rule */ SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND rule = $1
-                      AND ($2::uuid IS NULL OR id < $2 OR state <> 'held')"#,
+                      AND ($2::uuid IS NULL OR id < $2 OR state <> 'held' AND id <> $2)"#,
                     rule,
                     waiting
                 )
@@ -50,7 +50,7 @@ impl Tx {
                     sqlx::query_scalar!(
                         r#"/* live_of_rule_in_repo */
                     SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND rule = $1 AND repo_id = $2
-                      AND ($3::uuid IS NULL OR id < $3 OR state <> 'held')"#,
+                      AND ($3::uuid IS NULL OR id < $3 OR state <> 'held' AND id <> $3)"#,
                         rule,
                         repo,
                         waiting
@@ -62,7 +62,7 @@ impl Tx {
                     sqlx::query_scalar!(
                         r#"/* live_of_rule_as_person */
                     SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND rule = $1 AND person_id = $2
-                      AND ($3::uuid IS NULL OR id < $3 OR state <> 'held')"#,
+                      AND ($3::uuid IS NULL OR id < $3 OR state <> 'held' AND id <> $3)"#,
                         rule,
                         person.0,
                         waiting
@@ -74,7 +74,7 @@ impl Tx {
                     sqlx::query_scalar!(
                         r#"/* live_in_repo */
                     SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND repo_id = $1
-                      AND ($2::uuid IS NULL OR id < $2 OR state <> 'held')"#,
+                      AND ($2::uuid IS NULL OR id < $2 OR state <> 'held' AND id <> $2)"#,
                         repo,
                         waiting
                     )
@@ -85,7 +85,7 @@ impl Tx {
                     sqlx::query_scalar!(
                         r#"/* live_as_person */
                     SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND person_id = $1
-                      AND ($2::uuid IS NULL OR id < $2 OR state <> 'held')"#,
+                      AND ($2::uuid IS NULL OR id < $2 OR state <> 'held' AND id <> $2)"#,
                         person.0,
                         waiting
                     )
@@ -98,7 +98,7 @@ impl Tx {
                         r#"/* live_in_channel */
                     SELECT count(*) AS "count!" FROM tasks WHERE ended_at IS NULL AND chat IS NOT NULL
                       AND chat ->> 'source' = $1 AND chat ->> 'channel' = $2 AND ($3::bigint IS NULL OR person_id = $3)
-                      AND ($4::uuid IS NULL OR id < $4 OR state <> 'held')"#,
+                      AND ($4::uuid IS NULL OR id < $4 OR state <> 'held' AND id <> $4)"#,
                         place.source,
                         place.channel,
                         person.map(|person| person.0),
