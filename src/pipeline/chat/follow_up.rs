@@ -15,7 +15,7 @@ use crate::github::RepoPath;
 use crate::ids::ReportId;
 use crate::pipeline::asked::Asked;
 use crate::pipeline::guard::{Later, May, may};
-use crate::pipeline::own_words::{Asker, NO_TASK, Unanswered, sees};
+use crate::pipeline::own_words::{NO_TASK, Unanswered, sees};
 use crate::pipeline::people::{NoToken, act_as};
 use crate::pipeline::{Bridge, StepError};
 use crate::store::people::Person;
@@ -80,14 +80,7 @@ async fn said_to(talk: &Talk<'_>, person: &Person, task: &Task, text: &str) -> R
         May::NoReader(_) => return Ok(talk.ask_to_link(AGAIN, false)),
         May::No { saw, .. } => {
             let who = account(person);
-            let asker = Asker {
-                bridge: talk.bridge,
-                who: &who,
-                asked: Asked::default(),
-                said: talk.event,
-                heard_at: talk.heard_at,
-                thread: None,
-            };
+            let asker = talk.asker(&who);
             let seen = match sees(&asker, task).await {
                 Ok(seen) => seen,
                 Err(Unanswered::Later(later)) => return Ok(Hearing::Later(later)),

@@ -14,8 +14,10 @@ pub mod socket;
 pub(super) use follow_up::Reply;
 use help::help;
 
+use super::asked::Asked;
 use super::find_repo::{Seen, see_repo};
 use super::guard::Later;
+use super::own_words::Asker;
 use super::sort::{Heard, Said};
 use super::whisper::{Whisper, whisper};
 use super::{Bridge, Live, StepError, links};
@@ -54,6 +56,18 @@ struct Talk<'a> {
 }
 
 impl Talk<'_> {
+    /// The one who said it, to ask about tasks.
+    fn asker<'a>(&'a self, who: &'a Account) -> Asker<'a> {
+        Asker {
+            bridge: self.bridge,
+            who,
+            asked: Asked::default(),
+            said: self.event,
+            heard_at: self.heard_at,
+            thread: None,
+        }
+    }
+
     fn answer(&self, reason: &str, text: impl Into<String>) -> Hearing {
         self.tell(reason, "answer", &Whisper::words(text), None)
     }

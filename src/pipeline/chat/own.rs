@@ -5,7 +5,6 @@ use crate::domain::command::{Own, OwnWord, place};
 use crate::domain::rule::Allow;
 use crate::github::RepoPath;
 use crate::pipeline::StepError;
-use crate::pipeline::asked::Asked;
 use crate::pipeline::guard::{May, may};
 use crate::pipeline::links::{self, NotConfirmed};
 use crate::pipeline::own_words::{Asker, NO_TASK, Unanswered, find, list, of_subject, sees, steer_task, story};
@@ -34,14 +33,7 @@ async fn said(
     person: &Person,
 ) -> Result<Result<String, Hearing>, Unanswered> {
     let who = account(person);
-    let asker = Asker {
-        bridge: talk.bridge,
-        who: &who,
-        asked: Asked::default(),
-        said: talk.event,
-        heard_at: talk.heard_at,
-        thread: None,
-    };
+    let asker = talk.asker(&who);
     let text = match word {
         OwnWord::Status => list(&asker, true).await?,
         OwnWord::List => list(&asker, false).await?,
