@@ -108,6 +108,9 @@ async fn start_one(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), Step
     if let Some(until) = acting.session.paused_until().filter(|until| *until > bridge.ground.now()) {
         return put_off(bridge, lease, &task, until, "GitHub asked for a pause").await;
     }
+    if task.actor_id != Some(task.person_id.0) && !still_agreed(bridge, lease, &task).await? {
+        return Ok(());
+    }
     let task = match task.repo_id {
         REPO_UNKNOWN => match find_repo(bridge, lease, &task, &acting).await? {
             Some(task) => task,
@@ -115,9 +118,6 @@ async fn start_one(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), Step
         },
         _ => task,
     };
-    if task.actor_id != Some(task.person_id.0) && !still_agreed(bridge, lease, &task).await? {
-        return Ok(());
-    }
     if task.allow_pending && !allowed_now(bridge, lease, &task).await? {
         return Ok(());
     }
