@@ -25,7 +25,7 @@ pub struct Chat {
 }
 
 /// A place in a chat. It is kept with tasks and reports.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// The configured source.
     pub source: String,

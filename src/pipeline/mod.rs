@@ -12,7 +12,7 @@ pub mod asked;
 pub mod bridge;
 /// What is said to us in a chat.
 pub mod chat;
-/// One transaction from a selected rule to a task.
+/// One transaction from selected rules to tasks.
 pub mod decide;
 /// A decision told in words.
 pub mod explain;
@@ -66,6 +66,7 @@ pub mod start_task;
 pub mod steer;
 /// Following remote tasks, a person a round.
 pub mod sweep_tasks;
+mod tally;
 /// Telling people in chats.
 pub mod tell_chat;
 mod token_ended;

@@ -3,6 +3,7 @@
 
 use chrono::TimeDelta;
 
+use super::tally::Tally;
 use super::transition::{lock_in_line, note, resume, take_step, tell};
 use super::{Bridge, StepError};
 use crate::domain::chat::Place;
@@ -61,6 +62,21 @@ pub(super) async fn over_limit(
     task: &CountedAs<'_>,
     now: Moment,
 ) -> Result<Option<(String, String)>, StepError> {
+    over_limit_by(&mut Tally::default(), bridge, tx, limits, task, now).await
+}
+
+/// The same, for one of many tasks that are made in a transaction.
+///
+/// # Errors
+/// [`StepError`]: repeat the transaction.
+pub(super) async fn over_limit_by<'a>(
+    tally: &mut Tally<'a>,
+    bridge: &Bridge,
+    tx: &mut Tx,
+    limits: &Limits,
+    task: &CountedAs<'a>,
+    now: Moment,
+) -> Result<Option<(String, String)>, StepError> {
     let repo = &task.repo;
     let global = &bridge.settings.limits;
     let live = bridge.live();
@@ -68,7 +84,7 @@ pub(super) async fn over_limit(
         let side = live.sources.get(&place.source)?.chat.as_ref()?;
         Some((place, &side.channels.get(&place.channel)?.limits))
     });
-    let mut checks: Vec<(&str, &Bound, Counted<'_>, &str)> = vec![
+    let mut checks: Vec<(&str, &Bound, Counted<'a>, &str)> = vec![
         ("the limit per_rule", &limits.per_rule, Counted::Rule(task.rule), task.rule),
         ("the limit per_repo", &limits.per_repo, Counted::RuleInRepo(task.rule, task.repo_id), repo),
         ("the limit per_person", &limits.per_person, Counted::RuleAsPerson(task.rule, task.person_id), task.person),
@@ -84,7 +100,7 @@ pub(super) async fn over_limit(
     }
     for (name, bound, counted, of) in checks {
         if let Some(most) = bound.live {
-            let live = tx.live_tasks(counted, task.made.map(|(id, _)| id)).await?;
+            let live = tally.live(tx, counted, task.made.map(|(id, _)| id)).await?;
             if live >= i64::from(most) {
                 let cause =
                     format!("{name}.live is {most} for {of}, and as many tasks have not ended; try again when one has");
@@ -94,7 +110,7 @@ pub(super) async fn over_limit(
         if let Some(window) = &bound.started {
             let within = TimeDelta::from_std(window.within).unwrap_or(TimeDelta::MAX);
             let since = now.checked_sub_signed(within).unwrap_or(Moment::UNIX_EPOCH);
-            let (count, oldest) = tx.tasks_since(counted, since).await?;
+            let (count, oldest) = tally.since(tx, counted, since).await?;
             let count = count - i64::from(task.made.is_some_and(|(_, at)| at > since));
             if count >= i64::from(window.count) {
                 let free = oldest.and_then(|oldest| oldest.checked_add_signed(within));

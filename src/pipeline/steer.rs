@@ -136,7 +136,7 @@ pub async fn retry<'a>(
     let Mover { name: by, wish } = by.into();
     let mut tx = bridge.store.begin().await?;
     // The same words came through another hook, or we died before the delivery ended: what they did stands.
-    if let Some(done) = tx.task_of_intent(wish).await? {
+    if let Some((_, done)) = tx.tasks_of_intents(wish).await?.into_iter().next() {
         return lock(&mut tx, done).await;
     }
     let mut task = lock_in_line(bridge, &mut tx, id).await?.ok_or(SteerError::NotFound)?;
@@ -169,7 +169,7 @@ pub async fn retry<'a>(
         }
         state => return Err(conflict(format!("the task is {state}: it has not ended"), task.remote_url)),
     };
-    if !tx.claim_intents(retried.id, wish, ground.now()).await? {
+    if !tx.claim_intents(&[(retried.id, wish)], ground.now()).await? {
         // Another transaction claimed it between our look and now.
         return Err(StoreError::Raced.into());
     }
@@ -205,7 +205,7 @@ async fn again(bridge: &Bridge, tx: &mut Tx, ended: &Task, by: &str) -> Result<T
     let marker = Marker::from_bytes(bridge.ground.bytes()).into();
     let new = NewTask::again(ended, TaskId::new(&bridge.ground), marker);
     let task = tx.make_task(&new, bridge.ground.now()).await?;
-    made(tx, bridge, &task, &format!("made by {by} to repeat task {}", ended.id)).await?;
+    made(tx, bridge, &[(&task, format!("made by {by} to repeat task {}", ended.id))]).await?;
     tell(tx, &bridge.ground, &task).await?;
     Ok(task)
 }

@@ -59,13 +59,20 @@ pub async fn take_step(
     tell(tx, ground, task).await
 }
 
-/// Writes down that a task was made, and how, and lets receivers hear of it.
+/// Writes down that tasks were made, each with how, and lets receivers hear of them.
 ///
 /// # Errors
 /// [`StepError::Store`]: repeat the transaction.
-pub async fn made(tx: &mut Tx, bridge: &Bridge, task: &Task, how: &str) -> Result<(), StepError> {
-    note(tx, &bridge.ground, task, "made", how).await?;
-    send_out(tx, bridge, task, None).await
+pub async fn made(tx: &mut Tx, bridge: &Bridge, tasks: &[(&Task, String)]) -> Result<(), StepError> {
+    let ground = &bridge.ground;
+    let entries: Vec<TimelineEntry> = tasks.iter().map(|(_, how)| entry(ground, "made", how)).collect();
+    let new: Vec<_> =
+        tasks.iter().zip(&entries).map(|((task, _), entry)| (crate::ids::uuid_v7(ground), task.id, entry)).collect();
+    tx.add_all_to_timeline(&new).await?;
+    for (task, _) in tasks {
+        send_out(tx, bridge, task, None).await?;
+    }
+    Ok(())
 }
 
 /// Locks a task whose `once_per` key will be looked at: first its rule, then its row, as everybody does who
@@ -134,15 +141,13 @@ pub(super) async fn put_off(
 /// # Errors
 /// [`StepError::Store`]: repeat the transaction.
 pub async fn note(tx: &mut Tx, ground: &Ground, task: &Task, kind: &str, text: &str) -> Result<(), StepError> {
-    let entry = TimelineEntry {
-        at: ground.now(),
-        kind: kind.to_owned(),
-        from_state: None,
-        to_state: None,
-        text: text.to_owned(),
-    };
-    tx.add_to_timeline(crate::ids::uuid_v7(ground), task.id, &entry).await?;
+    tx.add_to_timeline(crate::ids::uuid_v7(ground), task.id, &entry(ground, kind, text)).await?;
     Ok(())
+}
+
+/// An entry of a story that is no change of the state.
+fn entry(ground: &Ground, kind: &str, text: &str) -> TimelineEntry {
+    TimelineEntry { at: ground.now(), kind: kind.to_owned(), from_state: None, to_state: None, text: text.to_owned() }
 }
 
 /// Puts the task's living reports into the outbox, to be told anew.
@@ -150,30 +155,31 @@ pub async fn note(tx: &mut Tx, ground: &Ground, task: &Task, kind: &str, text: &
 /// # Errors
 /// [`StepError::Store`]: repeat the transaction.
 pub async fn tell(tx: &mut Tx, ground: &Ground, task: &Task) -> Result<(), StepError> {
-    if let Some(place) = &task.chat {
-        tell_chat(tx, ground, task, place).await?;
-    }
-    let Some(number) = task.subject_number else { return Ok(()) };
+    Ok(tx.tell_all(&living(ground, task), ground.now()).await?)
+}
+
+/// What tells how a task stands.
+pub(super) fn living(ground: &Ground, task: &Task) -> Vec<NewReport> {
+    let mut reports = task.chat.as_ref().map(|place| in_chat(ground, task, place)).unwrap_or_default();
+    let Some(number) = task.subject_number else { return reports };
     let labels = &task.report.labels;
     let wanted = [
         (task.report.comment, ReportKind::Comment, "comment"),
         (labels.running.is_some() || labels.done.is_some() || labels.failed.is_some(), ReportKind::Labels, "labels"),
     ];
-    for (_, kind, name) in wanted.into_iter().filter(|(wanted, ..)| *wanted) {
-        let report = on_subject(ground, task, number, kind, format!("{name}:{}", task.id));
-        tx.tell(&report, ground.now()).await?;
-    }
-    Ok(())
+    let wanted = wanted.into_iter().filter(|(wanted, ..)| *wanted);
+    reports.extend(wanted.map(|(_, kind, name)| on_subject(ground, task, number, kind, format!("{name}:{}", task.id))));
+    reports
 }
 
 /// The living message, and once for each state that wants somebody the one who asked is called.
-async fn tell_chat(tx: &mut Tx, ground: &Ground, task: &Task, place: &Place) -> Result<(), StepError> {
-    let in_chat = |kind, dedupe, content: &str| NewReport {
+fn in_chat(ground: &Ground, task: &Task, place: &Place) -> Vec<NewReport> {
+    let report = |kind, dedupe, content: &str| NewReport {
         chat: Some(place.clone()),
         content: content.to_owned(),
         ..on_subject(ground, task, 0, kind, dedupe)
     };
-    tx.tell(&in_chat(ReportKind::Chat, format!("chat:{}", task.id), ""), ground.now()).await?;
+    let mut reports = vec![report(ReportKind::Chat, format!("chat:{}", task.id), "")];
     if task.state == State::Held && task.hold == Some(Hold::Token) {
         // What others may read says that it waits; how it goes on is for the one who asked.
         let what = if task.actor_id == Some(task.person_id.0) {
@@ -186,13 +192,13 @@ async fn tell_chat(tx: &mut Tx, ground: &Ground, task: &Task, place: &Place) -> 
         };
         let since = task.changed_at.timestamp_millis();
         let nth = format!("held:{}:{since}", task.id);
-        tx.tell(&whisper(ground, task.delivery_id, place, &nth, &what), ground.now()).await?;
+        reports.push(whisper(ground, task.delivery_id, place, &nth, &what));
     }
     if calls(task.state) {
         let dedupe = format!("mention:{}:{}", task.id, task.state);
-        tx.tell(&in_chat(ReportKind::Mention, dedupe, task.state.as_str()), ground.now()).await?;
+        reports.push(report(ReportKind::Mention, dedupe, task.state.as_str()));
     }
-    Ok(())
+    reports
 }
 
 /// Puts the immediate reaction into the outbox.
@@ -200,16 +206,21 @@ async fn tell_chat(tx: &mut Tx, ground: &Ground, task: &Task, place: &Place) -> 
 /// # Errors
 /// [`StepError::Store`]: repeat the transaction.
 pub async fn react(tx: &mut Tx, ground: &Ground, task: &Task) -> Result<(), StepError> {
-    let (Some(number), Some(reaction)) = (task.subject_number, task.report.reaction.map(Reaction::as_str)) else {
-        return Ok(());
-    };
+    if let Some(report) = reaction(ground, task) {
+        tx.tell(&report, ground.now()).await?;
+    }
+    Ok(())
+}
+
+/// The immediate reaction, if the rule wants one.
+pub(super) fn reaction(ground: &Ground, task: &Task) -> Option<NewReport> {
+    let (number, reaction) = (task.subject_number?, task.report.reaction.map(Reaction::as_str)?);
     // One reaction on one thing, however many rules it selected.
     let on = task.comment_id.map_or_else(|| format!("issue:{number}"), |id| format!("comment:{id}"));
     let dedupe = format!("reaction:{}:{on}:{reaction}:{}", task.origin_repo_id, task.delivery_id);
     let mut report = on_subject(ground, task, number, ReportKind::Reaction, dedupe);
     report.content = reaction.to_owned();
-    tx.tell(&report, ground.now()).await?;
-    Ok(())
+    Some(report)
 }
 
 fn on_subject(ground: &Ground, task: &Task, number: i64, kind: ReportKind, dedupe: String) -> NewReport {

@@ -63,6 +63,8 @@ pub struct Decision {
 pub struct Finished {
     /// The delivery.
     pub id: DeliveryId,
+    /// The lease under which it was taken up.
+    pub lease: Lease,
     /// How it ends.
     pub end: End,
     /// What the candidate rules said.
@@ -70,7 +72,7 @@ pub struct Finished {
 }
 
 impl super::Tx {
-    /// Writes the decisions and the ends of many deliveries. Answers those whose lease was still
+    /// Writes the decisions and the ends of many deliveries. Answers those whose leases were still
     /// ours; the caller rolls back if one it made a task for is missing.
     ///
     /// # Errors
@@ -78,11 +80,11 @@ impl super::Tx {
     pub async fn finish_deliveries(
         &mut self,
         ground: &Ground,
-        lease: Lease,
         finished: &[Finished],
     ) -> Result<Vec<DeliveryId>, StoreError> {
         let now = ground.now();
         let ids: Vec<Uuid> = finished.iter().map(|f| f.id.0).collect();
+        let leases: Vec<Uuid> = finished.iter().map(|f| f.lease.token).collect();
         let states: Vec<DeliveryState> = finished.iter().map(|f| f.end.state).collect();
         let text =
             |pick: fn(&End) -> &str| -> Vec<Cow<'_, str>> { finished.iter().map(|f| bounded(pick(&f.end))).collect() };
@@ -94,14 +96,14 @@ impl super::Tx {
                 actor_login = nullif(f.actor, ''), repo_name = nullif(f.repo, ''), subject_url = nullif(f.url, ''),
                 rule_version = f.version, duplicate_of = f.duplicate, processed_at = $1,
                 lease = NULL, lease_until = NULL
-            FROM UNNEST($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+            FROM UNNEST($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
                         $10::text[], $11::uuid[])
-                AS f (id, state, reason, action, actor, repo, url, version, duplicate)
-            WHERE d.id = f.id AND d.lease = $2
+                AS f (id, lease, state, reason, action, actor, repo, url, version, duplicate)
+            WHERE d.id = f.id AND d.lease = f.lease
             RETURNING d.id AS "id: Uuid""#,
             now,
-            lease.token,
             &ids,
+            &leases,
             &states as &[DeliveryState],
             &text(|end| &end.reason) as &[Cow<'_, str>],
             &text(|end| &end.action) as &[Cow<'_, str>],

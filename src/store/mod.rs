@@ -38,6 +38,7 @@ pub(crate) mod in_time;
 mod lent;
 /// Chat accounts and the people they are bound to.
 pub mod links;
+mod many;
 /// The part of the outbox that goes to receivers of webhooks.
 pub mod outgoing;
 /// What is paused.

@@ -1,5 +1,10 @@
 //! The outbox: what is to be told, committed with the change that it tells of.
 
+use std::collections::HashSet;
+
+use sqlx::types::Json;
+
+use super::many::column;
 use super::{Lease, Moment, Store, StoreError, Tx};
 use crate::domain::chat::Place;
 use crate::ids::{DeliveryId, PersonId, ReportId, TaskId};
@@ -93,30 +98,45 @@ impl Tx {
     /// # Errors
     /// [`StoreError`]: nothing is changed.
     pub async fn tell(&mut self, new: &NewReport, due_at: Moment) -> Result<(), StoreError> {
+        self.tell_all(std::slice::from_ref(new), due_at).await
+    }
+
+    /// The same for many, in their order. Of those that are one by their `dedupe` the first is put in.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is changed.
+    pub async fn tell_all(&mut self, new: &[NewReport], due_at: Moment) -> Result<(), StoreError> {
+        let mut seen = HashSet::new();
+        let new: Vec<&NewReport> = new.iter().filter(|report| seen.insert(report.dedupe.as_str())).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
         sqlx::query!(
-            "/* tell */
+            "/* tell_all */
             INSERT INTO reports (id, task_id, delivery_id, kind, dedupe, repo_id, repo_owner, repo_name,
-                                 subject_number, comment_id, comment_on_diff, person_id, content, made_at, due_at, chat)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15)
+                                 subject_number, comment_id, comment_on_diff, person_id, content, chat, made_at, due_at)
+            SELECT new.*, $15, $15 FROM UNNEST(
+                $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[],
+                $9::bigint[], $10::bigint[], $11::bool[], $12::bigint[], $13::text[], $14::jsonb[]) AS new
             ON CONFLICT ON CONSTRAINT reports_dedupe DO UPDATE SET
                 revision = reports.revision + 1, state = 'pending', tries = 0, trouble = NULL,
-                due_at = greatest(reports.due_at, $14)
+                due_at = greatest(reports.due_at, $15)
             WHERE reports.kind IN ('comment', 'labels', 'chat') OR reports.state = 'failed'",
-            new.id.0,
-            new.task_id.map(|id| id.0),
-            new.delivery_id.map(|id| id.0),
-            new.kind as ReportKind,
-            new.dedupe,
-            new.repo_id,
-            new.repo_owner,
-            new.repo_name,
-            new.subject_number,
-            new.comment_id,
-            new.comment_on_diff,
-            new.person_id.map(|id| id.0),
-            new.content,
+            &column(&new, |report| report.id.0),
+            &column(&new, |report| report.task_id.map(|id| id.0)) as &[Option<uuid::Uuid>],
+            &column(&new, |report| report.delivery_id.map(|id| id.0)) as &[Option<uuid::Uuid>],
+            &column(&new, |report| report.kind) as &[ReportKind],
+            &column(&new, |report| report.dedupe.as_str()) as &[&str],
+            &column(&new, |report| report.repo_id),
+            &column(&new, |report| report.repo_owner.as_str()) as &[&str],
+            &column(&new, |report| report.repo_name.as_str()) as &[&str],
+            &column(&new, |report| report.subject_number),
+            &column(&new, |report| report.comment_id) as &[Option<i64>],
+            &column(&new, |report| report.comment_on_diff),
+            &column(&new, |report| report.person_id.map(|id| id.0)) as &[Option<i64>],
+            &column(&new, |report| report.content.as_str()) as &[&str],
+            &column(&new, |report| report.chat.as_ref().map(Json)) as &[Option<Json<&Place>>],
             due_at,
-            new.chat.as_ref().map(sqlx::types::Json) as _,
         )
         .execute(self.connection())
         .await?;

@@ -1,6 +1,10 @@
 //! Labels that were taken off: the news may be matched before the news that they were put on, which then must not
 //! start anything any more.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::many::column;
 use super::text::bounded;
 use super::{Moment, Store, StoreError, Tx};
 use crate::ids::DeliveryId;
@@ -53,25 +57,30 @@ impl Tx {
         Ok(())
     }
 
-    /// Whether a label was taken off after it was put on by this event.
+    /// For each event that put a label on, whether the label was taken off after it.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
-    pub async fn taken_off_since(&mut self, on: Labelling<'_>) -> Result<bool, StoreError> {
-        Ok(sqlx::query_scalar!(
+    pub async fn taken_off_since(&mut self, on: &[Labelling<'_>]) -> Result<Vec<bool>, StoreError> {
+        let on: Vec<&Labelling<'_>> = on.iter().collect();
+        let off = sqlx::query_scalar!(
             r#"/* taken_off_since */
-            SELECT EXISTS (
-                SELECT FROM unlabels
-                WHERE repo_id = $1 AND subject_number = $2 AND label = left(lower($3), 255)
-                  AND (at, delivery_id) > ($4, $5)) AS "taken_off!""#,
-            on.repo,
-            on.subject,
-            &bounded(on.label),
-            on.at,
-            on.delivery.0,
+            SELECT put.place AS "place!"
+            FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[], $5::uuid[]) WITH ORDINALITY
+                 AS put (repo, subject, label, at, delivery, place)
+            JOIN unlabels u ON u.repo_id = put.repo AND u.subject_number = put.subject
+                           AND u.label = left(lower(put.label), 255)
+            WHERE (u.at, u.delivery_id) > (put.at, put.delivery)"#,
+            &column(&on, |on| on.repo),
+            &column(&on, |on| on.subject),
+            &column(&on, |on| bounded(on.label)) as &[Cow<'_, str>],
+            &column(&on, |on| on.at),
+            &column(&on, |on| on.delivery.0),
         )
-        .fetch_one(self.connection())
-        .await?)
+        .fetch_all(self.connection())
+        .await?;
+        let off: HashSet<i64> = off.into_iter().collect();
+        Ok((1..).zip(&on).map(|(place, _)| off.contains(&place)).collect())
     }
 }
 

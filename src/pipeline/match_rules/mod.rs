@@ -1,7 +1,9 @@
 //! From recorded deliveries to decisions and tasks. A batch is taken under one lease: what concerns no rule
-//! is ended with one transaction for all; what may concern one is weighed by itself, since it asks GitHub.
-//! A slow look-up holds up nobody else: while it runs, the next batches are taken.
+//! is ended with one transaction for all; what may concern one is weighed by itself, since it asks GitHub, and ended
+//! together with whatever else has been settled by then. A slow look-up holds up nobody else: while it runs, the next
+//! batches are taken.
 
+mod crew;
 mod gate;
 mod plan;
 mod runs_as;
@@ -10,26 +12,23 @@ pub(super) mod weigh;
 mod weighed;
 
 use std::collections::{HashMap, VecDeque};
-use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::guard::Later;
 use super::in_hand::Held;
 use super::sort::{self, Heard, Sorted, Unsorted};
-use super::{Bridge, Live, StepError, decide};
+use super::{Bridge, Live, StepError};
 use crate::fail_point::{Point, reach, reach_with};
 use crate::ids::DeliveryId;
 use crate::sources::Envelope;
 use crate::store::decisions::Finished;
 use crate::store::deliveries::{ClaimedDelivery, DeliveryState, End};
 use crate::store::{Lease, StoreError};
-use weighed::Weighed;
+use crew::Crew;
 
 /// Crashes before a delivery is parked: each try was counted before its work began and is uncounted when it is
 /// given back, so one that kills its worker is not taken up for ever.
@@ -55,6 +54,7 @@ const REFILL: Duration = Duration::from_secs(10);
 /// A delivery that must be weighed.
 struct Concern {
     delivery: ClaimedDelivery,
+    lease: Lease,
     envelope: Envelope,
     heard: Heard,
 }
@@ -65,8 +65,7 @@ struct Concern {
 /// [`StepError`]: what was not ended is given back, or taken up again when its lease has run out.
 pub async fn match_batch(bridge: &Bridge, limit: i64) -> Result<usize, StepError> {
     let mut taken = 0;
-    let mut running = JoinSet::new();
-    let mut outcome = Ok(());
+    let mut crew = Crew::new(bridge);
     // Within the lease, so that what still runs is not taken up a second time by this process.
     let refill_until = Instant::now() + REFILL.min(bridge.settings.lease / 2);
     loop {
@@ -74,36 +73,32 @@ pub async fn match_batch(bridge: &Bridge, limit: i64) -> Result<usize, StepError
         let mut waiting = match take_up(bridge, &live, limit, &mut taken).await {
             Ok(waiting) => waiting,
             Err(error) => {
-                outcome = outcome.and(Err(error));
+                crew.failed(error);
                 break;
             }
         };
         let turn_until = Instant::now() + TURN.min(bridge.settings.lease / 4);
-        work(bridge, &live, &mut waiting, &mut running, turn_until, &mut outcome).await;
+        crew.work(&live, &mut waiting, turn_until).await;
         // Those whose turn has not come are left, for another worker or a later turn.
         drop(waiting);
-        if outcome.is_err() || running.is_empty() || Instant::now() >= refill_until {
+        if crew.outcome.is_err() || crew.is_idle() || Instant::now() >= refill_until {
             break;
         }
         if let Err(error) = bridge.in_hand.give_back(&bridge.store, false).await {
-            outcome = Err(error.into());
+            crew.failed(error.into());
             break;
         }
-        if running.len() >= bridge.settings.at_once
-            && let Some(ended) = running.join_next().await
-        {
-            keep_first(&mut outcome, ended);
+        if !crew.has_room() {
+            crew.next().await;
         }
     }
     // What is left is given back before the last are waited for; if that fails, once more behind them.
     let early = bridge.in_hand.give_back(&bridge.store, false).await;
-    while let Some(ended) = running.join_next().await {
-        keep_first(&mut outcome, ended);
-    }
-    if early.is_err() || outcome.is_err() {
+    while crew.next().await {}
+    if early.is_err() || crew.outcome.is_err() {
         bridge.in_hand.give_back(&bridge.store, false).await?;
     }
-    outcome.map(|()| taken)
+    crew.outcome.map(|()| taken)
 }
 
 /// Gives back what this process still holds, when it stops: another one need not wait for the lease to run out,
@@ -146,106 +141,30 @@ async fn take_up(
         if delivery.tries <= CRASHES {
             reach_with(Point::MatchReading, &delivery.sender_id);
         }
-        match looked_at(bridge, live, delivery, replay_of) {
+        match looked_at(bridge, live, delivery, lease, replay_of) {
             Ok(concern) => waiting.push_back((held, concern)),
             Err(end) => {
-                ended.push(Finished { id: held.id, end: *end, decisions: Vec::new() });
+                ended.push(Finished { id: held.id, lease, end: *end, decisions: Vec::new() });
                 ended_held.push(held);
             }
         }
     }
     if !ended.is_empty() {
-        let outcome = finish(bridge, lease, &ended).await;
-        ended_held.into_iter().for_each(|held| let_go(held, &outcome));
+        let outcome = finish(bridge, &ended).await;
+        let is_left = outcome.as_ref().is_err_and(StoreError::is_passing);
+        ended_held.into_iter().filter(|_| !is_left).for_each(Held::end);
         outcome?;
     }
     Ok(waiting)
 }
 
-async fn finish(bridge: &Bridge, lease: Lease, ended: &[Finished]) -> Result<(), StepError> {
+async fn finish(bridge: &Bridge, ended: &[Finished]) -> Result<(), StoreError> {
     let mut tx = bridge.store.begin().await?;
-    tx.finish_deliveries(&bridge.ground, lease, ended).await?;
+    tx.finish_deliveries(&bridge.ground, ended).await?;
     reach(Point::MatchBeforeCommit);
     tx.commit().await?;
     reach(Point::MatchCommitted);
     Ok(())
-}
-
-/// Weighs those who wait, at most `at_once` together, until all have ended or `turn_until` has come.
-async fn work(
-    bridge: &Bridge,
-    live: &Arc<Live>,
-    waiting: &mut VecDeque<(Held, Concern)>,
-    running: &mut JoinSet<Result<(), StepError>>,
-    turn_until: Instant,
-    outcome: &mut Result<(), StepError>,
-) {
-    loop {
-        while running.len() < bridge.settings.at_once.max(1)
-            && let Some((held, concern)) = waiting.pop_front()
-        {
-            running.spawn(weigh_one(bridge.clone(), Arc::clone(live), held, concern));
-        }
-        tokio::select! {
-            ended = running.join_next() => match ended {
-                Some(ended) => keep_first(outcome, ended),
-                None => return,
-            },
-            () = tokio::time::sleep_until(turn_until) => return,
-        }
-    }
-}
-
-async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern) -> Result<(), StepError> {
-    let weighed = async {
-        match weigh::weigh(&bridge, &live, &concern).await? {
-            Weighed::Settled(settled) => decide::commit(&bridge, held.lease, &settled).await,
-            Weighed::Later(later) => postpone(&bridge, held.lease, &concern.delivery, &later).await.map(|()| true),
-        }
-    };
-    let outcome = tokio::select! {
-        outcome = weighed => outcome,
-        never = uncount(&bridge, &held, &concern.delivery) => match never {},
-    };
-    // It took longer than the lease, and is another's now: it is given back as far as it is counted.
-    if matches!(outcome, Ok(false)) {
-        return Ok(());
-    }
-    let outcome = outcome.map(|_| ());
-    let_go(held, &outcome);
-    outcome
-}
-
-/// Takes back the count of a try that has not killed its worker, also from a database that is away for a while.
-async fn uncount(bridge: &Bridge, held: &Held, delivery: &ClaimedDelivery) -> Infallible {
-    if held.suspect && bridge.ground.now().signed_duration_since(delivery.received_at) < BELIEVED {
-        tokio::time::sleep(ALIVE).await;
-        while bridge.store.uncount_try(held.id, held.lease, delivery.tries).await.is_err() {
-            tokio::time::sleep(ALIVE).await;
-        }
-    }
-    std::future::pending().await
-}
-
-/// What failed in passing is left to be given back; what failed for good stays counted.
-fn let_go(held: Held, outcome: &Result<(), StepError>) {
-    if !matches!(outcome, Err(StepError::Store(error)) if error.is_passing()) {
-        held.end();
-    }
-}
-
-/// The first error counts; a panic is logged and does not touch the others.
-fn keep_first(outcome: &mut Result<(), StepError>, ended: Result<Result<(), StepError>, tokio::task::JoinError>) {
-    match ended {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            tracing::error!(%error, "a delivery could not be matched; it is taken up again");
-            if outcome.is_ok() {
-                *outcome = Err(error);
-            }
-        }
-        Err(panic) => tracing::error!(%panic, "matching a delivery panicked; it is taken up again a few times"),
-    }
 }
 
 /// The pure part of the step: what is to be weighed, or its end. A panic in it ends this delivery alone.
@@ -253,6 +172,7 @@ fn looked_at(
     bridge: &Bridge,
     live: &Live,
     delivery: ClaimedDelivery,
+    lease: Lease,
     replay_of: Option<DeliveryId>,
 ) -> Result<Concern, Box<End>> {
     let failed = |reason: &str| Err(Box::new(End::new(DeliveryState::Failed, reason)));
@@ -281,7 +201,7 @@ fn looked_at(
             {
                 return failed(&unreadable.to_string());
             }
-            Ok(Concern { delivery, envelope, heard })
+            Ok(Concern { delivery, lease, envelope, heard })
         }
         Ok(Sorted::Ended(end)) => Err(end),
         Err(_) => failed("reading it failed inside taskbridge; see the log"),

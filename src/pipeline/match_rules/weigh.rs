@@ -48,7 +48,7 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
 fn settled(live: &Live, concern: &Concern, state: DeliveryState) -> Settled {
     let end = describe(live, &concern.heard.event, state);
     Settled {
-        finished: Finished { id: concern.delivery.id, end, decisions: Vec::new() },
+        finished: Finished { id: concern.delivery.id, lease: concern.lease, end, decisions: Vec::new() },
         plans: Vec::new(),
         notices: Vec::new(),
         chat_wish: None,
@@ -65,7 +65,7 @@ impl Concern {
     /// The same delivery, with what is known by now of what was said in a chat.
     fn as_heard(&self, event: Event, command: Command) -> Self {
         let heard = Heard { event, candidates: self.heard.candidates.clone(), said: Said::Command(command) };
-        Self { delivery: self.delivery.clone(), envelope: self.envelope.clone(), heard }
+        Self { delivery: self.delivery.clone(), lease: self.lease, envelope: self.envelope.clone(), heard }
     }
 }
 

@@ -1,12 +1,13 @@
 //! What the limits of a rule are compared with. A statement for each kind of limit: one with optional filters would get
 //! one plan for all of them, which has to read every live task.
 
+use super::make::NewTask;
 use crate::domain::chat::Place;
 use crate::ids::{PersonId, TaskId};
 use crate::store::{Moment, StoreError, Tx};
 
 /// What the limits of a rule are compared with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Counted<'a> {
     /// Tasks of this rule.
     Rule(&'a str),
@@ -20,6 +21,24 @@ pub enum Counted<'a> {
     Person(PersonId),
     /// Tasks that were asked for in this channel of a chat; only those that run as this person, if one is named.
     Channel(&'a Place, Option<PersonId>),
+}
+
+impl Counted<'_> {
+    /// Whether a new task is one of those that are counted.
+    #[must_use]
+    pub fn counts(&self, task: &NewTask) -> bool {
+        match *self {
+            Self::Rule(rule) => task.rule == rule,
+            Self::RuleInRepo(rule, repo) => task.rule == rule && task.repo_id == repo,
+            Self::RuleAsPerson(rule, person) => task.rule == rule && task.person_id == person,
+            Self::Repo(repo) => task.repo_id == repo,
+            Self::Person(person) => task.person_id == person,
+            Self::Channel(place, person) => {
+                task.chat.as_ref().is_some_and(|chat| (&chat.source, &chat.channel) == (&place.source, &place.channel))
+                    && person.is_none_or(|person| task.person_id == person)
+            }
+        }
+    }
 }
 
 /// Tasks made in a window.

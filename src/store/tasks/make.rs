@@ -1,5 +1,7 @@
 //! Making a task, once for a wish: all in one transaction, with what its guards count.
 
+use std::collections::BTreeMap;
+
 use sqlx::types::Json;
 
 use super::{Hold, Task};
@@ -8,6 +10,7 @@ use crate::domain::rule::{Allow, Reporting};
 use crate::domain::task::State;
 use crate::domain::trust::MarkerText;
 use crate::ids::{DeliveryId, PersonId, TaskId};
+use crate::store::many::column;
 use crate::store::{Moment, StoreError, Tx};
 
 /// A task to be made. The fields are those of [`Task`], which cannot hold this: a checked statement fills flat rows.
@@ -116,101 +119,123 @@ impl Tx {
     /// # Errors
     /// [`StoreError`]: nothing is made.
     pub async fn make_task(&mut self, new: &NewTask, now: Moment) -> Result<Task, StoreError> {
+        self.make_tasks(&[new], now).await?.pop().ok_or(StoreError::Raced)
+    }
+
+    /// Inserts tasks, in their order: what comes first stands in front in its line.
+    ///
+    /// # Errors
+    /// [`StoreError`]: none is made.
+    pub async fn make_tasks(&mut self, new: &[&NewTask], now: Moment) -> Result<Vec<Task>, StoreError> {
         Ok(sqlx::query_as!(
             Task,
-            "/* make_task */
+            "/* make_tasks */
             INSERT INTO tasks (
                 id, state, reason, hold, rule, rule_version, delivery_id, retry_of, source, host, event,
                 repo_id, repo_owner, repo_name, origin_repo_id, origin_owner, origin_name,
                 subject_kind, subject_number, subject_url, comment_id, comment_on_diff, label_name,
                 actor_id, actor_login, person_id, person_login, allow_pending, allow_rule, report,
                 once_key, once_idle_s, prompt, marker, model, custom_agent, base_ref, head_ref,
-                create_pull_request, unapproved, created_at, changed_at, due_at, event_at, chat)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-                    $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39,
-                    $40, $41, $41, $41, $42, $43)
+                create_pull_request, unapproved, event_at, chat, created_at, changed_at, due_at)
+            SELECT new.*, $43, $43, $43 FROM UNNEST(
+                $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::uuid[],
+                $9::text[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::bigint[],
+                $16::text[], $17::text[], $18::text[], $19::bigint[], $20::text[], $21::bigint[], $22::bool[],
+                $23::text[], $24::bigint[], $25::text[], $26::bigint[], $27::text[], $28::bool[], $29::jsonb[],
+                $30::jsonb[], $31::text[], $32::bigint[], $33::text[], $34::text[], $35::text[], $36::text[],
+                $37::text[], $38::text[], $39::bool[], $40::bool[], $41::timestamptz[], $42::jsonb[]) AS new
             RETURNING *",
-            new.id.0,
-            new.state as State,
-            new.reason,
-            new.hold as Option<Hold>,
-            new.rule,
-            new.rule_version,
-            new.delivery_id.0,
-            new.retry_of.map(|id| id.0),
-            new.source,
-            new.host,
-            new.event,
-            new.repo_id,
-            new.repo_owner,
-            new.repo_name,
-            new.origin_repo_id,
-            new.origin_owner,
-            new.origin_name,
-            new.subject_kind,
-            new.subject_number,
-            new.subject_url,
-            new.comment_id,
-            new.comment_on_diff,
-            new.label_name,
-            new.actor_id,
-            new.actor_login,
-            new.person_id.0,
-            new.person_login,
-            new.allow_pending,
-            Json(&new.allow_rule) as _,
-            Json(&new.report) as _,
-            new.once_key,
-            new.once_idle_s,
-            new.prompt,
-            new.marker.expose(),
-            new.model,
-            new.custom_agent,
-            new.base_ref,
-            new.head_ref,
-            new.create_pull_request,
-            new.unapproved,
+            &column(new, |task| task.id.0),
+            &column(new, |task| task.state) as &[State],
+            &column(new, |task| task.reason.as_str()) as &[&str],
+            &column(new, |task| task.hold) as &[Option<Hold>],
+            &column(new, |task| task.rule.as_str()) as &[&str],
+            &column(new, |task| task.rule_version.as_str()) as &[&str],
+            &column(new, |task| task.delivery_id.0),
+            &column(new, |task| task.retry_of.map(|id| id.0)) as &[Option<uuid::Uuid>],
+            &column(new, |task| task.source.as_str()) as &[&str],
+            &column(new, |task| task.host.as_str()) as &[&str],
+            &column(new, |task| task.event.as_str()) as &[&str],
+            &column(new, |task| task.repo_id),
+            &column(new, |task| task.repo_owner.as_str()) as &[&str],
+            &column(new, |task| task.repo_name.as_str()) as &[&str],
+            &column(new, |task| task.origin_repo_id),
+            &column(new, |task| task.origin_owner.as_str()) as &[&str],
+            &column(new, |task| task.origin_name.as_str()) as &[&str],
+            &column(new, |task| task.subject_kind.as_str()) as &[&str],
+            &column(new, |task| task.subject_number) as &[Option<i64>],
+            &column(new, |task| task.subject_url.as_str()) as &[&str],
+            &column(new, |task| task.comment_id) as &[Option<i64>],
+            &column(new, |task| task.comment_on_diff),
+            &column(new, |task| task.label_name.as_deref()) as &[Option<&str>],
+            &column(new, |task| task.actor_id) as &[Option<i64>],
+            &column(new, |task| task.actor_login.as_str()) as &[&str],
+            &column(new, |task| task.person_id.0),
+            &column(new, |task| task.person_login.as_str()) as &[&str],
+            &column(new, |task| task.allow_pending),
+            &column(new, |task| Json(&task.allow_rule)) as &[Json<&Allow>],
+            &column(new, |task| Json(&task.report)) as &[Json<&Reporting>],
+            &column(new, |task| task.once_key.as_deref()) as &[Option<&str>],
+            &column(new, |task| task.once_idle_s) as &[Option<i64>],
+            &column(new, |task| task.prompt.as_str()) as &[&str],
+            &column(new, |task| task.marker.expose()) as &[&str],
+            &column(new, |task| task.model.as_deref()) as &[Option<&str>],
+            &column(new, |task| task.custom_agent.as_deref()) as &[Option<&str>],
+            &column(new, |task| task.base_ref.as_deref()) as &[Option<&str>],
+            &column(new, |task| task.head_ref.as_deref()) as &[Option<&str>],
+            &column(new, |task| task.create_pull_request),
+            &column(new, |task| task.unapproved),
+            &column(new, |task| task.event_at) as &[Option<Moment>],
+            &column(new, |task| task.chat.as_ref().map(Json)) as &[Option<Json<&Place>>],
             now,
-            new.event_at,
-            new.chat.as_ref().map(Json) as _,
         )
-        .fetch_one(self.connection())
+        .fetch_all(self.connection())
         .await?)
     }
 
-    /// The task that one of these wishes already became, if any.
+    /// The tasks that wishes already became, each with the wish, in the order in which they were claimed.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
-    pub async fn task_of_intent(&mut self, keys: &[[u8; 32]]) -> Result<Option<TaskId>, StoreError> {
+    pub async fn tasks_of_intents(&mut self, keys: &[[u8; 32]]) -> Result<Vec<([u8; 32], TaskId)>, StoreError> {
         let keys: Vec<&[u8]> = keys.iter().map(<[u8; 32]>::as_slice).collect();
-        Ok(sqlx::query_scalar!(
-            r#"/* task_of_intent */ SELECT task_id AS "id: TaskId" FROM intents WHERE key = ANY($1) ORDER BY made_at LIMIT 1"#,
+        let found = sqlx::query!(
+            r#"/* tasks_of_intents */
+            SELECT key, task_id AS "task: TaskId" FROM intents WHERE key = ANY($1) ORDER BY made_at"#,
             &keys as &[&[u8]]
         )
-        .fetch_optional(self.connection())
-        .await?)
+        .fetch_all(self.connection())
+        .await?;
+        found
+            .into_iter()
+            .map(|row| {
+                let key = row.key.try_into().map_err(|_| StoreError::Unreadable("a key of intents".to_owned()))?;
+                Ok((key, row.task))
+            })
+            .collect()
     }
 
-    /// Claims wishes for a task. Answers whether all of them were free; the caller rolls back if not.
+    /// Claims wishes for tasks. Answers whether all of them were free; the caller rolls back if not.
     ///
     /// # Errors
     /// [`StoreError`]: nothing is claimed.
-    pub async fn claim_intents(&mut self, task: TaskId, keys: &[[u8; 32]], now: Moment) -> Result<bool, StoreError> {
-        let distinct: std::collections::BTreeSet<&[u8]> = keys.iter().map(<[u8; 32]>::as_slice).collect();
-        let distinct: Vec<&[u8]> = distinct.into_iter().collect();
+    pub async fn claim_intents(&mut self, claims: &[(TaskId, &[[u8; 32]])], now: Moment) -> Result<bool, StoreError> {
+        let claims: BTreeMap<&[u8], uuid::Uuid> =
+            claims.iter().flat_map(|(task, keys)| keys.iter().map(|key| (key.as_slice(), task.0))).collect();
+        let (keys, tasks): (Vec<&[u8]>, Vec<uuid::Uuid>) = claims.into_iter().unzip();
         let claimed = sqlx::query!(
             "/* claim_intents: waits for a transaction that is just claiming the same wish */
-            INSERT INTO intents (key, task_id, made_at) SELECT key, $2, $3 FROM UNNEST($1::bytea[]) AS k (key)
+            INSERT INTO intents (key, task_id, made_at)
+            SELECT key, task, $3 FROM UNNEST($1::bytea[], $2::uuid[]) AS k (key, task)
             ON CONFLICT (key) DO NOTHING",
-            &distinct as &[&[u8]],
-            task.0,
+            &keys as &[&[u8]],
+            &tasks,
             now
         )
         .execute(self.connection())
         .await?
         .rows_affected();
-        Ok(usize::try_from(claimed).unwrap_or(0) == distinct.len())
+        Ok(usize::try_from(claimed).unwrap_or(0) == keys.len())
     }
 
     /// The live task that repeats an ended one, if there is one.

@@ -1,7 +1,10 @@
 //! The story of one task, and what tasks used.
 
+use std::borrow::Cow;
+
 use super::Task;
 use crate::ids::{PersonId, TaskId};
+use crate::store::text::bounded;
 use crate::store::{Moment, Store, StoreError, Tx};
 
 /// One entry of a task's story.
@@ -153,16 +156,35 @@ impl Tx {
         task: TaskId,
         entry: &TimelineEntry,
     ) -> Result<(), StoreError> {
+        self.add_all_to_timeline(&[(id, task, entry)]).await
+    }
+
+    /// Adds entries to the stories of tasks, in their order.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is added.
+    pub async fn add_all_to_timeline(
+        &mut self,
+        new: &[(uuid::Uuid, TaskId, &TimelineEntry)],
+    ) -> Result<(), StoreError> {
+        let ids: Vec<uuid::Uuid> = new.iter().map(|(id, ..)| *id).collect();
+        let tasks: Vec<uuid::Uuid> = new.iter().map(|(_, task, _)| task.0).collect();
+        let moments: Vec<Moment> = new.iter().map(|(.., entry)| entry.at).collect();
+        let kinds: Vec<&str> = new.iter().map(|(.., entry)| entry.kind.as_str()).collect();
+        let from: Vec<Option<&str>> = new.iter().map(|(.., entry)| entry.from_state.as_deref()).collect();
+        let to: Vec<Option<&str>> = new.iter().map(|(.., entry)| entry.to_state.as_deref()).collect();
+        let texts: Vec<Cow<'_, str>> = new.iter().map(|(.., entry)| bounded(&entry.text)).collect();
         sqlx::query!(
-            "/* add_to_timeline */
-            INSERT INTO timeline (id, task_id, at, kind, from_state, to_state, text) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            id,
-            task.0,
-            entry.at,
-            entry.kind,
-            entry.from_state,
-            entry.to_state,
-            &crate::store::text::bounded(&entry.text),
+            "/* add_all_to_timeline */
+            INSERT INTO timeline (id, task_id, at, kind, from_state, to_state, text)
+            SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[])",
+            &ids,
+            &tasks,
+            &moments,
+            &kinds as &[&str],
+            &from as &[Option<&str>],
+            &to as &[Option<&str>],
+            &texts as &[Cow<'_, str>],
         )
         .execute(self.connection())
         .await?;
@@ -176,7 +198,7 @@ impl Tx {
     pub async fn save_sessions(&mut self, sessions: &[SessionRow]) -> Result<bool, StoreError> {
         let mut changed = false;
         for session in sessions {
-            let error = session.error.as_deref().map(crate::store::text::bounded);
+            let error = session.error.as_deref().map(bounded);
             changed |= sqlx::query!(
                 "/* save_sessions */
                 INSERT INTO sessions (task_id, remote_id, state, created_at, completed_at, usage_kind, usage_nano, error)
@@ -190,7 +212,7 @@ impl Tx {
                                         coalesce(excluded.usage_nano, sessions.usage_nano), excluded.error)",
                 session.task_id.0,
                 session.remote_id,
-                &crate::store::text::bounded(&session.state),
+                &bounded(&session.state),
                 session.created_at,
                 session.completed_at,
                 session.usage_kind,
