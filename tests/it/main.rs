@@ -116,6 +116,7 @@ mod story_storm;
 mod story_sweep;
 mod story_teams;
 mod story_timeline;
+mod story_together;
 mod story_tokens;
 mod story_turns;
 mod story_uncertain;

@@ -73,7 +73,9 @@ impl<'b> Crew<'b> {
     /// waits, it has lost nothing.
     pub(super) async fn next(&mut self) -> bool {
         if self.ending.is_none() && !self.ready.is_empty() {
-            let group = self.ready.drain(..self.ready.len().min(TOGETHER)).collect();
+            let mut group: Vec<Ready> = self.ready.drain(..self.ready.len().min(TOGETHER)).collect();
+            // Who came first is counted first.
+            group.sort_by_key(|(held, _)| held.id);
             self.ending = Some(self.running.spawn(end_together(self.bridge.clone(), group)).id());
         }
         let Some(came) = self.running.join_next_with_id().await else { return false };

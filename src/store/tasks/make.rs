@@ -1,6 +1,6 @@
 //! Making a task, once for a wish: all in one transaction, with what its guards count.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use sqlx::types::Json;
 
@@ -220,7 +220,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError`]: nothing is claimed.
     pub async fn claim_intents(&mut self, claims: &[(TaskId, &[[u8; 32]])], now: Moment) -> Result<bool, StoreError> {
-        let claims: BTreeMap<&[u8], uuid::Uuid> =
+        let claims: BTreeSet<(&[u8], uuid::Uuid)> =
             claims.iter().flat_map(|(task, keys)| keys.iter().map(|key| (key.as_slice(), task.0))).collect();
         let (keys, tasks): (Vec<&[u8]>, Vec<uuid::Uuid>) = claims.into_iter().unzip();
         let claimed = sqlx::query!(

@@ -1,0 +1,179 @@
+//! Deliveries that are settled while a transaction is under way are decided together by the next: each becomes what it would
+//! have become alone.
+
+use std::time::Duration;
+
+use sqlx::{Connection as _, PgConnection, Row as _};
+use taskbridge::domain::task::State;
+use taskbridge::pipeline::{StepError, match_rules};
+use taskbridge::store::decisions::{Decision, Verdict};
+use taskbridge::store::deliveries::DeliveryState;
+
+use crate::support::payloads::{MONA, labelled};
+use crate::support::world::{LABEL_RULE, World};
+
+/// A wish for an issue of its own; all share the thread in which the simulated GitHub is told of them.
+async fn wish(world: &World, number: i64, delivery: &str) {
+    world.clock.advance(Duration::from_millis(2));
+    let mut payload = labelled("copilot-fix", MONA, world.bridge.ground.now());
+    payload["issue"]["id"] = number.into();
+    payload["issue"]["title"] = format!("Wish {number}").into();
+    assert_eq!(world.hook("issues", delivery, &payload).await.body["status"], "recorded");
+}
+
+async fn wishes(world: &World, count: i64) {
+    for number in 1..=count {
+        wish(world, number, &format!("d-{number}")).await;
+    }
+}
+
+/// Lets the match step come to where it would decide, does `meanwhile`, and lets it go on: the first goes alone, and all the
+/// others have gathered.
+async fn decide(world: &World, meanwhile: impl AsyncFnOnce()) -> Result<usize, StepError> {
+    let mut gate = world.bridge.store.begin().await.unwrap();
+    gate.alone_with("rule:fix-labelled-issues").await.unwrap();
+    let (decided, ()) = tokio::join!(match_rules::match_batch(&world.bridge, 64), async {
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        meanwhile().await;
+        drop(gate);
+    });
+    decided
+}
+
+/// The transactions that made the tasks.
+async fn transactions(world: &World) -> usize {
+    let mut connection = PgConnection::connect(&world.database.url).await.unwrap();
+    let rows = sqlx::query("SELECT DISTINCT xmin::text AS made FROM tasks").fetch_all(&mut connection).await.unwrap();
+    rows.iter().map(|row| row.get::<String, _>("made")).count()
+}
+
+async fn decisions(world: &World, count: i64) -> Vec<Decision> {
+    let mut all = Vec::new();
+    for number in 1..=count {
+        all.push(world.decision(&format!("d-{number}")).await);
+    }
+    all
+}
+
+#[tokio::test]
+async fn what_gathers_becomes_tasks_in_one_transaction_each_with_its_story_and_its_reports() {
+    let world = World::new(LABEL_RULE).await;
+    wishes(&world, 20).await;
+    decide(&world, async || {}).await.unwrap();
+    let tasks = world.tasks().await;
+    assert_eq!(tasks.len(), 20);
+    let transactions = transactions(&world).await;
+    assert!((2..=4).contains(&transactions), "{transactions} for 20 tasks");
+    for (number, decision) in (1..).zip(decisions(&world, 20).await) {
+        assert_eq!(decision.verdict, Verdict::Matched);
+        let task = tasks.iter().find(|task| Some(task.id) == decision.task_id).unwrap();
+        let delivery = world.bridge.store.delivery(decision.delivery_id).await.unwrap().unwrap();
+        assert_eq!(delivery.state, DeliveryState::Processed);
+        assert_eq!(task.delivery_id, decision.delivery_id);
+        assert!(task.prompt.starts_with(&format!("Fix issue #42: Wish {number}\n")), "{}", task.prompt);
+        let story = world.bridge.store.timeline(task.id).await.unwrap();
+        assert_eq!(story.iter().map(|entry| entry.kind.as_str()).collect::<Vec<_>>(), ["made"]);
+    }
+    world.live_for(30).await;
+    assert_eq!(world.control().creations().len(), 20);
+    let told = world.comments();
+    assert!(tasks.iter().all(|task| told.iter().any(|comment| comment.contains(&task.id.to_string()))), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_limit_counts_what_the_same_transaction_made_and_who_came_first_is_first() {
+    for limit in ["live: 5", "started: { count: 5, within: 10m }"] {
+        let world = World::new(&format!("{LABEL_RULE}    limits: {{ per_person: {{ {limit} }} }}\n")).await;
+        wishes(&world, 12).await;
+        decide(&world, async || {}).await.unwrap();
+        assert_eq!(world.tasks().await.len(), 5, "{limit}");
+        let decisions = decisions(&world, 12).await;
+        let refused: Vec<&Decision> = decisions.iter().filter(|said| said.verdict == Verdict::Refused).collect();
+        assert_eq!(refused.len(), 7, "{limit}");
+        assert!(refused.iter().all(|said| said.cause.contains("the limit per_person")), "{refused:?}");
+        // The first of all may be any of those that were weighed at once.
+        let last = decisions.iter().rposition(|said| said.verdict == Verdict::Matched).unwrap();
+        assert!(last < 8, "{limit}: {last}");
+        world.live_for(10).await;
+        assert_eq!(world.comments().iter().filter(|text| text.contains("the limit per_person")).count(), 7, "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn two_tellings_of_one_wish_in_one_transaction_are_one_task() {
+    let world = World::new(LABEL_RULE).await;
+    wishes(&world, 3).await;
+    let mut payload = labelled("copilot-fix", MONA, world.bridge.ground.now());
+    for (nth, total_count) in (4..=9).zip(0..) {
+        payload["issue"]["reactions"] = serde_json::json!({ "total_count": total_count });
+        world.hook("issues", &format!("d-{nth}"), &payload).await;
+    }
+    decide(&world, async || {}).await.unwrap();
+    assert_eq!(world.tasks().await.len(), 4);
+    let decisions = decisions(&world, 9).await;
+    let of_it: Vec<_> = decisions[3..].iter().map(|said| said.task_id.unwrap()).collect();
+    assert!(of_it.iter().all(|task| *task == of_it[0]), "{of_it:?}");
+    assert_eq!(decisions.iter().filter(|said| said.cause.contains("the same wish came before")).count(), 5);
+}
+
+#[tokio::test]
+async fn once_per_sees_the_tasks_of_its_own_transaction() {
+    for (then, states) in [
+        ("skip", vec![State::Pending]),
+        ("wait", [State::Pending].into_iter().chain([State::Held; 5]).collect()),
+        ("replace", [State::Cancelled; 5].into_iter().chain([State::Pending]).collect()),
+    ] {
+        let world = World::new(&format!("{LABEL_RULE}    once_per: {{ key: all, then: {then} }}\n")).await;
+        wishes(&world, 6).await;
+        decide(&world, async || {}).await.unwrap();
+        let mut tasks = world.tasks().await;
+        tasks.sort_by_key(|task| task.line);
+        assert_eq!(tasks.iter().map(|task| task.state).collect::<Vec<_>>(), states, "{then}");
+    }
+    let world = World::new(&format!("{LABEL_RULE}    once_per: {{ key: all, window: 10m }}\n")).await;
+    wishes(&world, 6).await;
+    decide(&world, async || {}).await.unwrap();
+    let task = world.task().await;
+    let story = world.bridge.store.timeline(task.id).await.unwrap();
+    assert_eq!(story.iter().filter(|entry| entry.text.starts_with("again: ")).count(), 5, "{story:?}");
+}
+
+#[tokio::test]
+async fn a_lease_that_one_of_them_lost_is_no_loss_of_the_others() {
+    let world = World::new(LABEL_RULE).await;
+    wishes(&world, 10).await;
+    let lost = world.delivery("d-9").await.id;
+    let take_away = async || {
+        let mut connection = PgConnection::connect(&world.database.url).await.unwrap();
+        let text = "UPDATE deliveries SET lease = gen_random_uuid() WHERE id = $1";
+        sqlx::query(text).bind(lost.0).execute(&mut connection).await.unwrap();
+    };
+    decide(&world, take_away).await.unwrap();
+    assert_eq!(world.tasks().await.len(), 9);
+    assert_eq!(world.delivery("d-9").await.state, DeliveryState::Received);
+    let mut connection = PgConnection::connect(&world.database.url).await.unwrap();
+    let text = "UPDATE deliveries SET lease = NULL, lease_until = NULL WHERE id = $1";
+    sqlx::query(text).bind(lost.0).execute(&mut connection).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.tasks().await.len(), 10);
+    assert_eq!(world.control().creations().len(), 10);
+}
+
+#[tokio::test]
+async fn what_the_database_does_not_take_of_one_does_not_touch_the_others() {
+    let world = World::new(LABEL_RULE).await;
+    let mut connection = PgConnection::connect(&world.database.url).await.unwrap();
+    let text = "CREATE FUNCTION no_nine() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    IF NEW.prompt LIKE '%Wish 9%' THEN RAISE EXCEPTION 'not this one' USING ERRCODE = '22000'; END IF;
+                    RETURN NEW;
+                END $$;
+                CREATE TRIGGER no_nine BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION no_nine()";
+    sqlx::raw_sql(text).execute(&mut connection).await.unwrap();
+    wishes(&world, 10).await;
+    let decided = decide(&world, async || {}).await;
+    assert!(decided.unwrap_err().to_string().contains("not this one"));
+    let tasks = world.tasks().await;
+    assert_eq!(tasks.len(), 9);
+    assert!(!tasks.iter().any(|task| task.prompt.contains("Wish 9")));
+    assert_eq!(world.delivery("d-9").await.state, DeliveryState::Received);
+}
