@@ -110,6 +110,7 @@ async fn two_tellings_of_one_wish_in_one_transaction_are_one_task() {
     }
     decide(&world, async || {}).await.unwrap();
     assert_eq!(world.tasks().await.len(), 4);
+    assert!(transactions(&world).await < 4, "none had to be sent through by itself");
     let decisions = decisions(&world, 9).await;
     let of_it: Vec<_> = decisions[3..].iter().map(|said| said.task_id.unwrap()).collect();
     assert!(of_it.iter().all(|task| *task == of_it[0]), "{of_it:?}");
