@@ -65,9 +65,6 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Everything is over as soon as one looks.
-    pub const INSTANT: Self = Self { queued_ms: 0, working_ms: 0 };
-
     /// `queued` and `working`, to the millisecond.
     #[must_use]
     pub fn new(queued: Duration, working: Duration) -> Self {

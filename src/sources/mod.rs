@@ -3,6 +3,7 @@
 
 /// Chats where one thing is said a request.
 pub mod doors;
+mod form;
 /// Webhooks of GitHub.
 pub mod github;
 mod pluck;
@@ -301,8 +302,7 @@ impl Envelope {
 
 /// The JSON in a body: the body itself, or the form field `payload`.
 fn json_bytes<'a>(content_type: &str, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Unreadable> {
-    let kind = content_type.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+    if !form::Form::is_one(content_type) {
         return Ok(Cow::Borrowed(body));
     }
     let mut fields = form_urlencoded::parse(body).filter(|(name, _)| name == "payload");

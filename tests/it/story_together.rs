@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection as _, PgConnection, Row as _};
+use sqlx::{Connection as _, PgConnection};
 use taskbridge::domain::task::State;
 use taskbridge::pipeline::{StepError, match_rules};
 use taskbridge::store::decisions::{Decision, Verdict};
@@ -43,8 +43,8 @@ async fn decide(world: &World, meanwhile: impl AsyncFnOnce()) -> Result<usize, S
 /// The transactions that made the tasks.
 async fn transactions(world: &World) -> usize {
     let mut connection = PgConnection::connect(&world.database.url).await.unwrap();
-    let rows = sqlx::query("SELECT DISTINCT xmin::text AS made FROM tasks").fetch_all(&mut connection).await.unwrap();
-    rows.iter().map(|row| row.get::<String, _>("made")).count()
+    let count = sqlx::query_scalar::<_, i64>("SELECT count(DISTINCT xmin::text) FROM tasks");
+    count.fetch_one(&mut connection).await.unwrap().try_into().unwrap()
 }
 
 async fn decisions(world: &World, count: i64) -> Vec<Decision> {

@@ -3,10 +3,11 @@
 //! Facts from mattermost/mattermost-developer-documentation, `integrate/slash-commands/`.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::super::form::Form;
 use super::super::{Reply, Unreadable};
-use super::{Asked, Says, place, unreadable};
+use super::{Asked, Says, place};
 use crate::domain::chat::{Chat, ChatSaid};
 use crate::domain::identity::Identity;
 use crate::secret::Secret;
@@ -27,7 +28,7 @@ struct SlashCommand {
 }
 
 pub(super) fn asked(source: &str, content_type: &str, body: &[u8]) -> Result<Asked, Unreadable> {
-    let slash: SlashCommand = serde_json::from_value(value(content_type, body)?).map_err(unreadable)?;
+    let slash: SlashCommand = form(content_type, body)?.read()?;
     let thread = slash.root_id.as_deref().filter(|id| !id.is_empty());
     let replies = thread.is_some();
     let chat = Chat {
@@ -49,21 +50,10 @@ pub(super) fn reply() -> Reply {
     Reply::Recorded { content_type: "application/json", body }
 }
 
-pub(super) fn is_form(content_type: &str) -> bool {
-    let kind = content_type.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-}
-
-/// The form as JSON.
-pub(super) fn value(content_type: &str, body: &[u8]) -> Result<Value, Unreadable> {
-    if !is_form(content_type) {
+/// The form of a command.
+pub(super) fn form<'a>(content_type: &str, body: &'a [u8]) -> Result<Form<'a>, Unreadable> {
+    if !Form::is_one(content_type) {
         return Err(Unreadable("it is no form: let the command use the request method POST".to_owned()));
     }
-    let mut fields = serde_json::Map::new();
-    for (key, value) in form_urlencoded::parse(body) {
-        if fields.insert(key.to_string(), Value::from(value.into_owned())).is_some() {
-            return Err(Unreadable("the form has a field twice".to_owned()));
-        }
-    }
-    Ok(Value::Object(fields))
+    Form::parse(body)
 }

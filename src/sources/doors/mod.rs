@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use serde_json::Value;
 
+use super::form::Form;
 use super::scheme::Scheme;
 use super::scheme::shown::same;
 use super::{Envelope, Reading, Refusal, Reply, Unreadable, content_type_of, senders};
@@ -125,7 +126,7 @@ impl Door {
     /// The payload as it is, without what would let its reader answer in our name.
     pub(super) fn payload(&self, envelope: &Envelope, body: &[u8]) -> Result<Value, Unreadable> {
         let mut value = match &self.kind {
-            Kind::Mattermost { .. } => mattermost::value(&envelope.content_type, body)?,
+            Kind::Mattermost { .. } => mattermost::form(&envelope.content_type, body)?.to_json(),
             Kind::Discord { .. } | Kind::Teams { .. } => serde_json::from_slice(body).map_err(unreadable)?,
         };
         if let Some(fields) = value.as_object_mut() {
@@ -147,7 +148,7 @@ impl Door {
 
 /// A form that shows a token at all must show one of ours, and one only.
 fn shows_no_other(tokens: &[Secret], content_type: &str, body: &[u8]) -> Result<(), Refusal> {
-    if !mattermost::is_form(content_type) {
+    if !Form::is_one(content_type) {
         return Ok(());
     }
     let mut shown = form_urlencoded::parse(body).filter(|(name, _)| name == "token").map(|(_, value)| value);

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::Unreadable;
+use super::super::form::Form;
 
 /// One body, told apart by its form.
 #[derive(Debug)]
@@ -152,20 +153,21 @@ pub(super) struct ViewState {
 impl Body {
     pub(super) fn parse(content_type: &str, body: &[u8]) -> Result<Self, Unreadable> {
         let wrong = |error: serde_json::Error| Unreadable(error.to_string());
-        if !is_form(content_type) {
+        if !Form::is_one(content_type) {
             let mut event: EventCallback = serde_json::from_slice(body).map_err(wrong)?;
             return Ok(match event.kind.as_str() {
                 "url_verification" => Self::Challenge(std::mem::take(&mut event.challenge)),
                 _ => Self::Event(Box::new(event)),
             });
         }
-        if let Some(payload) = field(body, "payload")? {
-            return Ok(Self::Interaction(Box::new(serde_json::from_str(&payload).map_err(wrong)?)));
+        let form = Form::parse(body)?;
+        if let Some(payload) = form.field("payload") {
+            return Ok(Self::Interaction(Box::new(serde_json::from_str(payload).map_err(wrong)?)));
         }
-        if field(body, "ssl_check")?.as_deref() == Some("1") {
+        if form.field("ssl_check") == Some("1") {
             return Ok(Self::Check);
         }
-        Ok(Self::Command(Box::new(serde_json::from_value(form(body)?).map_err(wrong)?)))
+        Ok(Self::Command(Box::new(form.read()?)))
     }
 
     /// The kind of event.
@@ -211,34 +213,9 @@ impl Body {
 /// The whole body as JSON.
 pub(super) fn value(content_type: &str, body: &[u8]) -> Result<Value, Unreadable> {
     let wrong = |error: serde_json::Error| Unreadable(error.to_string());
-    if !is_form(content_type) {
+    if !Form::is_one(content_type) {
         return serde_json::from_slice(body).map_err(wrong);
     }
-    match field(body, "payload")? {
-        Some(payload) => serde_json::from_str(&payload).map_err(wrong),
-        None => form(body),
-    }
-}
-
-fn is_form(content_type: &str) -> bool {
-    let kind = content_type.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-}
-
-fn field(body: &[u8], name: &str) -> Result<Option<String>, Unreadable> {
-    let mut values = form_urlencoded::parse(body).filter(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    match (values.next(), values.next()) {
-        (first, None) => Ok(first),
-        (_, Some(_)) => Err(Unreadable(format!("the form has the field `{name}` twice"))),
-    }
-}
-
-fn form(body: &[u8]) -> Result<Value, Unreadable> {
-    let mut fields = serde_json::Map::new();
-    for (key, value) in form_urlencoded::parse(body) {
-        if fields.insert(key.to_string(), Value::from(value.into_owned())).is_some() {
-            return Err(Unreadable("the form has a field twice".to_owned()));
-        }
-    }
-    Ok(Value::Object(fields))
+    let form = Form::parse(body)?;
+    form.field("payload").map_or_else(|| Ok(form.to_json()), |payload| serde_json::from_str(payload).map_err(wrong))
 }
