@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::over_limit::{CountedAs, channel_name, over_limit};
+use super::over_limit::{CountedAs, Standing, channel_name, over_limit};
 use super::token_ended::still_without_token;
 use super::transition::{made, note, react, take_step, tell};
 use super::whisper::{Whisper, whisper};
@@ -275,7 +275,7 @@ fn counted_as(task: &NewTask) -> CountedAs<'_> {
         person_id: task.person_id,
         person: &task.person_login,
         chat: task.chat.as_ref(),
-        made: None,
+        standing: Standing::New,
     }
 }
 
