@@ -45,11 +45,13 @@ async fn reseal_one(bridge: &Bridge, person: &Person) -> Result<bool, NoToken> {
 }
 
 async fn reseal_app(bridge: &Bridge, row: &ChatToken) -> Result<bool, NoToken> {
-    if !is_old(bridge, row.token.as_deref()) && !is_old(bridge, Some(&row.refresh_token)) {
+    // One that is good for nothing was wiped.
+    let refresh = Some(&*row.refresh_token).filter(|sealed| !sealed.is_empty());
+    if !is_old(bridge, row.token.as_deref()) && !is_old(bridge, refresh) {
         return Ok(false);
     }
     let token = again(bridge, row.token.as_deref(), chat_token_place(&row.source))?;
-    let refresh = again(bridge, Some(&row.refresh_token), chat_refresh_place(&row.source))?.unwrap_or_default();
+    let refresh = again(bridge, refresh, chat_refresh_place(&row.source))?.unwrap_or_default();
     Ok(bridge.store.reseal_chat_token(&row.source, row.version, token.as_deref(), &refresh).await?)
 }
 
