@@ -3,7 +3,7 @@
 
 use super::Bridge;
 use super::people::NoToken;
-use super::places::{chat_refresh_place, chat_token_place, refresh_place, token_place};
+use super::places::{chat_refresh_place, chat_token_place, refresh_place, revocation_place, token_place};
 use crate::fail_point::{Point, reach};
 use crate::store::chat_tokens::ChatToken;
 use crate::store::people::Person;
@@ -28,6 +28,10 @@ pub async fn reseal(bridge: &Bridge) -> Result<usize, NoToken> {
     }
     for row in bridge.store.chat_tokens().await? {
         resealed += usize::from(reseal_app(bridge, &row).await?);
+    }
+    for kept in bridge.store.revocations().await?.iter().filter(|kept| bridge.vault.needs_reseal(&kept.token)) {
+        let sealed = again(bridge, Some(&kept.token), revocation_place(&kept.id.to_string()))?.unwrap_or_default();
+        resealed += usize::from(bridge.store.reseal_revocation(kept.id, &sealed).await?);
     }
     reach(Point::ResealBeforeProof);
     bridge.store.replace_vault_proof(&bridge.vault.proof(&bridge.ground)).await?;
