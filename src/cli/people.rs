@@ -10,6 +10,7 @@ use super::open::{Needs, beside, beside_and_ask};
 use crate::config::Loaded;
 use crate::github::{DeviceAnswer, Next};
 use crate::ids::PersonId;
+use crate::pipeline::revoke::AtGithub;
 use crate::pipeline::sign_in::{self, NotSignedIn};
 use crate::pipeline::{Bridge, people};
 use crate::secret::Secret;
@@ -46,7 +47,7 @@ enum Command {
     Connect,
     /// List all people, the state of their tokens and the rules they have agreed to.
     List,
-    /// Remove a person with the token and all consents.
+    /// Remove a person with the token and all consents, and end at GitHub what came of a sign-in.
     Remove {
         /// A GitHub login or an account number.
         person: String,
@@ -73,7 +74,8 @@ impl People {
             }
             Command::List => beside(config, Needs::ADatabaseWithContent, async |_, bridge| list(bridge).await).await,
             Command::Remove { person } => {
-                beside(config, Needs::ADatabaseWithContent, async |_, bridge| remove(bridge, &person).await).await
+                beside_and_ask(config, Needs::ADatabaseWithContent, async |_, bridge| remove(bridge, &person).await)
+                    .await
             }
             Command::Consent { login, rule } => {
                 beside(config, Needs::ADatabaseWithContent, async |loaded, bridge| {
@@ -202,8 +204,19 @@ async fn remove(bridge: &Bridge, person: &str) -> Result<(), CliError> {
         Err(_) => bridge.store.people_by_login(person.trim_start_matches('@')).await?,
     };
     let one = only(found, person)?;
-    people::remove(bridge, one.id, "an operator has removed the person").await?;
+    let at_github = people::remove(bridge, one.id, "an operator has removed the person").await?;
     println!("@{} (account {}) was removed, with the token and all consents.", one.login, one.id);
+    match at_github {
+        Some(AtGithub::Ended) => println!("What they had given the app was ended at GitHub."),
+        Some(AtGithub::Alive { page, again }) => {
+            let again = if again { "; `taskbridge serve` tries again for a day" } else { "" };
+            println!("It could not be ended at GitHub{again}. They can do it themselves on {page}");
+        }
+        Some(AtGithub::NotOurs) if one.token.is_some() => {
+            println!("The token was added by hand: whoever made it ends it at GitHub.");
+        }
+        Some(AtGithub::NotOurs) | None => {}
+    }
     Ok(())
 }
 

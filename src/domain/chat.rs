@@ -29,13 +29,24 @@ pub struct Chat {
 pub struct Place {
     /// The configured source.
     pub source: String,
-    /// The channel.
+    /// The channel, whose settings hold and for which limits count.
     pub channel: String,
+    /// The thread in it, where threads are channels of their own: there we speak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<String>,
     /// The message whose thread it is, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
     /// The account that asked, by the chat's own id.
     pub account: String,
+}
+
+impl Place {
+    /// The channel in which we speak, by the chat's own id.
+    #[must_use]
+    pub fn speaks_in(&self) -> &str {
+        self.within.as_deref().unwrap_or(&self.channel)
+    }
 }
 
 /// How one turns to us in a chat.

@@ -122,6 +122,12 @@ impl OAuthError {
         }
     }
 
+    /// Whether GitHub knows no such token of this app, asked to end it.
+    #[must_use]
+    pub fn knows_no_token(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "status 404" || code == "status 422")
+    }
+
     /// One sentence for a person.
     #[must_use]
     pub fn for_person(&self) -> String {

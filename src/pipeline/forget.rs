@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::bridge::LiveSource;
 use super::{Bridge, StepError};
 use crate::store::{Moment, StoreError};
 
@@ -17,6 +18,9 @@ const KEEP_REFUSALS: TimeDelta = TimeDelta::days(30);
 const KEEP_UNLABELS: TimeDelta = TimeDelta::days(2);
 /// A message waits this long for a receiver that is not configured: it may be missing from one replica only, or for a while.
 const KEEP_UNHEARD: TimeDelta = TimeDelta::days(2);
+
+/// The tokens of an app wait as long for a source that is not configured, for the same reason.
+const KEEP_UNSPOKEN: TimeDelta = TimeDelta::days(2);
 
 /// How many rows of each kind were forgotten.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,6 +86,7 @@ async fn forget_each(bridge: &Bridge) -> Result<Forgotten, StepError> {
             + count("refusals", store.forget_refusals(now - KEEP_REFUSALS).await)
             + count("sign-ins", store.forget_sign_ins(now).await)
             + count("messages without a receiver", store.give_up_unheard(&receivers, now - KEEP_UNHEARD, BATCH).await)
+            + count("tokens without a source", forget_unspoken(bridge, now - KEEP_UNSPOKEN).await)
             + count("unlabels", store.forget_unlabels(now - KEEP_UNLABELS).await)
             + count("rule sets", store.forget_rule_versions(deliveries, BATCH).await),
     };
@@ -89,6 +94,18 @@ async fn forget_each(bridge: &Bridge) -> Result<Forgotten, StepError> {
         None => Ok(forgotten),
         Some(error) => Err(error.into()),
     }
+}
+
+/// The tokens of apps whose source is gone from the configuration, here and on all replicas.
+async fn forget_unspoken(bridge: &Bridge, before: Moment) -> Result<u64, StoreError> {
+    let live = bridge.live();
+    let rotating = |side: &LiveSource| side.chat.as_ref().is_some_and(|side| side.rotation.is_some());
+    let sources = live.sources.iter().filter(|(_, side)| rotating(side)).map(|(name, _)| name.clone());
+    let forgotten = bridge.store.forget_chat_tokens(&sources.collect::<Vec<_>>(), before).await?;
+    for source in &forgotten {
+        tracing::info!(source, "the tokens of an app whose source is gone from the configuration were wiped");
+    }
+    Ok(forgotten.len() as u64)
 }
 
 async fn in_batches<F>(delete: impl Fn() -> F) -> Result<u64, StoreError>

@@ -45,11 +45,12 @@ mod record_start;
 pub mod refresh;
 /// From a rule and an event to the exact prompt.
 pub mod render_prompt;
-mod replaced;
 /// Telling people.
 pub mod report;
 /// Sealing anew what is stored.
 pub mod reseal;
+/// Ending at GitHub what is no longer wanted here.
+pub mod revoke;
 mod send_report;
 /// Settling tasks whose start has an unknown outcome.
 pub mod settle_uncertain;

@@ -1,5 +1,5 @@
-//! Whether a limit is reached: when a task is to be made, and again when one goes on that was held, because limits may have
-//! become narrower meanwhile.
+//! Whether a limit is reached: when a task is to be made or tried again, and again when one goes on that was held, because
+//! limits may have become narrower meanwhile.
 
 use chrono::TimeDelta;
 
@@ -26,14 +26,45 @@ pub(super) struct CountedAs<'a> {
     pub person: &'a str,
     /// Where in a chat it was asked for.
     pub chat: Option<&'a Place>,
-    /// Which it is and when it was made, if it is there already and waits: it does not stand in its own way, and of those that
-    /// wait only the older ones do, so that no two wait for each other.
-    pub made: Option<(TaskId, Moment)>,
+    pub standing: Standing,
+}
+
+/// How a task stands to those that are counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Standing {
+    /// It is to be made.
+    New,
+    /// It has ended, was made at this moment and is to live again: within a while it was counted already.
+    Ended(Moment),
+    /// It is there, was made at this moment and waits: it does not stand in its own way, and of those that wait only the
+    /// older ones do, so that no two wait for each other.
+    Waits(TaskId, Moment),
+}
+
+impl Standing {
+    fn waits(self) -> Option<TaskId> {
+        match self {
+            Self::Waits(id, _) => Some(id),
+            Self::New | Self::Ended(_) => None,
+        }
+    }
+
+    fn made_at(self) -> Option<Moment> {
+        match self {
+            Self::Waits(_, at) | Self::Ended(at) => Some(at),
+            Self::New => None,
+        }
+    }
 }
 
 impl<'a> CountedAs<'a> {
     /// A task that was made and is held.
     pub(super) fn waiting(task: &'a Task) -> Self {
+        Self::of(task, Standing::Waits(task.id, task.created_at))
+    }
+
+    /// A task that is there, or one that is to do its work once more.
+    pub(super) fn of(task: &'a Task, standing: Standing) -> Self {
         Self {
             rule: &task.rule,
             repo_id: task.repo_id,
@@ -41,7 +72,7 @@ impl<'a> CountedAs<'a> {
             person_id: task.person_id,
             person: &task.person_login,
             chat: task.chat.as_ref().map(|chat| &chat.0),
-            made: Some((task.id, task.created_at)),
+            standing,
         }
     }
 }
@@ -100,7 +131,7 @@ pub(super) async fn over_limit_by<'a>(
     }
     for (name, bound, counted, of) in checks {
         if let Some(most) = bound.live {
-            let live = tally.live(tx, counted, task.made.map(|(id, _)| id)).await?;
+            let live = tally.live(tx, counted, task.standing.waits()).await?;
             if live >= i64::from(most) {
                 let cause =
                     format!("{name}.live is {most} for {of}, and as many tasks have not ended; try again when one has");
@@ -111,7 +142,7 @@ pub(super) async fn over_limit_by<'a>(
             let within = TimeDelta::from_std(window.within).unwrap_or(TimeDelta::MAX);
             let since = now.checked_sub_signed(within).unwrap_or(Moment::UNIX_EPOCH);
             let (count, oldest) = tally.since(tx, counted, since).await?;
-            let count = count - i64::from(task.made.is_some_and(|(_, at)| at > since));
+            let count = count - i64::from(task.standing.made_at().is_some_and(|at| at > since));
             if count >= i64::from(window.count) {
                 let free = oldest.and_then(|oldest| oldest.checked_add_signed(within));
                 let when = free.map(|at| format!(" after {}", at.format("%Y-%m-%d %H:%M UTC"))).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::ids::{PersonId, TaskId};
 use crate::pipeline::over_limit::{CountedAs, counted_names, limits_of, over_limit, wait_for_room};
 use crate::pipeline::places::token_place;
 use crate::pipeline::refresh::{NotRenewed, renew};
-use crate::pipeline::replaced::end_replaced;
+use crate::pipeline::revoke::{AtGithub, end_left, end_replaced, to_be_ended};
 use crate::pipeline::token_ended::hold_waiting;
 use crate::pipeline::transition::{lock_in_line, resume};
 use crate::secret::Secret;
@@ -214,19 +214,25 @@ pub async fn add(bridge: &Bridge, login: &str, token: Secret) -> Result<(PersonI
     Ok((id, released))
 }
 
-/// Forgets a person, with tokens, consents and chat accounts, and holds what waits to run as them. Answers whether there was
-/// one; `why` is told to those who look at what waits.
+/// Forgets a person, with tokens, consents and chat accounts, holds what waits to run as them, and ends at GitHub what they had
+/// given the app. Answers what became of that, if there was such a person; `why` is told to those who look at what waits.
 ///
 /// # Errors
 /// [`StoreError`]: nothing is changed.
-pub async fn remove(bridge: &Bridge, id: PersonId, why: &str) -> Result<bool, StoreError> {
-    if !bridge.store.remove_person(id).await? {
-        return Ok(false);
-    }
+pub async fn remove(bridge: &Bridge, id: PersonId, why: &str) -> Result<Option<AtGithub>, StoreError> {
+    // What is kept here goes first: nothing may start with it any more, whatever GitHub says.
+    let (person, kept) = loop {
+        let Some(person) = bridge.store.person(id).await? else { return Ok(None) };
+        let kept = to_be_ended(bridge, &person);
+        // A token that was put or renewed meanwhile is the one to end.
+        if bridge.store.remove_person_with(id, person.token_version, kept.as_ref()).await? {
+            break (person, kept);
+        }
+    };
     if let Err(error) = hold_waiting(bridge, id, &format!("{why}; {}", how(bridge))).await {
         tracing::warn!(person = %id, %error, "what waits for somebody who left is held when its turn comes");
     }
-    Ok(true)
+    Ok(Some(end_left(bridge, &person, kept.as_ref()).await))
 }
 
 /// Lets tasks go on that are still held for a token that is there: whoever gave it was cut short, or the

@@ -17,6 +17,11 @@ pub(super) fn chat_refresh_place(source: &str) -> Place<'_> {
     Place { table: "chat_tokens", row: source, column: "refresh_token" }
 }
 
+/// A token that is to be ended at GitHub; `row` is the id of that.
+pub(super) fn revocation_place(row: &str) -> Place<'_> {
+    Place { table: "revocations", row, column: "token" }
+}
+
 /// A person's refresh token; `row` is the account number.
 pub(super) fn refresh_place(row: &str) -> Place<'_> {
     Place { table: "people", row, column: "refresh_token" }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::places::{refresh_place, token_place};
-use super::replaced::end_unstored;
+use super::revoke::end_unstored;
 use super::token_ended::hold_waiting;
 use super::{Bridge, StepError};
 use crate::clock::Ground;

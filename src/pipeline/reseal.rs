@@ -3,7 +3,7 @@
 
 use super::Bridge;
 use super::people::NoToken;
-use super::places::{chat_refresh_place, chat_token_place, refresh_place, token_place};
+use super::places::{chat_refresh_place, chat_token_place, refresh_place, revocation_place, token_place};
 use crate::fail_point::{Point, reach};
 use crate::store::chat_tokens::ChatToken;
 use crate::store::people::Person;
@@ -29,6 +29,10 @@ pub async fn reseal(bridge: &Bridge) -> Result<usize, NoToken> {
     for row in bridge.store.chat_tokens().await? {
         resealed += usize::from(reseal_app(bridge, &row).await?);
     }
+    for kept in bridge.store.revocations().await?.iter().filter(|kept| bridge.vault.needs_reseal(&kept.token)) {
+        let sealed = again(bridge, Some(&kept.token), revocation_place(&kept.id.to_string()))?.unwrap_or_default();
+        resealed += usize::from(bridge.store.reseal_revocation(kept.id, &sealed).await?);
+    }
     reach(Point::ResealBeforeProof);
     bridge.store.replace_vault_proof(&bridge.vault.proof(&bridge.ground)).await?;
     Ok(resealed)
@@ -45,11 +49,13 @@ async fn reseal_one(bridge: &Bridge, person: &Person) -> Result<bool, NoToken> {
 }
 
 async fn reseal_app(bridge: &Bridge, row: &ChatToken) -> Result<bool, NoToken> {
-    if !is_old(bridge, row.token.as_deref()) && !is_old(bridge, Some(&row.refresh_token)) {
+    // One that is good for nothing was wiped.
+    let refresh = Some(&*row.refresh_token).filter(|sealed| !sealed.is_empty());
+    if !is_old(bridge, row.token.as_deref()) && !is_old(bridge, refresh) {
         return Ok(false);
     }
     let token = again(bridge, row.token.as_deref(), chat_token_place(&row.source))?;
-    let refresh = again(bridge, Some(&row.refresh_token), chat_refresh_place(&row.source))?.unwrap_or_default();
+    let refresh = again(bridge, refresh, chat_refresh_place(&row.source))?.unwrap_or_default();
     Ok(bridge.store.reseal_chat_token(&row.source, row.version, token.as_deref(), &refresh).await?)
 }
 

@@ -9,9 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::links::{hash, look_at_link, make_code, random_text};
 use super::people::{self, release_held};
-use super::places::token_place;
 use super::refresh::SealedPair;
-use super::replaced::end_replaced;
+use super::revoke::{AtGithub, end_replaced};
 use super::{Bridge, StepError};
 use crate::domain::identity::Identity;
 use crate::github::{CallError, DeviceAnswer, DeviceCode, OAuth, OAuthError, Pair, Token, TokenOwner};
@@ -235,17 +234,6 @@ pub fn is_own_form(bridge: &Bridge, session: &str, form: &str) -> bool {
     bridge.vault.subkeys(FORM_KEY).iter().any(|key| mac(key, session).verify_slice(&form).is_ok())
 }
 
-/// What became of a token at GitHub when its person left.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AtGithub {
-    /// It was ended there.
-    Ended,
-    /// It is not one of the app's: an operator had added it.
-    NotOurs,
-    /// It could not be ended; the person ends it on the page of this address.
-    Alive(String),
-}
-
 /// Forgets the person of a session, with tokens, consents and chat accounts, and ends the token at GitHub. None: there is
 /// no such session.
 ///
@@ -253,21 +241,11 @@ pub enum AtGithub {
 /// [`StoreError`]: nothing is changed.
 pub async fn disconnect(bridge: &Bridge, session: &str) -> Result<Option<AtGithub>, StoreError> {
     let Some(id) = bridge.store.session(&hash(session), bridge.ground.now()).await? else { return Ok(None) };
-    let Some(person) = bridge.store.person(id).await? else { return Ok(None) };
-    // What is kept here goes first: nothing may start with it any more, whatever GitHub says.
-    people::remove(bridge, id, "the person has disconnected").await?;
-    tracing::info!(person = %id, "somebody disconnected");
-    let Some(oauth) = bridge.github.oauth().filter(|_| person.signed_in) else { return Ok(Some(AtGithub::NotOurs)) };
-    let row = id.to_string();
-    let token = person.token.as_deref().map(|sealed| bridge.vault.open(&token_place(&row), sealed));
-    let Some(Ok(token)) = token else { return Ok(Some(AtGithub::Alive(oauth.settings_page()))) };
-    Ok(Some(match oauth.end_grant(&token).await {
-        Ok(()) => AtGithub::Ended,
-        Err(error) => {
-            tracing::warn!(person = %id, %error, "a token could not be ended at GitHub");
-            AtGithub::Alive(oauth.settings_page())
-        }
-    }))
+    let at_github = people::remove(bridge, id, "the person has disconnected").await?;
+    if at_github.is_some() {
+        tracing::info!(person = %id, "somebody disconnected");
+    }
+    Ok(at_github)
 }
 
 /// Ends a session.

@@ -1,6 +1,6 @@
 //! What operators and people may do to a task or delivery. It is the same for every door.
 
-use super::over_limit::{CountedAs, counted_names, limits_of, over_limit, wait_for_room};
+use super::over_limit::{CountedAs, Standing, counted_names, limits_of, over_limit, wait_for_room};
 use super::transition::{lock_in_line, made, resume, take_step, tell};
 use super::{Bridge, StepError};
 use crate::domain::task::{IllegalStep, State, Step};
@@ -124,8 +124,11 @@ pub async fn cancel_by_label(bridge: &Bridge, off: Labelling<'_>, by: &str) -> R
 /// Tries a task once more: `start_failed` gets a new attempt, an ended one a new task of its own, an uncertain
 /// one a new attempt only when a person says that GitHub does not have it. Answers the task that now waits.
 ///
+/// What had ended is counted like a new task, whoever asks: who needs more raises the limit. An uncertain one lives and is
+/// counted already.
+///
 /// # Errors
-/// [`SteerError::Conflict`] when it lives, or is uncertain and nobody has looked.
+/// [`SteerError::Conflict`] when it lives, or is uncertain and nobody has looked, or a limit is reached.
 pub async fn retry<'a>(
     bridge: &Bridge,
     id: TaskId,
@@ -135,11 +138,18 @@ pub async fn retry<'a>(
     let ground = &bridge.ground;
     let Mover { name: by, wish } = by.into();
     let mut tx = bridge.store.begin().await?;
+    let seen = bridge.store.task(id).await?.ok_or(SteerError::NotFound)?;
+    let counted = counted_names(&seen);
+    tx.alone_with_all(&counted).await?;
     // The same words came through another hook, or we died before the delivery ended: what they did stands.
     if let Some((_, done)) = tx.tasks_of_intents(wish).await?.into_iter().next() {
         return lock(&mut tx, done).await;
     }
     let mut task = lock_in_line(bridge, &mut tx, id).await?.ok_or(SteerError::NotFound)?;
+    if counted_names(&task) != counted {
+        // Its repository was found between our look and now.
+        return Err(StoreError::Raced.into());
+    }
     task.due_at = ground.now();
     // Rights may have changed since: they are looked up again before the start.
     task.allow_pending |= task.actor_id.is_some();
@@ -148,6 +158,7 @@ pub async fn retry<'a>(
     }
     let retried = match task.state {
         State::StartFailed => {
+            within_limits(bridge, &mut tx, &task, Standing::Ended(task.created_at)).await?;
             take_step(&mut tx, bridge, &mut task, Step::Retry, &format!("tried again by {by}")).await?;
             task
         }
@@ -193,6 +204,15 @@ async fn not_beside_another(bridge: &Bridge, tx: &mut Tx, ended: &Task) -> Resul
     }
 }
 
+/// A retry is counted as what a rule makes is.
+async fn within_limits(bridge: &Bridge, tx: &mut Tx, task: &Task, standing: Standing) -> Result<(), SteerError> {
+    let (limits, counted) = (limits_of(bridge, task), CountedAs::of(task, standing));
+    match over_limit(bridge, tx, &limits, &counted, bridge.ground.now()).await? {
+        Some((why, _)) => Err(conflict(why, None)),
+        None => Ok(()),
+    }
+}
+
 /// A new task for the work of an ended one. Pressed twice, the second finds the first's.
 async fn again(bridge: &Bridge, tx: &mut Tx, ended: &Task, by: &str) -> Result<Task, SteerError> {
     if let Some(live) = tx.live_retry_of(ended.id).await? {
@@ -202,6 +222,7 @@ async fn again(bridge: &Bridge, tx: &mut Tx, ended: &Task, by: &str) -> Result<T
             tasks: vec![live],
         });
     }
+    within_limits(bridge, tx, ended, Standing::New).await?;
     let marker = Marker::from_bytes(bridge.ground.bytes()).into();
     let new = NewTask::again(ended, TaskId::new(&bridge.ground), marker);
     let task = tx.make_task(&new, bridge.ground.now()).await?;

@@ -99,7 +99,7 @@ async fn tell_one(bridge: &Bridge, lease: Lease, send_by: Instant, report: Repor
         Ok(voice) => voice,
         Err(error) => return not_told(bridge, lease, &report, &error).await,
     };
-    let writer = format!("chat:{}:{}", place.source, place.channel);
+    let writer = format!("chat:{}:{}", place.source, place.speaks_in());
     let clock = &bridge.settings.shared_clock;
     if !bridge.store.take_turn(&writer, lease, Hourly::of(u32::MAX), clock.shown()).await? {
         let free = bridge.store.turn_comes_in(&writer, clock.shown()).await?;
@@ -210,7 +210,7 @@ impl Telling<'_> {
             key: Some(self.report.id.to_string()),
             ..Message::default()
         };
-        let (platform, channel) = (self.platform, &self.place.channel);
+        let (platform, channel) = (self.platform, self.place.speaks_in());
         match self.report.external_ref.as_deref() {
             Some(ANSWERED) => Ok(Ok(None)),
             Some(ts) => Ok(match platform.update(channel, ts, &message).await {
@@ -240,7 +240,7 @@ impl Telling<'_> {
             Some(thread) => Some(thread.clone()),
             None => self.bridge.store.chat_message_of(task.id).await?.filter(|ts| ts != ANSWERED),
         };
-        match self.platform.post(&self.place.channel, under.as_deref(), &message).await {
+        match self.platform.post(self.place.speaks_in(), under.as_deref(), &message).await {
             Err(error) if error.next() == ChatNext::OtherWay => self.answer(false, &message, error).await,
             posted => Ok(posted.map(Some)),
         }
@@ -252,7 +252,7 @@ impl Telling<'_> {
         let Some(comment) = &self.comment else { return Ok(Ok(None)) };
         let page =
             comment.external_url.as_deref().filter(|url| url.starts_with("https://") || url.starts_with("http://"));
-        let (channel, thread) = (&self.place.channel, self.place.thread.as_deref());
+        let (channel, thread) = (self.place.speaks_in(), self.place.thread.as_deref());
         if comment.state == "sent" {
             let page = page.map(|url| format!(": [the comment]({url})")).unwrap_or_default();
             let text = format!("The agent is told on pull request #{}{page}.", about.pull);
@@ -286,7 +286,7 @@ impl Telling<'_> {
             };
         }
         let message = Message { text, ..Message::default() };
-        let (channel, account) = (&self.place.channel, &self.place.account);
+        let (channel, account) = (self.place.speaks_in(), &self.place.account);
         match self.platform.whisper(channel, account, self.place.thread.as_deref(), &message).await {
             Err(error) if matches!(error.next(), ChatNext::OtherWay | ChatNext::GiveUp) => {
                 match self.answer(false, &message, error).await? {
@@ -306,7 +306,7 @@ impl Telling<'_> {
         }
         let text = "there is an answer for you alone that can no longer be shown to you: ask once more.".to_owned();
         let message = Message { text, ..self.calling() };
-        Ok(platform.post(&self.place.channel, self.place.thread.as_deref(), &message).await.map(Some))
+        Ok(platform.post(self.place.speaks_in(), self.place.thread.as_deref(), &message).await.map(Some))
     }
 
     /// A message that calls the one who asked.

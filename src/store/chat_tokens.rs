@@ -211,6 +211,7 @@ impl Store {
     }
 
     /// The pair of this version cannot be renewed any more, and its app is reported as gone. A newer one is not touched.
+    /// What is good for nothing any more is wiped: the refresh token, and the access token unless it still works.
     ///
     /// # Errors
     /// [`StoreError`]: nothing is changed.
@@ -219,24 +220,60 @@ impl Store {
         source: &str,
         version: Uuid,
         reason: &str,
+        token_works: bool,
         now: Moment,
     ) -> Result<bool, StoreError> {
         Ok(sqlx::query!(
             "/* end_chat_token: only of this version */
             WITH ended AS (
-                UPDATE chat_tokens SET ended_at = $4, ended_reason = $3, due_at = NULL, lease = NULL, lease_until = NULL
+                UPDATE chat_tokens SET ended_at = $4, ended_reason = $3, due_at = NULL, lease = NULL, lease_until = NULL,
+                    refresh_token = '', token = CASE WHEN $5 AND token_expires_at > $4 THEN token END
                 WHERE source = $1 AND version = $2 AND ended_at IS NULL RETURNING source)
             INSERT INTO chat_apps (source, reason, ended_at) SELECT source, $3, $4 FROM ended
             ON CONFLICT (source) DO UPDATE SET reason = $3",
             source,
             version,
             &super::text::bounded(reason),
+            now,
+            token_works
+        )
+        .execute(&self.work)
+        .await?
+        .rows_affected()
+            == 1)
+    }
+
+    /// Wipes the access token of a pair that can no longer be renewed, once it has ended. Answers whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn wipe_chat_token(&self, source: &str, now: Moment) -> Result<bool, StoreError> {
+        Ok(sqlx::query!(
+            "/* wipe_chat_token */
+            UPDATE chat_tokens SET token = NULL
+            WHERE source = $1 AND ended_at IS NOT NULL AND token IS NOT NULL AND token_expires_at <= $2",
+            source,
             now
         )
         .execute(&self.work)
         .await?
         .rows_affected()
             == 1)
+    }
+
+    /// Deletes the pairs of sources that are none of these and that nobody has looked after since `before`. Answers whose.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn forget_chat_tokens(&self, sources: &[String], before: Moment) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "/* forget_chat_tokens: whoever renews a pair moves `due_at` on */
+            DELETE FROM chat_tokens WHERE source <> ALL ($1) AND coalesce(due_at, ended_at) < $2 RETURNING source",
+            sources,
+            before
+        )
+        .fetch_all(&self.work)
+        .await?)
     }
 
     /// Ends an access token that the chat refused, so that its pair is renewed before the next use. Answers false when it is

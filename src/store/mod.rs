@@ -51,6 +51,8 @@ pub mod refreshes;
 pub mod refusals;
 /// The outbox.
 pub mod reports;
+/// Tokens that are to be ended at GitHub.
+pub mod revocations;
 /// Rule sets that were in force.
 pub mod rule_versions;
 /// Sign-ins on their way, and the sessions after them.

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::pipeline::chat::rotation;
 use crate::pipeline::{
-    Bridge, Settings, forget, match_rules, outgoing, refresh, report, settle_uncertain, start_task, sweep_tasks,
-    tell_chat,
+    Bridge, Settings, forget, match_rules, outgoing, refresh, report, revoke, settle_uncertain, start_task,
+    sweep_tasks, tell_chat,
 };
 use driver::{Pace, run};
 
@@ -158,7 +158,7 @@ async fn report_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepErro
 }
 
 async fn refresh_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {
-    refresh::refresh_batch(&bridge).await
+    Ok(refresh::refresh_batch(&bridge).await? + revoke::revoke_batch(&bridge).await?)
 }
 
 async fn rotate_batch(bridge: Bridge) -> Result<usize, crate::pipeline::StepError> {

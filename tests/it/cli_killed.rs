@@ -1,10 +1,12 @@
-//! The real binary, killed with `kill -9` at three exact moments: while its commit waits, after the commit and before
-//! the answer, and half-way through a rotation of the sealing key.
+//! The real binary, killed with `kill -9` at four exact moments: while its commit waits, after the commit and before
+//! the answer, half-way through a rotation of the sealing key, and with a new pair of Slack's in its hands.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
+use taskbridge::sandbox::slack::SIGNING_SECRET;
+use taskbridge::sandbox::slack::rotation::CLIENT_SECRET;
 use taskbridge::secret::Secret;
 use taskbridge::vault::{Key, Vault};
 
@@ -189,4 +191,73 @@ async fn a_rotation_that_is_killed_half_way_leaves_both_keys_readable_and_ends_w
     install.folder.run(&["people", "list"], &env).is(0, &["@mona (account 1001): token good"]);
     with("\"${OLD_KEY}\"");
     install.folder.run(&["people", "list"], &env).is(1, &["give the old key back"]);
+}
+
+/// Slack has given the next pair and nobody has written it down: the old refresh token is asked once more, and then the
+/// operator is told what to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_with_slack_s_new_pair_in_its_hands_it_asks_once_more_and_then_tells_what_to_do() {
+    let install = Install::new("", "").await;
+    let slack = install.sandbox.slack();
+    slack.keep_old_tokens(true);
+    let first = slack.install_rotating();
+    let text = std::fs::read_to_string(install.folder.path().join("taskbridge.yaml")).unwrap();
+    let source = format!(
+        "sources:
+  slack:
+    type: slack
+    signing_secret: \"${{SIGNING_SECRET}}\"
+    rotation: {{ client_id: \"1111.2222\", client_secret: \"${{CLIENT_SECRET}}\", refresh_token: \"${{REFRESH_TOKEN}}\" }}
+    api_url: {}
+",
+        slack.api_url()
+    );
+    install.folder.write("taskbridge.yaml", &text.replacen("sources:\n", &source, 1));
+    let serve = |refresh_token: &str| {
+        let [secret, database, key] = install.env();
+        let app =
+            [("SIGNING_SECRET", SIGNING_SECRET), ("CLIENT_SECRET", CLIENT_SECRET), ("REFRESH_TOKEN", refresh_token)];
+        install.folder.start(&["serve", "--listen", "127.0.0.1:0"], &[&[secret, database, key][..], &app].concat())
+    };
+    let mut serving = serve(&first);
+    serving.says("an app's token was renewed");
+    let [mut blocker, mut watcher] = beside(&install).await;
+    sqlx::raw_sql(
+        "CREATE FUNCTION door() RETURNS trigger LANGUAGE plpgsql
+         AS $$ BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NEW; END $$;
+         CREATE TRIGGER door BEFORE UPDATE ON chat_tokens FOR EACH ROW
+         WHEN (OLD.version <> NEW.version) EXECUTE FUNCTION door();
+         SELECT pg_advisory_lock(7);
+         UPDATE chat_tokens SET due_at = now()",
+    )
+    .execute(&mut blocker)
+    .await
+    .unwrap();
+    counted(&mut watcher, BLOCKED, |count| count > 0).await;
+    assert_eq!(slack.rotations(), 2, "Slack has given it");
+    serving.signal("KILL");
+    serving.ended(Duration::from_secs(5));
+    sqlx::raw_sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'taskbridge' AND wait_event_type = 'Lock';
+         SELECT pg_advisory_unlock(7); DROP TRIGGER door ON chat_tokens;
+         UPDATE chat_tokens SET lease_until = now()",
+    )
+    .execute(&mut blocker)
+    .await
+    .unwrap();
+
+    let mut serving = serve(&first);
+    let told = serving.says("soon nothing can be told in the chat any more");
+    for part in ["was lost on the way", "install the app again at Slack", "`rotation.refresh_token`"] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert_eq!((slack.rotations(), slack.refreshes_asked()), (2, 3), "once more, and nothing goes round in circles");
+    let wiped = "SELECT count(*) FROM chat_tokens WHERE refresh_token = '' AND token IS NOT NULL";
+    assert_eq!(count(&mut watcher, wiped).await, 1, "what is dead is wiped, what works is used");
+    serving.signal("TERM");
+    serving.ended(Duration::from_secs(30));
+    let mut serving = serve(&slack.install_rotating());
+    serving.says("an app's token was renewed");
+    assert_eq!(slack.rotations(), 3);
 }

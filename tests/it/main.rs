@@ -105,6 +105,7 @@ mod story_refused;
 mod story_replaced;
 mod story_replicas;
 mod story_report;
+mod story_revoked;
 mod story_rotation;
 mod story_rules;
 mod story_run_as;

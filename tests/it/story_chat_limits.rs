@@ -72,3 +72,18 @@ async fn what_is_approved_while_the_channel_is_full_waits_for_room() {
     world.live_for(300).await;
     assert_eq!(world.control().creations().len(), 2, "and then the other");
 }
+
+#[tokio::test]
+async fn a_retry_in_a_chat_is_counted_for_its_channel_too() {
+    let world = world("{ per_channel: { live: 1 } }", "").await;
+    world.asks_in(CHANNEL, MONA_CHAT, "fix one").await;
+    let first = world.task().await;
+    world.live_for(120).await;
+    assert_eq!(world.asks_in(CHANNEL, OTTO_CHAT, "fix two").await, 2);
+    assert_eq!(world.asks_in(CHANNEL, MONA_CHAT, &format!("retry {}", first.id)).await, 2);
+    let told = world.whispered(MONA_CHAT);
+    assert!(told.contains("the channel's limit per_channel.live is 1 for C0001"), "{told}");
+    assert!(told.contains("try again when one has"), "{told}");
+    world.live_for(120).await;
+    assert_eq!(world.asks_in(CHANNEL, MONA_CHAT, &format!("retry {}", first.id)).await, 3);
+}

@@ -240,3 +240,43 @@ async fn who_linked_once_is_known_in_every_server_and_in_direct_messages() {
     world.settle().await;
     assert_eq!(world.tasks().await.len(), 3, "another account, in the same server");
 }
+
+/// A thread is a channel of its own to Discord. To those who set something for its channel it is a part of that.
+#[tokio::test]
+async fn in_a_thread_what_is_set_for_its_channel_holds_and_its_limits_count() {
+    const THREAD: &str = "645027906669519999";
+    let rules = DISCORD_RULE
+        .replace("{ repo: acme/widgets }", "{ repo: acme/widgets, limits: { per_channel: { live: 1 } } }")
+        .replace("prompt: \"{{ command.text }}\"", "prompt: \"{{ command.text }} for {{ chat.channel }}\"");
+    let world = World::of(Setup::new(&rules)).await;
+    world.link_as(&on_discord(DISCORD_MONA), MONA).await;
+    let discord = world.sandbox.discord();
+    let asks = |text: &str| discord.command(DISCORD_MONA, DISCORD_CHANNEL, Some(text));
+    world.chat_says("discord", &discord.in_thread(&asks("fix one"), THREAD)).await;
+    world.settle().await;
+    let task = world.task().await;
+    assert_eq!(
+        (task.repo_full_name().as_str(), task.prompt.as_str()),
+        ("acme/widgets", "fix one for 645027906669510667")
+    );
+    assert_eq!(only_living(discord.messages()).channel, THREAD, "it is answered where it was said");
+
+    let full = "the channel's limit per_channel.live is 1 for 645027906669510667";
+    world.discord_command(DISCORD_MONA, "fix two").await;
+    assert!(whispered(&world).contains(full), "{}", whispered(&world));
+    world.chat_says("discord", &discord.in_thread(&asks("fix three"), "645027906669518888")).await;
+    world.settle().await;
+    assert!(whispered(&world).contains(full), "{}", whispered(&world));
+    world.live_for(120).await;
+    assert_eq!(world.task().await.state, State::Completed);
+    let said = discord.messages();
+    assert!(said.iter().all(|message| message.channel == THREAD), "{said:#?}");
+
+    // Without a word of the channel that it is in, a thread is a channel in which nothing is set.
+    let mut bare: serde_json::Value = serde_json::from_str(&discord.in_thread(&asks("fix four"), THREAD).body).unwrap();
+    bare["channel"].as_object_mut().unwrap().remove("parent_id");
+    world.chat_says("discord", &discord.signed(&bare.to_string())).await;
+    world.settle().await;
+    assert_eq!(world.tasks().await.len(), 1);
+    assert!(whispered(&world).contains("repo"), "{}", whispered(&world));
+}

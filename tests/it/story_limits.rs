@@ -11,6 +11,9 @@ use taskbridge::store::decisions::Verdict;
 use taskbridge::store::tasks::Hold;
 use taskbridge::store::tasks::make::NewTask;
 
+use taskbridge::store::api_keys::Scope;
+
+use crate::api_kit::Caller;
 use crate::support::payloads::{MONA, OTTO, labelled};
 use crate::support::world::{LABEL_RULE, OTTO_TOKEN, World};
 
@@ -219,4 +222,63 @@ async fn a_retry_keeps_the_promise_of_one_live_task_a_key() {
     world.live_for(120).await;
     world.control().set_seat("mona", true).unwrap();
     steer::retry(&world.bridge, failed.id, "vera", false).await.unwrap();
+}
+
+/// A retry is one task more: whoever asks for it, by whichever door, it is told which limit and when there is room.
+#[tokio::test]
+async fn a_retry_is_counted_like_a_new_task() {
+    let words = "\n  - { name: words, on: { command: fix }, prompt: Fix it }";
+    let limits = "limits: { per_rule: { live: 1, started: { count: 3, within: 10m } } }";
+    let world = world(&format!("{limits}{words}")).await;
+    label_by(&world, MONA, 42, "d-1").await;
+    let first = world.task().await;
+    world.live_for(120).await;
+    label_by(&world, OTTO, 43, "d-2").await;
+    let full = "the limit per_rule.live is 1 for fix-labelled-issues, and as many tasks have not ended; try again when one has";
+    let operator = Caller::new(&world, "ops", Scope::Operate).await;
+    let refused = operator.post(&format!("/api/v1/tasks/{}/retry", first.id)).await;
+    let detail = refused.body["detail"].as_str().unwrap();
+    assert!(refused.status.as_u16() == 409 && detail.contains(&full[4..]), "{}", refused.body);
+    world.say(901, "/copilot retry", MONA, "d-3").await;
+    let told = world.comments();
+    assert!(told.iter().any(|comment| comment.contains(full)), "{told:?}");
+    assert_eq!(world.tasks().await.len(), 2);
+
+    // Two that are pressed at once do not both find the last place.
+    world.live_for(120).await;
+    let [one, two] = <[_; 2]>::try_from(world.tasks().await).unwrap();
+    let press = |id| steer::retry(&world.bridge, id, "vera", false);
+    let (one, two) = tokio::join!(press(one.id), press(two.id));
+    let refused = [one, two].into_iter().filter_map(Result::err).map(|error| error.to_string()).collect::<Vec<_>>();
+    assert_eq!(refused, [full]);
+
+    // Ended ones count for their while.
+    world.settle().await;
+    world.live_for(120).await;
+    let refused = steer::retry(&world.bridge, first.id, "vera", false).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("per_rule.started is 3 within 10 min") && refused.contains("try again after"),
+        "{refused}"
+    );
+    world.advance(600);
+    steer::retry(&world.bridge, first.id, "vera", false).await.unwrap();
+}
+
+/// What GitHub refused was made once and is counted once: it may be tried again within its while, if there is room beside
+/// those that live.
+#[tokio::test]
+async fn what_github_refused_is_tried_again_within_its_while_when_no_other_lives() {
+    let world = world("limits: { per_rule: { live: 1, started: { count: 2, within: 1d } } }").await;
+    world.control().set_seat("mona", false).unwrap();
+    label_by(&world, MONA, 42, "d-1").await;
+    let failed = world.task().await;
+    assert_eq!(failed.state, State::StartFailed);
+    label_by(&world, OTTO, 43, "d-2").await;
+    let refused = steer::retry(&world.bridge, failed.id, "vera", false).await.unwrap_err();
+    assert!(refused.to_string().contains("per_rule.live is 1"), "{refused}");
+    world.live_for(120).await;
+    world.control().set_seat("mona", true).unwrap();
+    steer::retry(&world.bridge, failed.id, "vera", false).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.control().creations().len(), 2);
 }

@@ -8,6 +8,7 @@ use taskbridge::config::{Reader, load};
 use taskbridge::ids::PersonId;
 use taskbridge::pipeline::Bridge;
 use taskbridge::pipeline::chat::rotation::{renew, rotate_batch};
+use taskbridge::pipeline::forget::forget;
 use taskbridge::pipeline::refresh::NotRenewed;
 use taskbridge::pipeline::reseal::reseal;
 use taskbridge::sandbox::SlackFault;
@@ -297,4 +298,54 @@ async fn a_change_of_keys_seals_the_apps_pair_anew() {
     let after = row(&world).await;
     assert!(after.token != before.token && after.refresh_token != before.refresh_token);
     assert_eq!(after.version, before.version, "it is the same pair");
+}
+
+/// What is good for nothing any more lies nowhere, not even sealed; what still works is used to its end.
+#[tokio::test]
+async fn a_dead_refresh_token_is_wiped_at_once_and_the_token_beside_it_when_it_ends() {
+    let (world, _) = world().await;
+    rotate_batch(&world.bridge).await.unwrap();
+    token(&world).await;
+    world.slack().end_refresh_tokens();
+    world.advance(HALF_A_DAY - 24 * 60 + 1);
+    rotate_batch(&world.bridge).await.unwrap();
+    let ended = row(&world).await;
+    assert!(ended.ended_at.is_some() && ended.refresh_token.is_empty() && ended.token.is_some());
+    assert_eq!(reseal(&world.bridge).await.unwrap(), 0, "there is nothing to open");
+    world.advance(24 * 60);
+    rotate_batch(&world.bridge).await.unwrap();
+    assert!(row(&world).await.token.is_none());
+    world.slash(MONA_CHAT, "fix it").await;
+    assert!(world.slack().messages().is_empty());
+    let newer = world.slack().install_rotating();
+    configured(&world, &world.bridge, CLIENT_SECRET, &newer);
+    rotate_batch(&world.bridge).await.unwrap();
+    assert!(world.slack().takes(&token(&world).await));
+}
+
+/// A source may be missing from one replica only, or for a while: its tokens wait for two days after somebody should have
+/// renewed them.
+#[tokio::test]
+async fn the_tokens_of_a_source_that_is_gone_are_wiped_when_nobody_renews_them() {
+    const DAY: u64 = 86_400;
+    let (world, refresh_token) = world().await;
+    rotate_batch(&world.bridge).await.unwrap();
+    token(&world).await;
+    let here = async || world.bridge.store.chat_token("slack").await.unwrap().is_some();
+    world.advance(9 * DAY);
+    forget(&world.bridge).await.unwrap();
+    assert!(here().await, "a source that is there has its pair, however long nobody was there to renew it");
+    rotate_batch(&world.bridge).await.unwrap();
+    token(&world).await;
+    world.reload(LABEL_RULE);
+    world.advance(2 * DAY);
+    forget(&world.bridge).await.unwrap();
+    assert!(here().await, "not yet");
+    world.advance(DAY);
+    forget(&world.bridge).await.unwrap();
+    assert!(!here().await);
+    configured(&world, &world.bridge, CLIENT_SECRET, &refresh_token);
+    rotate_batch(&world.bridge).await.unwrap();
+    let status = world.chat_status().await;
+    assert!(status["app_gone_because"].as_str().unwrap().contains("invalid_refresh_token"), "{status}");
 }

@@ -187,5 +187,8 @@ async fn an_account_is_linked_without_a_link_that_others_could_follow() {
     assert!(says(&world, "2", TEAMS_MONA, &typed).await.contains("is linked to mona"));
     let thief = says(&world, "3", "7f2a1c9e-0000-4000-8000-00000000beef", &typed).await;
     assert!(thief.contains("no code that waits"), "the code is good for one account, once: {thief}");
+    assert!(thief.contains("Mention me and write `link` to begin anew"), "{thief}");
+    let linked = says(&world, "6", TEAMS_MONA, "link").await;
+    assert!(linked.contains("Mention me and write `unlink` to undo that"), "{linked}");
     assert!(says(&world, "4", TEAMS_MONA, "fix it").await.contains("acme/widgets"));
 }

@@ -27,7 +27,8 @@ pub(super) struct Retry {
 ///
 /// One that GitHub refused gets a new attempt, an ended one a new task (the answer is that task, with `retry_of`),
 /// an uncertain one a new attempt only with `known_absent`. Pressed twice it makes one attempt: the second press
-/// finds the first one's and is answered 409, with or without an `Idempotency-Key`.
+/// finds the first one's and is answered 409, with or without an `Idempotency-Key`. Limits count a retry like a new task:
+/// when one is reached the answer is 409 and says which, and when there is room.
 #[utoipa::path(
     post, path = "/api/v1/tasks/{id}/retry", tag = "tasks", request_body = Option<Retry>,
     params(

@@ -7,7 +7,8 @@ use crate::domain::chat::Address;
 use crate::domain::html::escape;
 use crate::domain::identity::Identity;
 use crate::pipeline::links::{CODE_LASTS, LINK_LASTS};
-use crate::pipeline::sign_in::{AtGithub, NotSignedIn};
+use crate::pipeline::revoke::AtGithub;
+use crate::pipeline::sign_in::NotSignedIn;
 use crate::secret::Secret;
 
 const SIGN_IN: &str = "Sign in with GitHub";
@@ -78,9 +79,10 @@ pub(super) fn disconnected(site: &Site, at_github: &AtGithub) -> Shown {
                               GitHub, under developer settings."
                 .to_owned()
         }
-        AtGithub::Alive(url) => format!(
-            "<strong>GitHub could not be told:</strong> revoke the app on <a href=\"{0}\">its page in your settings</a>.",
-            escape(url)
+        AtGithub::Alive { page, again } => format!(
+            "<strong>GitHub could not be told{}:</strong> revoke the app on <a href=\"{}\">its page in your settings</a>.",
+            if *again { " yet, and is told again for a day. If you do not want to wait" } else { "" },
+            escape(page)
         ),
     };
     let body = format!("<p>Your token is no longer kept here. {rest}</p>{}", sign_in(site, "/start", "Sign in again"));

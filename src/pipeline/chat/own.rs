@@ -1,6 +1,8 @@
 //! Our own commands and buttons in a chat: about the account itself, and what they do everywhere.
 
 use super::{AGAIN, Hearing, NOT_LINKED, Talk, account, no_such_repo, repo_of};
+use crate::chat::address_in;
+use crate::domain::chat::Address;
 use crate::domain::command::{Own, OwnWord, place};
 use crate::domain::rule::Allow;
 use crate::github::RepoPath;
@@ -64,7 +66,7 @@ async fn link(talk: &Talk<'_>, code: Option<&str>, person: Option<&Person>) -> R
                 format!("This account is linked to {login} on GitHub now. What you asked for before goes on by itself.")
             }
             Err(NotConfirmed::Store(error)) => return Err(error.into()),
-            Err(why) => format!("That did not work: {why}. Write `link` for a new link."),
+            Err(why) => format!("That did not work: {why}. {} `link` to begin anew.", write_here(talk)),
         };
         return Ok(talk.answer("answered: a code", text));
     }
@@ -73,10 +75,22 @@ async fn link(talk: &Talk<'_>, code: Option<&str>, person: Option<&Person>) -> R
         Some(person) if person.usable_token(now).is_none() => talk.ask_to_link(AGAIN, false),
         Some(person) => talk.answer(
             "answered: linked already",
-            format!("This account is linked to {} on GitHub. Write `unlink` to undo that.", person.login),
+            format!(
+                "This account is linked to {} on GitHub. {} `unlink` to undo that.",
+                person.login,
+                write_here(talk)
+            ),
         ),
         None => talk.ask_to_link(NOT_LINKED, false),
     })
+}
+
+/// How a word of ours is written in this chat, at the start of a sentence.
+fn write_here(talk: &Talk<'_>) -> &'static str {
+    match address_in(talk.chat.identity.platform()) {
+        Address::Command => "Write",
+        Address::Mention => "Mention me and write",
+    }
 }
 
 /// Why an issue or pull request led to what it did.

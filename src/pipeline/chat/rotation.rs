@@ -90,6 +90,9 @@ pub async fn rotate_batch(bridge: &Bridge) -> Result<usize, StepError> {
     for (source, side) in &live.sources {
         let Some(rotation) = side.chat.as_ref().and_then(|side| side.rotation.as_ref()) else { continue };
         let row = chain(bridge, source, rotation).await?;
+        if row.ended_at.is_some() {
+            bridge.store.wipe_chat_token(source, bridge.ground.now()).await?;
+        }
         if row.ended_at.is_some() || row.due_at.is_none_or(|due| due > bridge.ground.now()) {
             continue;
         }
@@ -239,7 +242,7 @@ impl Renewal<'_> {
         {
             match self.old_token().await {
                 Ok(true) => {}
-                Ok(false) => return self.ended(LOST).await,
+                Ok(false) => return self.ended(LOST, false).await,
                 Err(why) => return self.later(false, AGAIN, &why).await,
             }
         }
@@ -255,8 +258,8 @@ impl Renewal<'_> {
             Err(error @ SlackError::Unclear(_)) => self.later(false, AGAIN, &error.to_string()).await,
             Err(SlackError::Limited(pause)) => self.later(true, pause.max(AGAIN), "Slack asked for a pause").await,
             Err(SlackError::Refused(word)) if is_dead(&word) => match self.row.sent_at {
-                Some(_) => self.ended(LOST).await,
-                None => self.ended(&format!("Slack does not take the app's refresh token (`{word}`)")).await,
+                Some(_) => self.ended(LOST, true).await,
+                None => self.ended(&format!("Slack does not take the app's refresh token (`{word}`)"), true).await,
             },
             Err(error @ SlackError::Refused(_)) => {
                 tracing::error!(source = self.source, %error, "Slack renews no token for this app; check `rotation`");
@@ -318,9 +321,9 @@ impl Renewal<'_> {
     }
 
     /// An operator must begin anew, unless they have already.
-    async fn ended(&self, why: &str) -> Result<(), NotRenewed> {
-        let store = &self.bridge.store;
-        if store.end_chat_token(self.source, self.row.version, why, self.bridge.ground.now()).await? {
+    async fn ended(&self, why: &str, token_works: bool) -> Result<(), NotRenewed> {
+        let (store, now) = (&self.bridge.store, self.bridge.ground.now());
+        if store.end_chat_token(self.source, self.row.version, why, token_works, now).await? {
             tracing::error!(source = self.source, why, "soon nothing can be told in the chat any more; {CURE}");
         }
         Err(NotRenewed::Ended)

@@ -8,7 +8,7 @@ use super::once::{folded, once_per};
 use super::{Plan, Settled, refusal};
 use crate::domain::task::State;
 use crate::ids::{DeliveryId, TaskId};
-use crate::pipeline::over_limit::{CountedAs, channel_name, over_limit_by};
+use crate::pipeline::over_limit::{CountedAs, Standing, channel_name, over_limit_by};
 use crate::pipeline::tally::Tally;
 use crate::pipeline::token_ended::still_without_token;
 use crate::pipeline::transition::{living, made, reaction};
@@ -202,6 +202,6 @@ fn counted_as(task: &NewTask) -> CountedAs<'_> {
         person_id: task.person_id,
         person: &task.person_login,
         chat: task.chat.as_ref(),
-        made: None,
+        standing: Standing::New,
     }
 }

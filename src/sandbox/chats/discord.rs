@@ -18,10 +18,13 @@ pub const DISCORD_BOT_TOKEN: &str = "a-bot-token-of-the-simulated-discord";
 /// The application.
 pub const APPLICATION: &str = "845027738276462632";
 const GUILD: &str = "290926798626357999";
+/// In which its channels stand.
+const CATEGORY: &str = "290926798626358000";
 const UNKNOWN_CHANNEL: u64 = 10_003;
 const UNKNOWN_MESSAGE: u64 = 10_008;
 const UNKNOWN_WEBHOOK: u64 = 10_015;
 const MISSING_ACCESS: u64 = 50_001;
+const PUBLIC_THREAD: u64 = 11;
 
 fn pair() -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("any seed is a key")
@@ -116,6 +119,17 @@ impl DiscordControl {
         self.interaction(2, account, channel, data)
     }
 
+    /// A request as it is when it was made in a public thread of `channel`. (With `channel.parent_id`, as Discord's threads have
+    /// it; that interactions carry it is not confirmed.)
+    #[must_use]
+    pub fn in_thread(&self, request: &ChatRequest, thread: &str) -> ChatRequest {
+        let mut body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        let parent = body["channel_id"].take();
+        body["channel_id"] = thread.into();
+        body["channel"] = json!({ "id": thread, "type": PUBLIC_THREAD, "parent_id": parent });
+        self.signed(&body.to_string())
+    }
+
     /// A button pressed under a message.
     #[must_use]
     pub fn press(&self, account: &str, channel: &str, custom_id: &str) -> ChatRequest {
@@ -142,7 +156,8 @@ impl DiscordControl {
         };
         let body = json!({
             "type": kind, "id": id, "application_id": APPLICATION, "token": token, "version": 1,
-            "guild_id": GUILD, "channel_id": channel, "data": data,
+            "guild_id": GUILD, "channel_id": channel, "channel": { "id": channel, "type": 0, "parent_id": CATEGORY },
+            "data": data,
             "member": { "user": { "id": account, "username": "whoever" } },
         });
         self.signed(&body.to_string())

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::{Reply, Unreadable};
 use super::{Asked, Says, place, unreadable};
 use crate::chat::discord::read_button;
-use crate::domain::chat::{Chat, ChatSaid};
+use crate::domain::chat::{Chat, ChatSaid, Place};
 use crate::domain::command::OwnWord;
 use crate::domain::identity::Identity;
 use crate::secret::Secret;
@@ -20,6 +20,8 @@ const EVERYWHERE: &str = "discord.com";
 /// Stands for the server where there is none: between the account and us alone.
 const DIRECT: &str = "dm";
 const TEXT: u64 = 3;
+/// Threads: of an announcement channel, public, private. All others name as `parent_id` the category they stand in.
+const THREADS: std::ops::RangeInclusive<u64> = 10..=12;
 /// Only the one who asked sees it.
 const ALONE: u64 = 1 << 6;
 
@@ -33,7 +35,7 @@ struct Interaction {
     token: String,
     guild_id: Option<String>,
     channel_id: Option<String>,
-    channel: Option<Named>,
+    channel: Option<Channel>,
     member: Option<Member>,
     user: Option<Named>,
     data: Option<Data>,
@@ -43,6 +45,24 @@ struct Interaction {
 #[serde(default)]
 struct Named {
     id: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Channel {
+    id: String,
+    #[serde(rename = "type")]
+    kind: Option<u64>,
+    /// Not in all that Discord sends of a channel: without it a thread counts as a channel of its own.
+    parent_id: Option<String>,
+}
+
+impl Channel {
+    /// The channel in which this thread is, if it is one.
+    fn parent(&self) -> Option<&str> {
+        let thread = self.kind.is_some_and(|kind| THREADS.contains(&kind));
+        self.parent_id.as_deref().filter(|id| thread && !id.is_empty())
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -110,10 +130,16 @@ fn says(source: &str, application: &str, interaction: Interaction) -> Result<Say
     };
     let user = interaction.member.and_then(|member| member.user).or(interaction.user).unwrap_or_default().id;
     let server = interaction.guild_id.filter(|id| !id.is_empty()).unwrap_or_else(|| DIRECT.to_owned());
-    let channel = interaction.channel_id.or(interaction.channel.map(|channel| channel.id)).unwrap_or_default();
+    let told = interaction.channel.unwrap_or_default();
+    let spoken_in = interaction.channel_id.unwrap_or_else(|| told.id.clone());
+    let spoken_in = place(source, &spoken_in, None, &user)?;
+    let place = match told.parent() {
+        Some(parent) => Place { within: Some(spoken_in.channel), ..place(source, parent, None, &user)? },
+        None => spoken_in,
+    };
     let chat = Chat {
         identity: Identity::new(PLATFORM, EVERYWHERE, &user).map_err(|error| Unreadable(error.to_string()))?,
-        place: place(source, &channel, None, &user)?,
+        place,
         said,
         replies: false,
         answer_to: Some(interaction.token).filter(|token| !token.is_empty()).map(Secret::new),

@@ -174,6 +174,7 @@ fn place(source: &str, channel: &str, thread: Option<&str>, account: &str) -> Re
     Ok(Place {
         source: source.to_owned(),
         channel: channel.to_owned(),
+        within: None,
         thread: thread.map(str::to_owned),
         account: account.to_owned(),
     })

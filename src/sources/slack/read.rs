@@ -36,7 +36,8 @@ impl Heard<'_> {
     }
 
     fn place(&self, channel: &str, thread: Option<String>, account: &str) -> Place {
-        Place { source: self.source.to_owned(), channel: channel.to_owned(), thread, account: account.to_owned() }
+        let (source, channel, account) = (self.source.to_owned(), channel.to_owned(), account.to_owned());
+        Place { source, channel, within: None, thread, account }
     }
 
     /// Slack's id of it, which is signed.
