@@ -1,6 +1,7 @@
 //! The private PostgreSQL of a round, and the ways in which it goes down.
 
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
@@ -19,12 +20,26 @@ pub(crate) struct Database {
     folder: PathBuf,
     url: String,
     server: Mutex<Option<EmbeddedPostgres>>,
+    away: std::sync::Mutex<Away>,
+}
+
+/// When it was last away.
+#[derive(Clone, Copy)]
+enum Away {
+    Never,
+    Now,
+    Until(Instant),
 }
 
 impl Database {
     pub(crate) async fn start(folder: &Path) -> Result<Self, Fatal> {
         let server = up(folder).await?;
-        Ok(Self { folder: folder.to_owned(), url: server.url(), server: Mutex::new(Some(server)) })
+        Ok(Self {
+            folder: folder.to_owned(),
+            url: server.url(),
+            server: Mutex::new(Some(server)),
+            away: std::sync::Mutex::new(Away::Never),
+        })
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -36,6 +51,19 @@ impl Database {
         Ok(PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_secs(20)).connect(&self.url).await?)
     }
 
+    fn set_away(&self, away: Away) {
+        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = away;
+    }
+
+    /// Whether it has been away at any moment since `then`.
+    pub(crate) fn was_away_since(&self, then: Instant) -> bool {
+        match *self.away.lock().unwrap_or_else(PoisonError::into_inner) {
+            Away::Never => false,
+            Away::Now => true,
+            Away::Until(back) => back >= then,
+        }
+    }
+
     fn pid(&self) -> Option<Pid> {
         let text = std::fs::read_to_string(self.folder.join("postgres/postmaster.pid")).ok()?;
         text.lines().next()?.trim().parse().ok().and_then(Pid::from_raw)
@@ -45,6 +73,7 @@ impl Database {
     async fn restart(&self, signal: Signal, down: Duration) -> Result<(), Fatal> {
         let mut server = self.server.lock().await;
         let pid = self.pid().ok_or("postmaster.pid names no process")?;
+        self.set_away(Away::Now);
         kill_process(pid, signal)?;
         // None from here on: whoever cuts this short sees that it is on its way down or up.
         let dying = server.take();
@@ -55,6 +84,7 @@ impl Database {
         drop(dying);
         sleep(down).await;
         *server = Some(up(&self.folder).await?);
+        self.set_away(Away::Until(Instant::now()));
         Ok(())
     }
 

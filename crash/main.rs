@@ -10,6 +10,8 @@ mod chance;
 mod chat;
 mod check;
 mod database;
+mod due;
+mod ending;
 mod faults;
 mod load;
 mod logs;

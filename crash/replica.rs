@@ -1,7 +1,5 @@
 //! One replica of the service: started, killed in one way or another, started again.
 
-use std::os::unix::process::ExitStatusExt as _;
-use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::chance::Dice;
+use crate::ending::{Life, log_of};
 use crate::stage::{Fatal, LEASE, Stage};
 use crate::watcher::{Armoury, POISON, was_aborted};
 
@@ -34,32 +33,33 @@ pub(crate) async fn live(
     while !stop.is_cancelled() {
         let born = *generation.borrow_and_update();
         let plan = if stage.options.arms() { armoury.arm(&mut dice) } else { String::new() };
+        let life = Life::begin(&stage, number);
         let mut child = start(&stage, number, &plan)?;
         // Asked now: a process that has ended has no number.
         let pid = pid_of(&child);
         armoury.read_configuration(number, born);
         stage.tally.add("replicas.started", 1);
-        let mut life = dice.millis(1_000, 6_000);
+        let mut rest = dice.millis(1_000, 6_000);
         loop {
             tokio::select! {
                 status = child.wait() => {
-                    ended(&stage, number, pid, status?);
+                    life.ended(&stage, pid, status?);
                     break;
                 }
                 () = stop.cancelled() => {
-                    term(&stage, number, &mut child).await?;
+                    term(&stage, &life, &mut child).await?;
                     break;
                 }
                 _ = generation.changed() => {
-                    term(&stage, number, &mut child).await?;
+                    term(&stage, &life, &mut child).await?;
                     break;
                 }
-                () = sleep(life) => {}
+                () = sleep(rest) => {}
             }
             match dice.below(100) {
                 0..30 if stage.options.pauses() => {
                     pause(&stage, &child, dice.millis(PAUSE_MS.0, PAUSE_MS.1)).await;
-                    life = dice.millis(500, 5_000);
+                    rest = dice.millis(500, 5_000);
                     continue;
                 }
                 0..75 => {
@@ -67,7 +67,7 @@ pub(crate) async fn live(
                     stage.died();
                     stage.tally.add("kills.kill9", 1);
                 }
-                _ => term(&stage, number, &mut child).await?,
+                _ => term(&stage, &life, &mut child).await?,
             }
             break;
         }
@@ -81,6 +81,7 @@ pub(crate) async fn live(
 pub(crate) async fn keep(stage: Arc<Stage>, number: usize, stop: CancellationToken) -> Result<(), Fatal> {
     let plan = if stage.options.arms() { POISON } else { "" };
     while !stop.is_cancelled() {
+        let life = Life::begin(&stage, number);
         let mut child = start(&stage, number, plan)?;
         let pid = pid_of(&child);
         tokio::select! {
@@ -93,7 +94,7 @@ pub(crate) async fn keep(stage: Arc<Stage>, number: usize, stop: CancellationTok
                     return Ok(());
                 }
             }
-            () = stop.cancelled() => term(&stage, number, &mut child).await?,
+            () = stop.cancelled() => term(&stage, &life, &mut child).await?,
         }
     }
     Ok(())
@@ -102,7 +103,7 @@ pub(crate) async fn keep(stage: Arc<Stage>, number: usize, stop: CancellationTok
 /// Starts a replica with a plan of fail points.
 pub(crate) fn start(stage: &Stage, number: usize, plan: &str) -> Result<Child, Fatal> {
     let address = stage.addresses[number].to_string();
-    let mut command = stage.service(&["serve", "--listen", &address], &format!("replica-{number}.log"))?;
+    let mut command = stage.service(&["serve", "--listen", &address], &log_of(number))?;
     if !plan.is_empty() {
         command.env(taskbridge::fail_point::PLAN, plan);
     }
@@ -110,25 +111,19 @@ pub(crate) fn start(stage: &Stage, number: usize, plan: &str) -> Result<Child, F
 }
 
 /// SIGTERM: it must end by itself, in time.
-pub(crate) async fn term(stage: &Stage, number: usize, child: &mut Child) -> Result<(), Fatal> {
+async fn term(stage: &Stage, life: &Life, child: &mut Child) -> Result<(), Fatal> {
     let pid = pid_of(child);
     signal(pid, Signal::TERM);
     let began = Instant::now();
     match timeout(TERM_LIMIT, child.wait()).await {
         Ok(status) => {
-            let status = status?;
             // While the database is away, it cannot give back what it holds.
             stage.died();
             stage.tally.add("kills.term", 1);
-            if status.signal().is_some() {
-                // It had not yet begun to listen to signals, or it died at a fail point on its way out.
-                if status.signal() != Some(Signal::TERM.as_raw()) {
-                    ended(stage, number, pid, status);
-                }
-            }
+            life.obeyed(stage, pid, status?);
         }
         Err(_) => {
-            stage.wrong(format!("replica {number} did not end within {:?} after SIGTERM", began.elapsed()));
+            stage.wrong(format!("{life} did not end within {:?} after SIGTERM", began.elapsed()));
             child.kill().await?;
         }
     }
@@ -157,16 +152,5 @@ fn signal(pid: Option<i32>, signal: Signal) {
     if let Some(pid) = pid.and_then(Pid::from_raw) {
         // One that is gone needs no signal.
         let _ = kill_process(pid, signal);
-    }
-}
-
-/// It ended although nobody sent it a signal.
-fn ended(stage: &Stage, number: usize, pid: Option<i32>, status: ExitStatus) {
-    match status.signal() {
-        Some(raw) if raw == Signal::ABORT.as_raw() && was_aborted(stage, pid) => stage.died(),
-        Some(raw) => stage.wrong(format!("replica {number} died of signal {raw} by itself")),
-        // Its database went down while it started: a supervisor would start it again, and so do we.
-        None if stage.options.kills_database() => stage.tally.add("replicas.gave_up", 1),
-        None => stage.wrong(format!("replica {number} ended by itself with {status}")),
     }
 }

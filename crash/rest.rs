@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
+use crate::due;
 use crate::stage::{Fatal, Stage};
 
 /// How long everything may take to come to rest.
@@ -29,6 +30,7 @@ const HURRY: [&str; 3] = [
 
 /// Waits until nothing moves; notes as wrong what still does after the limit.
 pub(crate) async fn come_to_rest(stage: &Stage, pool: &PgPool) -> Result<(), Fatal> {
+    due::look(stage, pool).await?;
     let began = Instant::now();
     let mut quiet = 0;
     loop {

@@ -14,6 +14,7 @@ mod open;
 mod openapi;
 mod pause;
 mod people;
+mod said;
 mod sandbox;
 mod schema;
 mod serve;
@@ -134,25 +135,5 @@ impl Command {
             Self::OpenApi(openapi) => openapi.run(),
             Self::Schema(schema) => schema.run(),
         }
-    }
-}
-
-/// Prints a long text; a reader that has seen enough (`| head`) is no failure.
-fn print(text: &str) -> Result<(), CliError> {
-    use std::io::Write as _;
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(CliError::Said(format!("the text cannot be printed: {error}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The sentence for a rule that is not there, with one that is if it is near.
-fn no_such_rule(rules: &crate::domain::rule_set::RuleSet, asked: &str) -> String {
-    match crate::config::nearest(asked, rules.rules.iter().map(|rule| rule.name.as_str())) {
-        Some(name) => format!("there is no rule `{asked}`; did you mean `{name}`?"),
-        None if rules.rules.is_empty() => format!("there is no rule `{asked}`; there are no rules at all"),
-        None => format!("there is no rule `{asked}`; `taskbridge check` lists those that there are"),
     }
 }

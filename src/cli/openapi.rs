@@ -11,6 +11,6 @@ pub(super) struct OpenApi {}
 impl OpenApi {
     pub(super) fn run(self) -> Result<(), CliError> {
         let text = crate::http::api::openapi().to_pretty_json().map_err(CliError::said)?;
-        super::print(&format!("{text}\n"))
+        super::said::print(&format!("{text}\n"))
     }
 }

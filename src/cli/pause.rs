@@ -61,7 +61,7 @@ impl What {
     /// A pause of something that does not exist would stop nothing, unnoticed.
     fn check(&self, loaded: &Loaded) -> Result<(), CliError> {
         if let Some(rule) = self.rule.as_ref().filter(|rule| loaded.rules.by_name(rule).is_none()) {
-            return Err(CliError::Said(super::no_such_rule(&loaded.rules, rule)));
+            return Err(CliError::Said(super::said::no_such_rule(&loaded.rules, rule)));
         }
         if let Some(source) = self.source.as_ref().filter(|source| !loaded.config.sources.contains_key(*source)) {
             let known: Vec<String> = loaded.config.sources.keys().map(|name| format!("`{name}`")).collect();

@@ -222,7 +222,7 @@ async fn remove(bridge: &Bridge, person: &str) -> Result<(), CliError> {
 
 async fn consent(loaded: &Loaded, bridge: &Bridge, login: &str, rule: &str) -> Result<(), CliError> {
     if loaded.rules.by_name(rule).is_none() {
-        return Err(CliError::Said(super::no_such_rule(&loaded.rules, rule)));
+        return Err(CliError::Said(super::said::no_such_rule(&loaded.rules, rule)));
     }
     let one = only(bridge.store.people_by_login(login.trim_start_matches('@')).await?, login)?;
     bridge.store.give_consent(one.id, rule, bridge.ground.now()).await?;

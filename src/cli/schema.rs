@@ -15,9 +15,9 @@ pub(super) struct Schema {
 impl Schema {
     pub(super) fn run(self) -> Result<(), CliError> {
         if self.markdown {
-            super::print(&crate::config::reference())
+            super::said::print(&crate::config::reference())
         } else {
-            super::print(&format!("{:#}\n", crate::config::schema()))
+            super::said::print(&format!("{:#}\n", crate::config::schema()))
         }
     }
 }

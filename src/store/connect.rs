@@ -10,6 +10,7 @@ use super::disk::Disk;
 use super::error::said;
 use super::in_time::{Bounds, STATEMENT, WorkPool};
 use super::lent::{ANSWER, FRESH};
+use super::plans::Plans;
 use crate::fail_point::{Point, reach};
 use crate::secret::Secret;
 
@@ -105,19 +106,24 @@ impl Store {
             ("idle_in_transaction_session_timeout", "30000"),
             ("lock_timeout", "5000"),
         ]);
+        let plans = Plans::default();
         let pool = |connections: u32| {
+            let plans = plans.clone();
             PgPoolOptions::new()
                 .max_connections(connections.max(1))
                 .acquire_timeout(ANSWER)
                 .test_before_acquire(false)
-                .before_acquire(|connection, met| Box::pin(lives(connection, met.idle_for)))
+                .before_acquire(move |connection, met| {
+                    let outdated = plans.outdate_aged(met.age);
+                    Box::pin(async move { Ok(!outdated && lives(connection, met.idle_for).await?) })
+                })
         };
         let disk = Disk::default();
         let store = Self {
             intake: pool(settings.intake_connections).connect_lazy_with(options.clone()),
             work: WorkPool::new(
                 pool(settings.work_connections).connect_lazy_with(options),
-                Bounds { longest: STATEMENT, disk: disk.clone() },
+                Bounds { longest: STATEMENT, disk: disk.clone(), plans: plans.clone() },
             ),
             disk,
         };
@@ -129,7 +135,7 @@ impl Store {
     /// not wait so long.
     #[must_use]
     pub fn patient_for(mut self, longest: Duration) -> Self {
-        self.work = self.work.with(Bounds { longest, disk: self.disk.clone() });
+        self.work = self.work.with(Bounds { longest, ..self.work.bounds().clone() });
         self
     }
 

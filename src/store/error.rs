@@ -6,7 +6,8 @@ pub enum StoreError {
     /// The database cannot be reached, is shutting down, is full or is overloaded: retry later.
     #[error("the database is not available: {}", said(.0))]
     Unavailable(#[source] sqlx::Error),
-    /// The statement lost a race that the database broke (deadlock, serialization): retry now.
+    /// The statement lost a race that the database broke (deadlock, serialization), or the tables
+    /// have changed since it was prepared: retry now.
     #[error("the database asked to try again: {}", said(.0))]
     Contended(#[source] sqlx::Error),
     /// Another transaction was faster with the same thing: look again now.
@@ -57,6 +58,7 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::Protocol(_) => Self::Unavailable(error),
+            sqlx::Error::Database(_) if super::plans::is_outdated(&error) => Self::Contended(error),
             sqlx::Error::Database(db) => {
                 let code = db.code().unwrap_or_default().into_owned();
                 if let Some(constraint) = db.constraint() {

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use super::disk::Disk;
 use super::lent::{Lender, Lent};
+use super::plans::Plans;
 
 /// As long as it may take to get a connection, and then the server lets a statement run, and a little more; shorter
 /// than a request of the admin API.
@@ -34,6 +35,7 @@ pub(crate) struct WorkPool {
 pub(super) struct Bounds {
     pub longest: Duration,
     pub disk: Disk,
+    pub plans: Plans,
 }
 
 /// A connection whose statements end in time.
@@ -47,7 +49,7 @@ pub(super) struct On<'c> {
 
 impl WorkPool {
     pub(super) fn new(pool: PgPool, bounds: Bounds) -> Self {
-        Self { lender: Lender::new(pool), bounds }
+        Self { lender: Lender::new(pool, bounds.plans.clone()), bounds }
     }
 
     /// The same connections with other bounds.
@@ -95,7 +97,10 @@ impl Bounds {
     /// As `work`, or a time-out: whether it was done is not known.
     pub(super) async fn one<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let outcome = timeout(self.longest, work).await.unwrap_or_else(|_| Err(late()));
-        outcome.inspect_err(|error| self.disk.note(error))
+        outcome.inspect_err(|error| {
+            self.disk.note(error);
+            self.plans.note(error);
+        })
     }
 
     /// Waits for many rows, all of which must be there in time.

@@ -16,6 +16,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
+use super::plans::Plans;
+
 /// How long a connection may take to answer when it comes back, is about to be used or is made.
 pub(super) const ANSWER: Duration = Duration::from_millis(2500);
 /// How long a connection counts as alive after it was used.
@@ -25,9 +27,18 @@ pub(super) const FRESH: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Lender {
     pool: PgPool,
+    plans: Plans,
     /// As many as the pool has connections: who holds one finds a connection kept here, or room for one in the pool.
     places: Arc<Semaphore>,
-    kept: Mutex<Vec<(PoolConnection<Postgres>, Instant)>>,
+    kept: Mutex<Vec<Kept>>,
+}
+
+/// A connection, since when it is out of the pool, and when it was last used.
+#[derive(Debug)]
+struct Kept {
+    connection: PoolConnection<Postgres>,
+    since: Instant,
+    used: Instant,
 }
 
 /// A connection of a pool. One that was given up in the middle of something is asked for an answer when it goes back, and
@@ -36,6 +47,8 @@ pub(super) struct Lender {
 pub(super) struct Lent {
     /// There until the drop.
     connection: Option<PoolConnection<Postgres>>,
+    /// Since when it is out of the pool.
+    since: Instant,
     transaction: Transaction,
     /// Whether the last statement was answered to its end, and well.
     pub(super) answered: bool,
@@ -53,9 +66,9 @@ enum Transaction {
 }
 
 impl Lender {
-    pub(super) fn new(pool: PgPool) -> Arc<Self> {
+    pub(super) fn new(pool: PgPool, plans: Plans) -> Arc<Self> {
         let places = usize::try_from(pool.options().get_max_connections()).unwrap_or(Semaphore::MAX_PERMITS);
-        Arc::new(Self { pool, places: Arc::new(Semaphore::new(places)), kept: Mutex::default() })
+        Arc::new(Self { pool, plans, places: Arc::new(Semaphore::new(places)), kept: Mutex::default() })
     }
 
     /// The pool itself, for what is no statement.
@@ -63,7 +76,7 @@ impl Lender {
         &self.pool
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<(PoolConnection<Postgres>, Instant)>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -76,24 +89,35 @@ impl Lender {
         let place = place.map_err(|_| Error::PoolTimedOut)?.map_err(|_| Error::PoolClosed)?;
         // The one used last is at the end; if that has lain too long, all have, and the pool asks them.
         let newest = self.kept().pop();
-        let connection = match newest {
-            Some((connection, used)) if used.elapsed() < FRESH => connection,
+        let (connection, since) = match newest {
+            Some(Kept { connection, since, used }) if used.elapsed() < FRESH && !self.plans.outdate(since) => {
+                (connection, since)
+            }
             Some(stale) => {
                 let all = std::mem::take(&mut *self.kept());
-                for (connection, _) in all.into_iter().chain([stale]) {
-                    give_back(connection);
-                }
-                self.pool.acquire().await?
+                all.into_iter().chain([stale]).for_each(|kept| self.give_back(kept.connection, kept.since));
+                (self.pool.acquire().await?, Instant::now())
             }
-            None => self.pool.acquire().await?,
+            None => (self.pool.acquire().await?, Instant::now()),
         };
         Ok(Lent {
             connection: Some(connection),
+            since,
             transaction: Transaction::None,
             answered: true,
             lender: Arc::clone(self),
             _place: place,
         })
+    }
+
+    /// Gives a connection back to the pool, which asks it for an answer: for ever, were it not ended here. One of before the
+    /// tables changed is closed.
+    fn give_back(&self, mut connection: PoolConnection<Postgres>, since: Instant) {
+        if self.plans.outdate(since) {
+            connection.close_on_drop();
+        } else if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(timeout(ANSWER, connection.return_to_pool()));
+        }
     }
 
     /// Closes all connections; waits for those that are lent.
@@ -107,8 +131,8 @@ impl Lender {
 impl Drop for Lender {
     fn drop(&mut self) {
         // Dropped as they are they would go back, which nobody may be there to see through.
-        for (connection, _) in self.kept().drain(..) {
-            drop(connection.detach());
+        for kept in self.kept().drain(..) {
+            drop(kept.connection.detach());
         }
     }
 }
@@ -167,28 +191,22 @@ impl Drop for Lent {
                 // Looked at with the list in hand, so that none is kept once `close` has taken them all.
                 let mut kept = self.lender.kept();
                 if self.answered && !self.lender.pool.is_closed() {
-                    kept.push((connection, Instant::now()));
+                    kept.push(Kept { connection, since: self.since, used: Instant::now() });
                 } else {
                     drop(kept);
-                    give_back(connection);
+                    self.lender.give_back(connection, self.since);
                 }
             }
             Transaction::Open => {
+                let (lender, since) = (Arc::clone(&self.lender), self.since);
                 runtime.spawn(async move {
                     if matches!(timeout(ANSWER, connection.execute("ROLLBACK")).await, Ok(Ok(_))) {
-                        give_back(connection);
+                        lender.give_back(connection, since);
                     } else {
                         connection.close_on_drop();
                     }
                 });
             }
         }
-    }
-}
-
-/// Gives a connection back to the pool, which asks it for an answer: for ever, were it not ended here.
-fn give_back(mut connection: PoolConnection<Postgres>) {
-    if let Ok(runtime) = Handle::try_current() {
-        runtime.spawn(timeout(ANSWER, connection.return_to_pool()));
     }
 }

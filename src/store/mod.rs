@@ -45,6 +45,7 @@ pub mod outgoing;
 pub mod pauses;
 /// People and their sealed tokens.
 pub mod people;
+mod plans;
 /// One refresher for each pair of tokens.
 pub mod refreshes;
 /// Counts of requests turned away.

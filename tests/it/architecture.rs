@@ -47,7 +47,7 @@ fn files(folders: &[&str], endings: &[&str]) -> BTreeMap<String, String> {
     found
 }
 
-fn sources() -> BTreeMap<String, String> {
+pub(crate) fn sources() -> BTreeMap<String, String> {
     let sources = files(&["src"], &["rs"]);
     assert!(sources.len() > 100, "only {} files: looked in the wrong place", sources.len());
     sources
@@ -61,14 +61,14 @@ fn room(path: &str) -> Option<&str> {
 }
 
 /// Code without comments, doc comments and the unit tests at its end.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let product = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
     let lines = product.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.map(|line| line.split(" // ").next().unwrap_or(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// The modules named as `crate::room::file`, also in groups as in `use crate::{a, b::c}`.
-fn crate_paths(code: &str) -> BTreeSet<(String, String)> {
+/// The rooms named as `crate::room`, also in groups as in `use crate::{a, b::c}`.
+fn crate_rooms(code: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     for (at, _) in code.match_indices("crate::") {
@@ -81,16 +81,14 @@ fn crate_paths(code: &str) -> BTreeSet<(String, String)> {
             None => vec![rest],
         };
         for part in parts {
-            let room = word(part.trim_start());
-            let second = part.trim_start()[room.len()..].strip_prefix("::").map(word).unwrap_or_default();
-            found.insert((room, second));
+            found.insert(word(part.trim_start()));
         }
     }
     found
 }
 
 /// The parts of `a, b::{c, d}, e};` at its outermost level.
-fn split_group(group: &str) -> Vec<&str> {
+pub(crate) fn split_group(group: &str) -> Vec<&str> {
     let (mut depth, mut from, mut parts) = (0, 0, Vec::new());
     for (at, c) in group.char_indices() {
         match c {
@@ -115,39 +113,9 @@ fn split_group(group: &str) -> Vec<&str> {
 fn upward(path: &str, text: &str) -> Vec<String> {
     let Some(own) = room(path) else { return Vec::new() };
     let Some(own_floor) = floor(own) else { return vec![format!("{path}: the room {own} has no floor")] };
-    let rooms: BTreeSet<String> = crate_paths(&code(text)).into_iter().map(|(room, _)| room).collect();
+    let rooms = crate_rooms(&code(text));
     let wrong = rooms.iter().filter(|other| *other != own && floor(other).is_some_and(|floor| floor >= own_floor));
     wrong.map(|other| format!("{path}: {own} must not know {other}")).collect()
-}
-
-/// Pairs of files at the top of one room that import each other.
-fn mutual(files: &BTreeMap<String, String>) -> Vec<String> {
-    let mut knows: BTreeSet<(String, String)> = BTreeSet::new();
-    for (path, text) in files {
-        let Some((own, rest)) = room(path).and_then(|own| Some((own, path.strip_prefix(&format!("src/{own}/"))?)))
-        else {
-            continue;
-        };
-        let file = rest.split('/').next().unwrap_or(rest).trim_end_matches(".rs");
-        let code = code(text);
-        let mut named: BTreeSet<String> =
-            crate_paths(&code).into_iter().filter(|(room, _)| room == own).map(|(_, file)| file).collect();
-        if !rest.contains('/') {
-            let supers = code.match_indices("super::").filter(|(at, _)| !code[..*at].ends_with("super::"));
-            named.extend(supers.map(|(at, word)| {
-                let rest = &code[at + word.len()..];
-                rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-            }));
-        }
-        let there = |name: &String| {
-            files.contains_key(&format!("src/{own}/{name}.rs"))
-                || files.contains_key(&format!("src/{own}/{name}/mod.rs"))
-        };
-        let named = named.into_iter().filter(|name| name != file && file != "mod" && there(name));
-        knows.extend(named.map(|name| (format!("{own}/{file}"), format!("{own}/{name}"))));
-    }
-    let pairs = knows.iter().filter(|(one, two)| one < two && knows.contains(&(two.clone(), one.clone())));
-    pairs.map(|(one, two)| format!("{one} and {two} import each other")).collect()
 }
 
 fn has_sql(text: &str) -> bool {
@@ -169,12 +137,6 @@ fn a_room_imports_only_from_rooms_above_it_in_the_list() {
     let listed: BTreeSet<String> = sources().keys().filter_map(|path| room(path)).map(str::to_owned).collect();
     let known: BTreeSet<String> = FLOORS.iter().copied().flatten().map(|room| (*room).to_owned()).collect();
     assert_eq!(listed, known, "rooms and floors");
-}
-
-#[test]
-fn no_two_files_of_a_room_import_each_other() {
-    let pairs = mutual(&sources());
-    assert!(pairs.is_empty(), "{pairs:#?}");
 }
 
 #[test]
@@ -271,14 +233,6 @@ fn the_checks_see_what_they_are_for() {
     assert_eq!(upward("src/domain/a.rs", "fn f() { crate::config::load() }").len(), 1);
     assert_eq!(upward("src/attic/a.rs", "").len(), 1, "a new room needs its floor");
     assert!(upward("src/http/a.rs", "/// [`crate::cli`]\nuse crate::pipeline::x;").is_empty());
-    let pair = |a: &str, b: &str| {
-        mutual(&BTreeMap::from([
-            ("src/domain/a.rs".to_owned(), a.to_owned()),
-            ("src/domain/b.rs".to_owned(), b.to_owned()),
-        ]))
-    };
-    assert_eq!(pair("use super::b::X;", "use crate::domain::a::Y;"), ["domain/a and domain/b import each other"]);
-    assert!(pair("use super::b::X;", "use super::c;").is_empty());
     assert!(has_sql("let x = sqlx::query!(\"x\");") && has_sql("f(\"SELECT 1\")"));
     assert!(!has_sql("// sqlx::query\n/// \"SELECT 1\"") && !has_sql("#[cfg(test)]\nmod tests { \"SELECT 1\" }"));
     assert!(reads_wall_clock("let t = Utc::now();") && !reads_wall_clock("ground.now()"));

@@ -1,16 +1,21 @@
-//! The two beats of stopping, shown with the real binary while starts are under way.
+//! The two beats of stopping, shown with the real binary while starts are under way and webhooks half sent.
 
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use taskbridge::domain::task::State;
 use taskbridge::sandbox::{Fault, FaultKind};
+use taskbridge::store::Page;
+use taskbridge::store::deliveries::{DeliveryFilter, DeliveryState};
 use taskbridge::store::pauses::{Pause, PauseScope};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::cli_serve::now;
 use crate::support::install::{Install, Replica, client, until, webhook};
-use crate::support::payloads::labelled;
+use crate::support::payloads::{MONA, labelled};
 use crate::support::stories::CREATE;
+use crate::support::world::{HOOK_SECRET, signature};
 
 const PEOPLE: [(i64, &str); 5] = [(1001, "mona"), (1002, "otto"), (1003, "pia"), (1004, "quin"), (1005, "rosa")];
 
@@ -104,4 +109,77 @@ async fn on_the_second_signal_it_ends_at_once() {
     assert_eq!(install.sandbox.control().creations().len(), 5);
     let starting = install.tasks().await.into_iter().filter(|task| task.state == State::Starting).count();
     assert_eq!(starting, 5, "their leases run out, and they are taken up again");
+}
+
+/// A sender that has sent its head and half of its body, and what it still has to send.
+async fn half_sent(address: &str, guid: &str, body: &str) -> (TcpStream, String) {
+    let head = format!(
+        "POST /hooks/github HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nx-github-event: issues\r\n\
+         x-github-delivery: {guid}\r\nx-hub-signature-256: {}\r\ncontent-length: {}\r\n\r\n",
+        signature(HOOK_SECRET, body.as_bytes()),
+        body.len()
+    );
+    let (sent, rest) = body.split_at(body.len() / 2);
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("{head}{sent}").as_bytes()).await.unwrap();
+    (stream, rest.to_owned())
+}
+
+/// All that comes until the connection is closed.
+async fn heard(mut stream: TcpStream) -> String {
+    let mut said = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(15), stream.read_to_end(&mut said)).await;
+    let _ = read.expect("the connection is closed");
+    String::from_utf8(said).unwrap()
+}
+
+/// The first signal, at the door: a webhook that is half sent is heard to its end, kept and answered. Whoever comes new finds
+/// the port closed, a connection on which nothing is asked is closed, and whoever never sends the rest gets no 2xx and holds
+/// up the end no longer than a body may take.
+///
+/// Case 42.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webhook_that_is_half_sent_when_the_signal_comes_is_heard_to_its_end_and_kept() {
+    let install = Install::new("", "server: { body_timeout: 4s }\n").await;
+    install.person(MONA.0, MONA.1).await;
+    let mut replica = install.replica();
+    let body = labelled("copilot-fix", MONA, now()).to_string();
+    let (mut slow, rest) = half_sent(&replica.address, "d-slow", &body).await;
+    let (silent, _) = half_sent(&replica.address, "d-silent", &body).await;
+    let mut idle = TcpStream::connect(&replica.address).await.unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut first = [0; 12];
+    idle.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    // All three are in the hands of the server, not of the system.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+
+    let begun = Instant::now();
+    replica.program.signal("TERM");
+    replica.program.says("stopping: no new work is taken");
+    let refused = async || {
+        let tried = TcpStream::connect(&replica.address).await;
+        tried.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused).then_some(())
+    };
+    until("the port is closed", Duration::from_secs(1), refused).await;
+    heard(idle).await;
+    assert!(begun.elapsed() < Duration::from_secs(2), "who asks nothing is let go at once: {:?}", begun.elapsed());
+    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    slow.write_all(rest.as_bytes()).await.unwrap();
+    let said = heard(slow).await;
+    assert!(said.starts_with("HTTP/1.1 202"), "{said:?}");
+    assert!(said.contains("\"status\":\"recorded\"") && said.contains("connection: close"), "{said}");
+    let said = heard(silent).await;
+    assert!(!said.starts_with("HTTP/1.1 2"), "{said}");
+    assert!(replica.program.ended(Duration::from_secs(10)).success(), "{}", replica.program.text());
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(!replica.program.text().contains("not everything ended in time"), "{}", replica.program.text());
+
+    let page = Page { before: None, limit: 10 };
+    let kept = install.bridge.store.deliveries(&DeliveryFilter::default(), page).await.unwrap();
+    let kept: Vec<_> = kept.iter().map(|delivery| (delivery.sender_id.as_str(), delivery.state)).collect();
+    assert_eq!(kept, [("d-slow", DeliveryState::Received)], "kept, and left to the next");
+    let _next = install.replica();
+    let started = async || (install.sandbox.control().creations().len() == 1).then_some(());
+    until("the next process starts it", Duration::from_secs(15), started).await;
 }

@@ -11,6 +11,7 @@ mod api_property;
 mod api_schema;
 mod api_steer;
 mod architecture;
+mod architecture_cycles;
 mod canary;
 mod cli_connect;
 mod cli_database;

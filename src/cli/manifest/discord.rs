@@ -40,7 +40,7 @@ impl Discord {
     pub(super) fn print(&self) -> Result<(), CliError> {
         let told = self.told()?;
         eprintln!("{}", told.steps);
-        crate::cli::print(&format!("{:#}\n", told.command))
+        crate::cli::said::print(&format!("{:#}\n", told.command))
     }
 
     fn told(&self) -> Result<Told, CliError> {

@@ -77,7 +77,7 @@ pub(super) fn print(config: &Path) -> Result<(), CliError> {
             unknown.join(", ")
         );
     }
-    crate::cli::print(&format!("{manifest:#}\n"))
+    crate::cli::said::print(&format!("{manifest:#}\n"))
 }
 
 /// The manifest, if it is known where people and GitHub reach this service, and the events that it cannot ask for.

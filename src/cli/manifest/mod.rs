@@ -31,7 +31,7 @@ impl Manifest {
         match self.of {
             Of::Github => github::print(config),
             Of::Discord(discord) => discord.print(),
-            Of::Slack(slack) => super::print(&format!("{:#}\n", slack.manifest()?)),
+            Of::Slack(slack) => super::said::print(&format!("{:#}\n", slack.manifest()?)),
         }
     }
 }

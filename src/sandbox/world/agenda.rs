@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Task, World};
+use super::{Step, Task, World};
 
 /// How a task ends.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -88,18 +88,6 @@ impl Outcome {
         });
         steps
     }
-}
-
-/// One change of a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::sandbox) enum Step {
-    State(String),
-    Fail(String),
-    Branch,
-    Pull,
-    Session,
-    Archive,
-    Vanish,
 }
 
 /// One task that was created, whether or not the caller learned of it.

@@ -28,13 +28,13 @@ use super::call::Call;
 use super::fault::Faults;
 use super::{Pace, Usage};
 
-pub(super) use agenda::{Agenda, Step};
+pub(super) use agenda::Agenda;
 pub use agenda::{Creation, Outcome};
 pub use caller::{CallRecord, TokenKind};
 pub(super) use caller::{Caller, Grant, Holder, token};
 pub(super) use hooks::{App, Delivery, DeliveryOwner, Installation};
 pub(super) use oauth::{Code, Device, Oauth, Pair};
-pub(super) use task::Task;
+pub(super) use task::{Step, Task};
 pub(super) use thread::{Comment, Pull, REACTIONS, Reaction, Review, Subject, Thread};
 
 /// How many calls are remembered for counting.

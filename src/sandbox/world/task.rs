@@ -4,7 +4,6 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::agenda::Step;
 use super::{COPILOT, Pull, Thread, World, stamp};
 
 /// One session of the agent.
@@ -16,6 +15,18 @@ pub(in crate::sandbox) struct Session {
     pub updated_at: DateTime<Utc>,
     pub completed_at: Option<DateTime<Utc>>,
     pub error: Option<String>,
+}
+
+/// One change of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::sandbox) enum Step {
+    State(String),
+    Fail(String),
+    Branch,
+    Pull,
+    Session,
+    Archive,
+    Vanish,
 }
 
 /// What an artifact of a task is.

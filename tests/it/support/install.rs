@@ -106,13 +106,24 @@ pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(15)).build().unwrap()
 }
 
-/// A signed webhook for a replica.
+/// A signed webhook about issues for a replica.
 pub(crate) fn webhook(client: &reqwest::Client, address: &str, guid: &str, payload: &Value) -> reqwest::RequestBuilder {
+    event(client, address, "issues", guid, payload)
+}
+
+/// A signed webhook of any event for a replica.
+pub(crate) fn event(
+    client: &reqwest::Client,
+    address: &str,
+    name: &str,
+    guid: &str,
+    payload: &Value,
+) -> reqwest::RequestBuilder {
     let body = payload.to_string();
     client
         .post(format!("http://{address}/hooks/github"))
         .header("content-type", "application/json")
-        .header("x-github-event", "issues")
+        .header("x-github-event", name)
         .header("x-github-delivery", guid)
         .header("x-github-hook-id", "77")
         .header("x-hub-signature-256", signature(HOOK_SECRET, body.as_bytes()))
