@@ -263,7 +263,7 @@ async fn queries_that_run_in_loops_do_not_scan_what_grows() {
         ("unstarted_by_label", vec!["7", "7", "'fix'", now, lease]),
         ("tasks_ahead", vec!["7", now, lease]),
         ("labels_are_ours", vec!["7", "7", "'fix'"]),
-        ("task_of_intent", vec!["ARRAY['\\x00'::bytea]"]),
+        ("tasks_of_intents", vec!["ARRAY['\\x00'::bytea]"]),
         ("live_retry_of", vec![lease]),
         ("tasks_with_key", vec!["'rule1'", "'k1'", now]),
         ("newest_with_key", vec!["'rule1'", "'k1'", now, now]),

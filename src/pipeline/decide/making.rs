@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::mem::take;
 
 use super::once::{folded, once_per};
-use super::{Plan, Settled, refusal};
+use super::refusal;
+use super::settled::{Plan, Settled};
 use crate::domain::task::State;
 use crate::ids::{DeliveryId, TaskId};
 use crate::pipeline::over_limit::{CountedAs, Standing, channel_name, over_limit_by};

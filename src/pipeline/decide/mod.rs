@@ -4,64 +4,16 @@
 mod making;
 mod once;
 mod refusal;
+mod settled;
 
 use super::{Bridge, StepError};
-use crate::domain::identity::Identity;
-use crate::domain::rule::{Limits, OnceThen};
 use crate::fail_point::{Point, reach};
 use crate::store::StoreError;
-use crate::store::decisions::Finished;
-use crate::store::reports::NewReport;
-use crate::store::tasks::make::NewTask;
 
 use making::Making;
+pub(super) use once::AGAIN;
 pub use refusal::{notice_key, refusal_text};
-
-/// How a note begins that tells of a further wish of the same key, from wherever it came.
-pub(super) const AGAIN: &str = "again: ";
-
-/// A task that a rule wants, if the guards that count allow it.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// Place of the rule in its set.
-    pub position: usize,
-    /// The task.
-    pub task: NewTask,
-    /// The wishes that it fulfils; the first is made of signed fields only.
-    pub intents: Vec<[u8; 32]>,
-    /// What a second wish with its `once_per` key does.
-    pub once_then: Option<OnceThen>,
-    /// For how long after a task with its key was made it only becomes part of that one's story.
-    pub once_window: Option<std::time::Duration>,
-    /// What would be written there.
-    pub told: String,
-    /// The limits of the rule.
-    pub limits: Limits,
-    /// Why it was allowed, for the decision.
-    pub allowed: String,
-    /// The values that were seen on the way.
-    pub saw: String,
-}
-
-/// Something to tell the one who asked although nothing starts.
-#[derive(Debug, Clone)]
-pub struct Notice {
-    /// Where, and as whom if no App tells it.
-    pub place: NewReport,
-}
-
-/// The end of a delivery's match step, with what follows from it.
-#[derive(Debug, Clone)]
-pub struct Settled {
-    /// The end, with the decisions made before any counting.
-    pub finished: Finished,
-    /// Tasks wanted, in the order of their rules.
-    pub plans: Vec<Plan>,
-    /// Things to tell.
-    pub notices: Vec<Notice>,
-    /// The chat account whose wish this delivery is, and waits until somebody is linked to it.
-    pub chat_wish: Option<Identity>,
-}
+pub use settled::{Notice, Plan, Settled};
 
 /// Commits what was settled for deliveries, in their order, in one transaction. Answers false when the lease of one of them
 /// was lost, and nothing is done: another worker does that one.

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::{AGAIN, Plan};
+use super::settled::Plan;
 use crate::domain::rule::OnceThen;
 use crate::domain::task::{State, Step};
 use crate::ids::TaskId;
@@ -11,6 +11,9 @@ use crate::pipeline::{Bridge, StepError};
 use crate::store::tasks::Hold;
 use crate::store::tasks::make::NewTask;
 use crate::store::{Moment, StoreError, Tx};
+
+/// How a note begins that tells of a further wish of the same key, from wherever it came.
+pub(in crate::pipeline) const AGAIN: &str = "again: ";
 
 /// Most notes in the story of a task before further wishes with its key are no longer written there.
 const STORY_LIMIT: i64 = 200;

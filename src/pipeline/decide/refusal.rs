@@ -1,6 +1,6 @@
 //! Telling that nothing was started, and why.
 
-use super::Plan;
+use super::settled::Plan;
 use crate::clock::Ground;
 use crate::ids::ReportId;
 use crate::pipeline::whisper::{Whisper, whisper};

@@ -4,20 +4,34 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
+use super::concern::Concern;
+use super::weigh;
 use super::weighed::Weighed;
-use super::{ALIVE, BELIEVED, Concern, postpone, weigh};
 use crate::pipeline::decide::Settled;
+use crate::pipeline::guard::Later;
 use crate::pipeline::in_hand::Held;
 use crate::pipeline::{Bridge, Live, StepError, decide};
-use crate::store::StoreError;
 use crate::store::deliveries::ClaimedDelivery;
+use crate::store::{Lease, StoreError};
 
 /// Most deliveries that are ended in one transaction. While as many wait for it, no more are weighed.
 const TOGETHER: usize = 64;
+
+/// What kills its worker does so before this: reading, conditions and prompts take far less. What comes back from a crash
+/// and is in hand for longer waits for somebody else, and if the process ends then, it was not its doing.
+const ALIVE: Duration = Duration::from_secs(1);
+
+/// For how long after it came that is believed of a delivery: whatever kills its worker later than that is parked in the end.
+const BELIEVED: TimeDelta = TimeDelta::minutes(10);
+
+/// Shortest and longest wait between two tries to ask GitHub; between them it is as long as it has waited so far.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
 
 /// A delivery in hand, and what is to become of it.
 type Ready = (Held, Box<Settled>);
@@ -155,6 +169,27 @@ async fn end_together(bridge: Bridge, group: Vec<Ready>) -> Result<Option<Ready>
             first.map(|()| None)
         }
     }
+}
+
+async fn postpone(bridge: &Bridge, lease: Lease, delivery: &ClaimedDelivery, later: &Later) -> Result<(), StepError> {
+    let (why, now) = (&later.why, bridge.ground.now());
+    let waited = now.signed_duration_since(delivery.received_at).to_std().unwrap_or_default();
+    let wait = bridge.ground.jitter(waited.clamp(ASK_AGAIN.0, ASK_AGAIN.1));
+    // When GitHub names a time, or is asked again at one, it is kept; the jitter then comes on top, so that not all go on
+    // together. Before that time nobody is asked in vain.
+    let until = later.until.or_else(|| bridge.github.outage().map(|outage| outage.next_probe_at));
+    let due_at = match until {
+        Some(until) => until.max(now) + bridge.ground.jitter(ASK_AGAIN.0),
+        None => now + wait,
+    };
+    if bridge.github.outage().is_some() {
+        // Said once for all of them, when it began.
+        tracing::debug!(delivery = %delivery.id, why, %due_at, "a delivery waits: GitHub does not answer");
+    } else {
+        tracing::warn!(delivery = %delivery.id, why, %due_at, "a delivery waits: GitHub could not be asked");
+    }
+    bridge.store.give_back_deliveries(&[delivery.id], lease, Some(due_at), Some(why)).await?;
+    Ok(())
 }
 
 /// Takes back the count of a try that has not killed its worker, also from a database that is away for a while.

@@ -3,6 +3,7 @@
 //! together with whatever else has been settled by then. A slow look-up holds up nobody else: while it runs, the next
 //! batches are taken.
 
+mod concern;
 mod crew;
 mod gate;
 mod plan;
@@ -15,12 +16,10 @@ use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use tokio::time::Instant;
 
-use super::guard::Later;
 use super::in_hand::Held;
-use super::sort::{self, Heard, Sorted, Unsorted};
+use super::sort::{self, Sorted, Unsorted};
 use super::{Bridge, Live, StepError};
 use crate::fail_point::{Point, reach, reach_with};
 use crate::ids::DeliveryId;
@@ -28,36 +27,17 @@ use crate::sources::Envelope;
 use crate::store::decisions::Finished;
 use crate::store::deliveries::{ClaimedDelivery, DeliveryState, End};
 use crate::store::{Lease, StoreError};
+use concern::Concern;
 use crew::Crew;
 
 /// Crashes before a delivery is parked: each try was counted before its work began and is uncounted when it is
 /// given back, so one that kills its worker is not taken up for ever.
 const CRASHES: i16 = 3;
 
-/// What kills its worker does so before this: reading, conditions and prompts take far less. What comes back from a crash
-/// and is in hand for longer waits for somebody else, and if the process ends then, it was not its doing.
-const ALIVE: Duration = Duration::from_secs(1);
-
-/// For how long after it came that is believed of a delivery: whatever kills its worker later than that is parked in the end.
-const BELIEVED: TimeDelta = TimeDelta::minutes(10);
-
-/// How long a delivery may wait for GitHub to be asked.
-const WAIT_FOR_GITHUB: TimeDelta = TimeDelta::hours(24);
-/// Shortest and longest wait between two tries to ask GitHub; between them it is as long as it has waited so far.
-const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
-
 /// How long what was taken up may wait for its turn; what has not begun by then is given back.
 const TURN: Duration = Duration::from_secs(1);
 /// How long further batches are taken while slow look-ups run. Then they are let end, so that the step does too.
 const REFILL: Duration = Duration::from_secs(10);
-
-/// A delivery that must be weighed.
-struct Concern {
-    delivery: ClaimedDelivery,
-    lease: Lease,
-    envelope: Envelope,
-    heard: Heard,
-}
 
 /// Takes waiting deliveries, up to `limit` at a time, through the match step. Answers how many were taken up.
 ///
@@ -206,30 +186,4 @@ fn looked_at(
         Ok(Sorted::Ended(end)) => Err(end),
         Err(_) => failed("reading it failed inside taskbridge; see the log"),
     }
-}
-
-async fn postpone(bridge: &Bridge, lease: Lease, delivery: &ClaimedDelivery, later: &Later) -> Result<(), StepError> {
-    let (why, now) = (&later.why, bridge.ground.now());
-    let waited = now.signed_duration_since(delivery.received_at).to_std().unwrap_or_default();
-    let wait = bridge.ground.jitter(waited.clamp(ASK_AGAIN.0, ASK_AGAIN.1));
-    // When GitHub names a time, or is asked again at one, it is kept; the jitter then comes on top, so that not all go on
-    // together. Before that time nobody is asked in vain.
-    let until = later.until.or_else(|| bridge.github.outage().map(|outage| outage.next_probe_at));
-    let due_at = match until {
-        Some(until) => until.max(now) + bridge.ground.jitter(ASK_AGAIN.0),
-        None => now + wait,
-    };
-    if bridge.github.outage().is_some() {
-        // Said once for all of them, when it began.
-        tracing::debug!(delivery = %delivery.id, why, %due_at, "a delivery waits: GitHub does not answer");
-    } else {
-        tracing::warn!(delivery = %delivery.id, why, %due_at, "a delivery waits: GitHub could not be asked");
-    }
-    bridge.store.give_back_deliveries(&[delivery.id], lease, Some(due_at), Some(why)).await?;
-    Ok(())
-}
-
-/// Whether a delivery has waited for GitHub as long as it may.
-fn waited_enough(bridge: &Bridge, delivery: &ClaimedDelivery) -> bool {
-    bridge.ground.now().signed_duration_since(delivery.received_at) >= WAIT_FOR_GITHUB
 }

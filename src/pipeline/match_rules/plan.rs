@@ -1,7 +1,7 @@
 //! From a selected rule to a planned task: as whom it runs, whether the actor may, where the agent works,
 //! and the exact prompt. What must be counted is left to the transaction in `decide`.
 
-use super::Concern;
+use super::concern::Concern;
 use super::gate::{Gate, refused};
 use super::runs_as::{RunsAs, runs_as, workplace};
 use super::weighed::actor_and_repo;

@@ -1,8 +1,7 @@
 //! What is written to us in a comment and is no wish for work: our own commands, help, and what could not be understood. The
 //! account that wrote it is the identity. The answer is one comment where it was asked; a stranger gets none.
 
-use super::Concern;
-use super::waited_enough;
+use super::concern::{Concern, waited_enough};
 use super::weighed::{Weighed, actor_and_repo, notice, told_as};
 use crate::domain::command::{Grammar, Own, OwnWord, place, thread_help};
 use crate::domain::event::Event;

@@ -4,14 +4,11 @@
 
 use super::super::refresh::taken_back;
 use super::super::sort::{Said, app_is_gone, describe, is_thread_event, moves_the_app, nobody_listens, takes_back};
-use super::Concern;
+use super::concern::{Concern, waited_enough};
 use super::gate::Gate;
 use super::plan;
 use super::thread;
-use super::waited_enough;
 use super::weighed::{Weighed, notice};
-use crate::domain::command::Command;
-use crate::domain::event::Event;
 use crate::domain::rule::Rule;
 use crate::domain::view::View;
 use crate::ids::PersonId;
@@ -20,7 +17,6 @@ use crate::pipeline::chat::{Hearing, hear, no_such_repo};
 use crate::pipeline::decide::{Notice, Settled, refusal_text};
 use crate::pipeline::guard::{Later, own_action};
 use crate::pipeline::sight::{Raw, Sight};
-use crate::pipeline::sort::Heard;
 use crate::pipeline::whisper::{Whisper, whisper};
 use crate::pipeline::{Bridge, Live, StepError, steer};
 use crate::store::decisions::Finished;
@@ -59,14 +55,6 @@ fn ended(live: &Live, concern: &Concern, reason: &str) -> Weighed {
     let mut settled = settled(live, concern, DeliveryState::Ignored);
     settled.finished.end.reason = reason.to_owned();
     Weighed::Settled(Box::new(settled))
-}
-
-impl Concern {
-    /// The same delivery, with what is known by now of what was said in a chat.
-    fn as_heard(&self, event: Event, command: Command) -> Self {
-        let heard = Heard { event, candidates: self.heard.candidates.clone(), said: Said::Command(command) };
-        Self { delivery: self.delivery.clone(), lease: self.lease, envelope: self.envelope.clone(), heard }
-    }
 }
 
 async fn weigh_rules(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<Weighed, StepError> {

@@ -1,6 +1,6 @@
 //! What becomes of a delivery, and how somebody is told of it on GitHub although nothing starts.
 
-use super::Concern;
+use super::concern::Concern;
 use crate::domain::event::{Account, Event};
 use crate::domain::intent;
 use crate::github::RepoPath;
