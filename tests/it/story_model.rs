@@ -3,14 +3,15 @@
 //! it has nothing to do with, no step may be one that the model does not know, and what has ended moves only because GitHub
 //! now says something else of it, or because somebody tries again what was refused.
 //!
-//! The seed is fixed; `TASKBRIDGE_MODEL_SEED` and `TASKBRIDGE_MODEL_CASES` try others and more. A failure prints the
-//! seed and the shortest list of operations that was found to show it.
+//! Some lists are always the same, and one is new each time; `TASKBRIDGE_MODEL_SEED` and `TASKBRIDGE_MODEL_CASES` try one list
+//! again, or many. A failure prints the seed and the shortest list of operations that was found to show it.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use taskbridge::clock::Ground;
 use taskbridge::domain::task::State;
 use taskbridge::pipeline::steer::{self, SteerError};
 use taskbridge::sandbox::FaultKind;
@@ -104,6 +105,10 @@ fn is_a_step(from: &str, to: &str) -> bool {
 /// Whether an operation may have moved a task that it was not about so.
 fn may_move(op: &Op, from: &Task, to: &str) -> bool {
     let state = from.state.as_str();
+    // Whoever asks GitHub with a token that is dead finds out, and what waits for its person is held.
+    if matches!(op, Op::Wish | Op::Look | Op::Sweep | Op::Tell) && (state, to) == ("pending", "held") {
+        return true;
+    }
     match op {
         Op::Start | Op::Die { .. } => ["held", "pending"].contains(&state) && to != "lost",
         Op::Look => {
@@ -302,27 +307,40 @@ async fn shortest(mut tree: impl ValueTree<Value = Vec<Op>>) -> Result<(usize, u
     Err(found)
 }
 
-fn number(name: &str, usual: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+/// The lists that are always tried. In one of them at least, GitHub goes on with what had ended.
+const FIXED: [u64; 2] = [2, 3];
+
+/// Which lists are tried: the fixed ones and a new one, or those that the environment names.
+fn seeds() -> Vec<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let (seed, cases) = (number("TASKBRIDGE_MODEL_SEED"), number("TASKBRIDGE_MODEL_CASES"));
+    let fresh = || u64::from(u32::from_le_bytes(Ground::system().bytes()));
+    match (seed, cases) {
+        (None, None) => FIXED.into_iter().chain([fresh()]).collect(),
+        (from, cases) => {
+            let from = from.unwrap_or_else(fresh);
+            (from..from + cases.unwrap_or(1)).collect()
+        }
+    }
 }
 
 /// Case 44.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_happens_in_whatever_order_no_step_is_one_that_the_model_does_not_know() {
-    let (seed, cases) = (number("TASKBRIDGE_MODEL_SEED", 1), number("TASKBRIDGE_MODEL_CASES", 3));
+    let seeds = seeds();
     let (mut moved, mut reopened) = (0, 0);
-    for case in 0..cases {
+    for seed in &seeds {
         let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&(seed + case).to_le_bytes());
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
         let tree = proptest::collection::vec(any_op(), 60..100).new_tree(&mut runner).unwrap();
         match shortest(tree).await {
             Ok((steps, again)) => (moved, reopened) = (moved + steps, reopened + again),
-            Err(why) => panic!("TASKBRIDGE_MODEL_SEED={} TASKBRIDGE_MODEL_CASES=1 shows it again: {why}", seed + case),
+            Err(why) => panic!("TASKBRIDGE_MODEL_SEED={seed} shows it again: {why}"),
         }
     }
-    assert!(moved as u64 >= cases * 5, "the lists move tasks: {moved} steps in {cases} lists");
-    assert!(reopened > 0 || cases < 3, "no list had GitHub go on with what had ended");
+    assert!(moved >= seeds.len() * 5, "the lists move tasks: {moved} steps in {seeds:?}");
+    assert!(reopened > 0 || !seeds.starts_with(&FIXED), "no list had GitHub go on with what had ended");
 }
 
 /// Each end in turn: nothing that we or people do moves it, then GitHub goes on with it, and it moves to what GitHub says.

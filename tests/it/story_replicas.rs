@@ -9,10 +9,12 @@ use axum::http::StatusCode;
 use chrono::TimeDelta;
 use http_body_util::BodyExt as _;
 use taskbridge::clock::{Clock as _, Ground, ManualClock};
+use taskbridge::domain::task::State;
 use taskbridge::http::state::Intake;
 use taskbridge::http::{AppState, router};
 use taskbridge::pipeline::Bridge;
 use taskbridge::pipeline::record::recorder;
+use taskbridge::sandbox::FaultKind;
 use taskbridge::store::Lease;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
@@ -105,6 +107,64 @@ async fn a_clock_that_is_an_hour_wrong_neither_takes_a_lease_nor_prolongs_it() {
     }
 }
 
+/// Takes all that there is to take.
+async fn all(claim: impl AsyncFn() -> usize) -> usize {
+    let mut taken = 0;
+    for _ in 0..20 {
+        match claim().await {
+            0 => return taken,
+            some => taken += some,
+        }
+    }
+    panic!("the same is taken again and again");
+}
+
+/// What is to be told, looked for and swept, too.
+///
+/// Case 34.
+#[tokio::test]
+async fn a_wrong_clock_takes_no_report_no_look_and_no_sweep_that_another_replica_holds() {
+    const HELD: Duration = Duration::from_millis(1000);
+    for skew in [TimeDelta::minutes(5), TimeDelta::hours(1), TimeDelta::hours(-1)] {
+        let world = World::new(LABEL_RULE).await;
+        world.wish(MONA, 1).await;
+        world.start().await;
+        world.spoil_start(FaultKind::DropAfter, 1);
+        let lost = world.wish(MONA, 1).await;
+        world.advance(60);
+        world.start().await;
+        assert_eq!(world.state(lost.id).await, State::Uncertain);
+        world.advance(2 * 3600);
+        let now = world.clock.now();
+        let ground = Ground { clock: ManualClock::at(now + skew), ..world.bridge.ground.clone() };
+        let other = world.replica_at(ground, |_| {}, |_| {}).await;
+        let reports = async |of: &Bridge, held| {
+            let lease = Lease::new(&of.ground, held);
+            of.store.claim_reports(lease, of.ground.now(), 9).await.unwrap().len()
+        };
+        let looks = async |of: &Bridge, held| {
+            let lease = Lease::new(&of.ground, held);
+            of.store.claim_uncertain(lease, of.ground.now(), 9).await.unwrap().len()
+        };
+        let sweeps = async |of: &Bridge, held| {
+            let (lease, now) = (Lease::new(&of.ground, held), of.ground.now());
+            of.store.claim_sweeps(lease, now, now - TimeDelta::hours(9), 9).await.unwrap().len()
+        };
+        let long = Duration::from_secs(60);
+        let (mine, theirs) = (&world.bridge, &other);
+        let told = all(async || reports(mine, HELD).await).await;
+        assert!(told > 1 && looks(mine, HELD).await == 1 && sweeps(mine, HELD).await == 1, "{told}");
+        let of_others = [reports(theirs, long).await, looks(theirs, long).await, sweeps(theirs, long).await];
+        assert_eq!(of_others, [0, 0, 0], "{skew}");
+        tokio::time::sleep(HELD + Duration::from_millis(100)).await;
+        let run_out = [all(async || reports(theirs, long).await).await, looks(theirs, long).await];
+        assert_eq!((run_out, sweeps(theirs, long).await), ([told, 1], 1), "{skew}: they have run out");
+        assert_eq!([reports(mine, long).await, looks(mine, long).await, sweeps(mine, long).await], [0, 0, 0], "{skew}");
+    }
+}
+
+/// The other statements: those about tokens, chats and receivers.
+///
 /// Case 34.
 #[test]
 fn every_statement_that_asks_whether_a_lease_lasts_asks_the_databases_clock() {
