@@ -9,6 +9,8 @@ mod thread;
 pub(super) mod weigh;
 mod weighed;
 
+pub use runs_as::not_ready;
+
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
