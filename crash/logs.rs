@@ -8,6 +8,7 @@ use sqlx::PgPool;
 use taskbridge::sandbox::slack::{BOT_TOKEN, SIGNING_SECRET};
 
 use crate::check::note;
+use crate::signed_in::{CLIENT_SECRET, PREFIXES};
 use crate::stage::{Fatal, Stage};
 use crate::tasks::Found;
 
@@ -71,7 +72,7 @@ fn secrets(stage: &Stage) -> BTreeSet<String> {
     keys.into_iter()
         .chain(tokens)
         .chain([stage.hook_secret.clone(), stage.receiver.key().to_owned()])
-        .chain([BOT_TOKEN, SIGNING_SECRET].map(str::to_owned))
+        .chain([BOT_TOKEN, SIGNING_SECRET, CLIENT_SECRET].into_iter().chain(PREFIXES).map(str::to_owned))
         .collect()
 }
 

@@ -21,6 +21,7 @@ mod replica;
 mod rest;
 mod rotation;
 mod round;
+mod signed_in;
 mod stage;
 mod tally;
 mod tasks;

@@ -14,7 +14,7 @@ use crate::stage::{Fatal, Stage};
 use crate::tally::Tally;
 use crate::told::Told;
 use crate::watcher::Armoury;
-use crate::{chat, check, database, faults, logs, receiver, replica, rest, rotation, stage, tasks, watcher};
+use crate::{chat, check, database, faults, logs, receiver, replica, rest, rotation, signed_in, stage, tasks, watcher};
 
 /// What came of a round.
 pub(crate) struct Outcome {
@@ -86,6 +86,7 @@ async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {
     first_starts(stage).await?;
     stage.add_people().await?;
     chat::link(stage).await?;
+    signed_in::sign_in(stage).await?;
     let stop = CancellationToken::new();
     let mut load = Load::new(Arc::clone(stage));
     disturb(stage, &mut load, &stop).await?;
@@ -109,6 +110,7 @@ async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {
     tasks::comments(stage, &pool, &found).await?;
     chat::told(stage, &found);
     receiver::heard(stage, &pool).await?;
+    signed_in::good(stage, &pool).await?;
     logs::look_at_rows(stage, &pool).await?;
     pool.close().await;
     at_rest.cancel();

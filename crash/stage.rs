@@ -22,6 +22,7 @@ use crate::chat;
 use crate::database::Database;
 use crate::options::Options;
 use crate::receiver::Receiver;
+use crate::signed_in;
 use crate::tally::Tally;
 
 /// What cannot be gone on with.
@@ -98,6 +99,7 @@ impl Stage {
         });
         let people: Vec<Someone> = people.collect();
         seed_world(sandbox.control(), &people)?;
+        signed_in::seed(sandbox.control(), &dice.hex::<12>())?;
         let database = Database::start(&folder.join("database")).await?;
         let receiver = Receiver::start(seed, options.disturbs_github()).await?;
         let stage = Self {
@@ -153,18 +155,19 @@ impl Stage {
         let url = self.sandbox.url();
         let keys: Vec<String> = key_files.iter().map(|name| format!("{{ file: {name} }}")).collect();
         let text = format!(
-            "data_dir: data\n\
+            "data_dir: data\nserver: {{ public_url: \"http://127.0.0.1:9\" }}\n\
              sources:\n  github: {{ type: github, secrets: \"${{HOOK_SECRET}}\" }}\n  slack: {}\n\
              outgoing: [{}]\n\
              database: {{ connect_wait: 30s, intake_connections: 2, worker_connections: 8 }}\n\
              github: {{ api_url: \"{url}\", web_url: \"{url}\", timeout: 1500ms, write_spacing: 20ms, \
-             writes_per_hour: 1000000 }}\n\
+             writes_per_hour: 1000000, {} }}\n\
              tasks: {{ lease: {}s, uncertain_grace: 6s }}\n\
              sweep: {{ interval_min: 1s, interval_max: 3s }}\n\
              limits: {{ per_repo: {{ live: 1000000 }} }}\n\
              vault: {{ keys: [{}] }}\n{RULES}",
             chat::source(&self.sandbox),
             self.receiver.configured(),
+            signed_in::configured(),
             LEASE.as_secs(),
             keys.join(", ")
         );
@@ -185,6 +188,7 @@ impl Stage {
             .env("TASKBRIDGE_LOG", "debug,taskbridge=trace,hyper_util=info,h2=info")
             .env("DATABASE_URL", self.database.url())
             .env("HOOK_SECRET", &self.hook_secret)
+            .env("SIGN_IN_SECRET", signed_in::CLIENT_SECRET)
             .env("SLACK_BOT_TOKEN", BOT_TOKEN)
             .env("SLACK_SIGNING_SECRET", SIGNING_SECRET)
             .env("RECEIVER_KEY", self.receiver.key())

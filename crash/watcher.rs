@@ -49,7 +49,9 @@ impl Armoury {
         let nth = dice.below(left.len());
         let point = left.swap_remove(nth);
         let deed = if self.stops && dice.percent(35) { "stop" } else { "abort" };
-        let nth = 1 + dice.below(8);
+        // A token is renewed every few seconds only, and most replicas live for no more.
+        let often = !matches!(point, Point::RefreshLeaves | Point::RefreshAnswered | Point::RefreshStored);
+        let nth = 1 + if often { dice.below(8) } else { 0 };
         format!("{POISON} {}={deed}@{nth}", point.as_str())
     }
 

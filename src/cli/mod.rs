@@ -122,7 +122,7 @@ impl Command {
         match self {
             Self::Serve(serve) => serve.run(config).await,
             Self::Demo(demo) => demo.run().await,
-            Self::Check(check) => check.run(config),
+            Self::Check(check) => check.run(config).await,
             Self::Explain(explain) => explain.run(config).await,
             Self::People(people) => people.run(config).await,
             Self::ApiKeys(api_keys) => api_keys.run(config).await,

@@ -177,6 +177,21 @@ async fn put_together(
     Ok(Bridge::new(store, github, vault, ground, settings_of(config), live))
 }
 
+/// The database as it is, for looking: nothing is started, made or brought up to date. None if none runs.
+pub(super) async fn look(config: &Config) -> Result<Option<Store>, CliError> {
+    let url = match (&config.database.url, set("DATABASE_URL")) {
+        (Some(url), _) => url.value().clone(),
+        (None, Some(url)) => Secret::new(url),
+        (None, None) if EmbeddedPostgres::owner(&config.data_dir).is_some() => {
+            Secret::new(EmbeddedPostgres::url_beside_owner(&config.data_dir)?)
+        }
+        (None, None) => return Ok(None),
+    };
+    let connect_wait = Duration::from_secs(2);
+    let settings = StoreSettings { url, intake_connections: 1, work_connections: 1, connect_wait };
+    Ok(Some(Store::connect(&settings, |_| {}).await?))
+}
+
 /// Whoever waits long is told for what.
 async fn bring_up_to_date(store: &Store, say: &mut impl FnMut(&str)) -> Result<(), CliError> {
     let work = store.migrate();

@@ -19,6 +19,7 @@ use crate::config::{Config, Loaded, Reader, needs_restart};
 use crate::http::state::Intake;
 use crate::http::{AppState, Server, ServerSettings, router};
 use crate::pipeline::chat::socket::Patience;
+use crate::pipeline::match_rules::not_ready;
 use crate::pipeline::record::recorder;
 use crate::pipeline::{Bridge, Live};
 use crate::store::embedded::EmbeddedPostgres;
@@ -70,6 +71,7 @@ impl Serve {
             version = loaded.rules.version,
             "taskbridge serves; webhooks go to /hooks/<source>"
         );
+        tell_not_ready(&opened.bridge).await;
         let outcome = tokio::select! {
             outcome = until_told_to_stop(&opened.bridge, config, &loaded.config, &stop, hangup) => outcome,
             never = tend(opened.embedded.as_mut()) => match never {},
@@ -196,6 +198,14 @@ async fn until_told_to_stop(
     }
 }
 
+/// Says which rules cannot run as the person they name, before an event finds out.
+async fn tell_not_ready(bridge: &Bridge) {
+    match not_ready(&bridge.store, &bridge.live().rules.rules, bridge.ground.now()).await {
+        Ok(told) => told.iter().for_each(|told| tracing::warn!("{told}")),
+        Err(error) => tracing::warn!(%error, "whether those agreed as whom rules run could not be looked up"),
+    }
+}
+
 async fn fingerprint(config: PathBuf) -> Option<String> {
     tokio::task::spawn_blocking(move || crate::config::fingerprint(&config, &Reader::system())).await.ok()
 }
@@ -225,6 +235,7 @@ async fn reload(bridge: &Bridge, config: &Path, started: &Config) {
         return;
     }
     bridge.swap(live);
+    tell_not_ready(bridge).await;
     tracing::info!(version, "rules and sources were reloaded, and receivers with them");
     if !needs_restart.is_empty() {
         let sections = needs_restart.join(", ");

@@ -20,6 +20,8 @@ pub mod html;
 pub mod identity;
 /// What makes two deliveries one wish.
 pub mod intent;
+/// The known word nearest to one that was written.
+pub(crate) mod nearest;
 /// What receivers of outgoing webhooks hear.
 pub mod outgoing;
 /// `prompt` and other templates of a rule: strict, with fuel and size limits.

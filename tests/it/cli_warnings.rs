@@ -1,7 +1,10 @@
 //! What an installation is refused for, or warned about, before it does harm: shown with the real binary, by its line
 //! in the file and its status.
 
-use crate::support::install::SEALING_KEY;
+use taskbridge::ids::PersonId;
+
+use crate::cli_serve::now;
+use crate::support::install::{Install, SEALING_KEY};
 use crate::support::postgres::TestDatabase;
 use crate::support::program::Folder;
 
@@ -136,4 +139,33 @@ fn ask(port: &str, method: &str, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
+}
+
+/// `check`, the start and a reload look whether those agreed, and gave a token, as whom rules run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_that_cannot_run_yet_as_the_person_it_names_is_told_before_an_event_comes() {
+    let install = Install::new("", "").await;
+    let path = install.folder.path().join("taskbridge.yaml");
+    let lends = "    run_as: person:mona\n    allow: { permission: write }\n    task: { repo: acme/widgets }\n";
+    let text = std::fs::read_to_string(&path).unwrap() + lends;
+    install.folder.write("taskbridge.yaml", &text);
+    let check = |env: &[(&str, &str)]| install.folder.run(&["check"], env);
+    check(&[("HOOK_SECRET", GOOD)]).is(0, &["was not looked up: no database runs"]);
+    let nowhere = ("DATABASE_URL", "postgres://nobody@127.0.0.1:9/none");
+    check(&[("HOOK_SECRET", GOOD), nowhere]).is(0, &["could not be looked up"]);
+    check(&install.env()).is(0, &["not yet: the rule `fix-labelled-issues` starts nothing", "does not know @mona"]);
+    let mut replica = install.replica();
+    replica.program.says("does not know @mona");
+
+    install.person(1001, "mona").await;
+    check(&install.env()).is(0, &["@mona has not agreed", "taskbridge people consent mona --rule fix-labelled-issues"]);
+    install.folder.write("taskbridge.yaml", &format!("# changed\n{text}"));
+    replica.program.says("@mona has not agreed");
+    let (store, mona) = (&install.bridge.store, PersonId(1001));
+    store.give_consent(mona, "fix-labelled-issues", now()).await.unwrap();
+    let good = check(&install.env());
+    assert!(!good.text.contains("not yet") && !good.text.contains("looked up"), "{}", good.text);
+    let person = store.person(mona).await.unwrap().unwrap();
+    store.end_token(mona, person.token_version, "revoked").await.unwrap();
+    check(&install.env()).is(0, &["not yet", "no usable token", "its tasks wait"]);
 }

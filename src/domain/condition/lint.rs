@@ -2,15 +2,18 @@
 //! slow: deep nesting, long chains, macros inside macros, and patterns that are built anew for each event.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, SourceInfo};
-use cel::{Env, ParseErrors};
+use cel::{Context, Env, ParseErrors};
 use regex::{Regex, RegexBuilder};
 
+use super::super::nearest::nearest;
 use super::super::prompt::unknown_name;
-use super::super::view::NAMES;
+use super::super::trust::clean_line;
+use super::super::view::{NAMES, unknown_path};
 use super::ConditionFault;
-use super::outcome::children;
+use super::outcome::{children, path};
 
 const SOURCE_LIMIT: usize = 4_000;
 const BRACKET_DEPTH: usize = 16;
@@ -34,7 +37,7 @@ pub(super) struct Checked {
     pub(super) patterns: Vec<(String, Regex)>,
 }
 
-pub(super) fn check(text: &str, env: &Env) -> Result<Checked, ConditionFault> {
+pub(super) fn check(text: &str, env: &Arc<Env>) -> Result<Checked, ConditionFault> {
     let start = |message: String| ConditionFault { message, line: 1, column: 1 };
     if text.trim().is_empty() {
         return Err(start("a condition is empty".to_owned()));
@@ -46,7 +49,8 @@ pub(super) fn check(text: &str, env: &Env) -> Result<Checked, ConditionFault> {
     let parsed = with_stack(|| env.parser().max_recursion_depth(PARSER_DEPTH).parse_with_source_info(text));
     let parsed = parsed.ok_or_else(|| start("this condition could not be read".to_owned()))?;
     let (mut expression, info) = parsed.map_err(|errors| lone_equals(text).unwrap_or_else(|| syntax(&errors)))?;
-    let mut walk = Walk { info: &info, nodes: 0, names: BTreeSet::new(), patterns: Vec::new(), fault: None };
+    let functions = Context::with_env(Arc::clone(env));
+    let mut walk = Walk { info: &info, functions, nodes: 0, names: BTreeSet::new(), patterns: Vec::new(), fault: None };
     walk.visit(&expression, 0, &mut Vec::new());
     if let Some(fault) = walk.fault {
         return Err(fault);
@@ -119,11 +123,13 @@ fn syntax(errors: &ParseErrors) -> ConditionFault {
     let at = |position: isize| usize::try_from(position).unwrap_or(1).max(1);
     let (line, column) = first.map_or((1, 1), |error| (at(error.pos.0), at(error.pos.1)));
     let message = first.map_or("no valid condition", |error| error.msg.as_str());
-    ConditionFault { message: super::super::trust::clean_line(message, 200), line, column }
+    ConditionFault { message: clean_line(message, 200), line, column }
 }
 
 struct Walk<'a> {
     info: &'a SourceInfo,
+    /// Knows which functions there are.
+    functions: Context<'static, 'static>,
     nodes: usize,
     names: BTreeSet<String>,
     patterns: Vec<(String, Regex)>,
@@ -167,12 +173,47 @@ impl Walk<'_> {
                 bound.clear();
             }
             _ => {
+                if let Some(path) = path(expression)
+                    && let Some(top) = path.split('.').next()
+                    && NAMES.contains(&top)
+                    && !bound.iter().any(|name| name == top)
+                    && let Some(message) = unknown_path(&path)
+                {
+                    return self.refuse(expression, message);
+                }
+                if let Expr::Call(call) = &expression.expr
+                    && let Some(message) = self.unknown_function(&call.func_name)
+                {
+                    return self.refuse(expression, message);
+                }
                 if is_call(expression, "matches") {
                     self.pattern(expression);
                 }
                 children(expression, &mut |child| self.visit(child, depth + 1, bound));
             }
         }
+    }
+
+    /// What is wrong with the name of a function; nothing, if it is one or an operator.
+    fn unknown_function(&mut self, name: &str) -> Option<String> {
+        if !name.chars().all(|c| c.is_alphanumeric() || c == '_') {
+            return None;
+        }
+        if MACROS.contains(&name) {
+            return Some(format!(
+                "`{name}` is not written so: `{}`",
+                if name == "has" { "has(issue.title)" } else { "issue.labels.exists(label, label == \"bug\")" }
+            ));
+        }
+        // A name that the engine has cannot be given to another.
+        if self.functions.add_function(name, || true).is_err() {
+            return None;
+        }
+        let name = clean_line(name, 60);
+        Some(match nearest(&name, FUNCTIONS.into_iter().chain(MACROS)) {
+            Some(near) => format!("there is no function `{name}`; did you mean `{near}`?"),
+            None => format!("there is no function `{name}`"),
+        })
     }
 
     fn pattern(&mut self, call: &IdedExpr) {
@@ -203,6 +244,31 @@ impl Walk<'_> {
         self.fault.get_or_insert(ConditionFault { message, line, column });
     }
 }
+
+/// What the parser makes other things of, where it is written as it should be.
+const MACROS: [&str; 6] = ["all", "exists", "exists_one", "filter", "has", "map"];
+
+/// The functions that conditions have use for, to say what was meant.
+const FUNCTIONS: [&str; 18] = [
+    "bool",
+    "bytes",
+    "contains",
+    "double",
+    "duration",
+    "endsWith",
+    "getDayOfWeek",
+    "getFullYear",
+    "getHours",
+    "getMinutes",
+    "getMonth",
+    "int",
+    "matches",
+    "size",
+    "startsWith",
+    "string",
+    "timestamp",
+    "uint",
+];
 
 /// Names that CEL itself knows as types.
 const TYPES: [&str; 12] =

@@ -35,7 +35,7 @@ fn collect(expression: &IdedExpr, bound: &str, into: &mut Vec<String>) {
 }
 
 /// `a.b.c` if the expression is only that, also inside `has()`.
-fn path(expression: &IdedExpr) -> Option<String> {
+pub(super) fn path(expression: &IdedExpr) -> Option<String> {
     match &expression.expr {
         Expr::Ident(name) => Some(name.clone()),
         Expr::Select(select) => Some(format!("{}.{}", path(&select.operand)?, select.field)),

@@ -83,7 +83,7 @@ fn what_it_saw_holds_no_secret() {
 #[test]
 fn a_missing_field_is_named_unless_it_was_asked_for() {
     let message = |text: &str| evaluate(text).unwrap_err().message;
-    assert_eq!(message("issue.titel == 'x'"), "this event has no `issue.titel`; ask `has(issue.titel)` first");
+    assert_eq!(message("command.text == 'x'"), "this event has no `command.text`; ask `has(command.text)` first");
     assert!(message("comment.body == 'x'").contains("`comment.body`"));
     assert!(message("pull_request.branches.head_ref == 'x'").contains("pull_request.branches"));
     assert!(!holds("has(comment.body) && comment.body == 'x'"));
@@ -93,7 +93,7 @@ fn a_missing_field_is_named_unless_it_was_asked_for() {
 /// Case 66.
 #[test]
 fn what_went_wrong_is_short_and_the_same_each_time() {
-    let long = format!("issue.{} == 1", "very".repeat(200));
+    let long = format!("payload.{} == 1", "very".repeat(200));
     let message = evaluate(&long).unwrap_err().message;
     assert!(message.chars().count() <= 300 && message.ends_with("` first"), "{message}");
     let text = "{'a': 1, 'b': 2, 'c': 3, 'd': 4, 'e': 5} + 1 == 2";
@@ -316,5 +316,32 @@ fn the_dearest_condition_that_is_let_through_is_answered_in_time() {
         assert_eq!(condition.evaluate(&view), Ok(Outcome { holds: true, saw: Vec::new() }), "{text}");
         // Unoptimised and alone it takes less than a hundredth of that.
         assert!(start.elapsed() < Duration::from_millis(100), "{text}: {:?}", start.elapsed());
+    }
+}
+
+/// What could never hold is told when it is loaded, and not by an event that is refused.
+#[test]
+fn paths_and_functions_that_nothing_has_are_faults_with_what_was_meant() {
+    for (text, told) in [
+        ("issue.titel == \"x\"", "`issue` has no `titel`; did you mean `issue.title`?"),
+        ("has(issue.autor.login)", "`issue` has no `autor`; did you mean `issue.author`?"),
+        ("actor.name == \"x\"", "`actor` has no `name`; it has id, login, kind"),
+        ("issue.title.startswith(\"x\")", "there is no function `startswith`; did you mean `startsWith`?"),
+        ("issue.labels.exist(l, l == \"x\")", "there is no function `exist`; did you mean `exists`?"),
+        ("has(issue)", ""),
+        ("frobnicate(1) == 2", "there is no function `frobnicate`"),
+    ] {
+        let message = Condition::parse(text).unwrap_err().message;
+        assert!(message.contains(told), "{text}: {message}");
+    }
+    for good in [
+        "payload.any.thing == 1 && has(payload.other)",
+        "issue.labels.exists(actor, actor.startsWith(\"x\"))",
+        "size(issue.title) > 3 && issue.body.contains(\"x\") && !(issue.number in [1, 2])",
+        "timestamp(payload.at).getFullYear() > 2020 && int(\"3\") == 3 && issue.title.matches(\"a.*\")",
+        "payload.items.filter(x, x.id > 1).map(x, x.id).exists_one(x, x == 2) || -issue.number < 0",
+        "type(payload) == map && [1][0] == 1 && {\"a\": 1}.a == 1 && (true ? 1 : 2) == 1 && \"a\" + \"b\" == \"ab\"",
+    ] {
+        Condition::parse(good).unwrap_or_else(|fault| panic!("{good}: {fault}"));
     }
 }

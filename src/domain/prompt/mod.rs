@@ -78,6 +78,7 @@ impl Template {
         let mut paths: Vec<_> = template.undeclared_variables(true).into_iter().collect();
         paths.sort();
         check::names(text, &names)?;
+        check::paths(text, &paths)?;
         check::filters(text)?;
         Ok(Self(Arc::new(Inner { source: text.to_owned(), environment, names, paths })))
     }

@@ -41,9 +41,9 @@ fn a_template_inside_a_value_stays_text() {
 /// Case 65.
 #[test]
 fn what_an_event_lacks_is_named_with_its_line() {
-    assert_eq!(error("a\n{{ issue.titel }}"), "this event has no `issue.titel` (template line 2)");
+    assert_eq!(error("a\n{{ comment.body }}"), "this event has no `comment.body` (template line 2)");
     assert_eq!(error("{{ pull_request.number }}"), "this event has no `pull_request.number` (template line 1)");
-    assert!(error(&format!("{{{{ issue.{} }}}}", "a".repeat(5_000))).chars().count() < 300);
+    assert!(error(&format!("{{{{ payload.{} }}}}", "a".repeat(5_000))).chars().count() < 300);
     assert_eq!(error("{{ comment }}"), "this event has no `comment` (template line 1)");
 }
 
@@ -198,5 +198,31 @@ proptest! {
             let rendered = Template::parse(way).unwrap().render(&view).unwrap();
             prop_assert_eq!(rendered.text.trim(), clean.trim(), "{}", way);
         }
+    }
+}
+
+/// Also in a branch that is taken for few events.
+#[test]
+fn paths_and_filters_that_nothing_has_are_faults_with_what_was_meant() {
+    for (text, line, told) in [
+        ("Fix it\n{{ issue.titel }}", 2, "`issue` has no `titel`; did you mean `issue.title`?"),
+        ("{% if comment is defined %}{{ comment.bodi }}{% endif %}", 1, "did you mean `comment.body`?"),
+        ("{{ repo.branch }}", 1, "`repo` has no `branch`; it has id, owner,"),
+        ("\n{{ issue.title | uper }}", 2, "did you mean `upper`?"),
+        ("{% if comment %}{{ comment.body | lenght }}{% endif %}", 1, "did you mean `length`?"),
+        ("{% for label in issue.labels %}{{ label | trimm }}{% endfor %}", 1, "did you mean `trim`?"),
+        ("{% if issue.number is evn %}x{% endif %}", 1, "did you mean `even`?"),
+    ] {
+        let fault = Template::parse(text).unwrap_err();
+        assert!(fault.message.contains(told), "{text}: {fault:?}");
+        assert_eq!(fault.line, Some(line), "{text}: {fault:?}");
+    }
+    for good in [
+        "{{ payload.any.thing }}{% for item in payload.list %}{{ loop.index }}{{ item.name }}{% endfor %}",
+        "{% set who = issue.author %}{{ who.login }}{{ subject.author.login | default(\"x\") }}",
+        "{% raw %}{{ issue.titel | uper }}{% endraw %}{# {{ issue.titel | uper }} #}",
+        "{{ command.base or repo.default_branch }}{{ pull_request.branches.head_ref }}",
+    ] {
+        Template::parse(good).unwrap_or_else(|fault| panic!("{good}: {fault}"));
     }
 }

@@ -5,7 +5,10 @@
 
 mod bare;
 mod build;
+mod known;
 mod shown;
+
+pub use known::unknown_path;
 
 use std::sync::{Arc, OnceLock};
 

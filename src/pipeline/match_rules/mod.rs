@@ -12,6 +12,8 @@ mod thread;
 pub(super) mod weigh;
 mod weighed;
 
+pub use runs_as::not_ready;
+
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;

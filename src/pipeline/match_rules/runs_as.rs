@@ -11,6 +11,7 @@ use crate::pipeline::people::not_agreed;
 use crate::pipeline::{Bridge, StepError};
 use crate::store::people::Person;
 use crate::store::tasks::REPO_UNKNOWN;
+use crate::store::{Moment, Store, StoreError};
 
 /// As whom a task runs.
 pub(super) struct RunsAs {
@@ -32,7 +33,7 @@ pub(super) async fn runs_as(
         let has_token = bridge.store.person(id).await?.is_some_and(|person| person.usable_token(now).is_some());
         return Ok(Ok(RunsAs { id, login: actor.login.clone(), has_token }));
     };
-    Ok(lender(bridge, rule, named).await?.map_err(|cause| refused(cause, "", true)).map(|person| {
+    Ok(lender(&bridge.store, rule, named).await?.map_err(|cause| refused(cause, "", true)).map(|person| {
         let has_token = person.usable_token(now).is_some();
         RunsAs { id: person.id, login: person.login, has_token }
     }))
@@ -40,11 +41,11 @@ pub(super) async fn runs_as(
 
 /// Whose token a rule runs with: the account of the number that it names, or else the only one with the login; and only if they
 /// agreed to it. A login can change hands, and then nobody guesses who is meant.
-async fn lender(bridge: &Bridge, rule: &Rule, named: &NamedPerson) -> Result<Result<Person, String>, StepError> {
+async fn lender(store: &Store, rule: &Rule, named: &NamedPerson) -> Result<Result<Person, String>, StoreError> {
     let login = &named.login;
     let mut known = match named.id {
-        Some(id) => bridge.store.person(PersonId(id)).await?.into_iter().collect(),
-        None => bridge.store.people_by_login(login).await?,
+        Some(id) => store.person(PersonId(id)).await?.into_iter().collect(),
+        None => store.people_by_login(login).await?,
     };
     let Some(person) = known.pop() else {
         let who = named.id.map_or(format!("@{login}"), |id| format!("account {id}, which was @{login}"));
@@ -60,7 +61,7 @@ async fn lender(bridge: &Bridge, rule: &Rule, named: &NamedPerson) -> Result<Res
             ids.join(", ")
         )));
     }
-    let agreed = bridge.store.people_who_agreed(&rule.name).await?;
+    let agreed = store.people_who_agreed(&rule.name).await?;
     if agreed.iter().any(|other| other.id == person.id) {
         return Ok(Ok(person));
     }
@@ -74,6 +75,26 @@ async fn lender(bridge: &Bridge, rule: &Rule, named: &NamedPerson) -> Result<Res
         ));
     }
     Ok(Err(cause))
+}
+
+/// What keeps rules from running as the person that they name, a sentence each: somebody should look before an event comes.
+///
+/// # Errors
+/// [`StoreError`]: retry.
+pub async fn not_ready(store: &Store, rules: &[Rule], now: Moment) -> Result<Vec<String>, StoreError> {
+    let mut told = Vec::new();
+    for rule in rules {
+        let RunAs::Person(named) = &rule.run_as else { continue };
+        match lender(store, rule, named).await? {
+            Ok(person) if person.usable_token(now).is_some() => {}
+            Ok(person) => told.push(format!(
+                "the rule `{}` runs as @{}, of whom there is no usable token: its tasks wait until there is one",
+                rule.name, person.login
+            )),
+            Err(why) => told.push(format!("the rule `{}` starts nothing: {why}", rule.name)),
+        }
+    }
+    Ok(told)
 }
 
 /// Where the agent works. Without a token to look with, the repository is looked up before the start, and the task waits.
