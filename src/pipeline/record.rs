@@ -148,7 +148,7 @@ impl Writer {
         while writes.try_join_next().is_some() {}
         let gathered = tokio::time::sleep(GATHER);
         tokio::pin!(gathered);
-        while batch.len() < WORTH_IT.min(self.batch) && !writes.is_empty() {
+        while batch.len() < WORTH_IT.min(self.batch) && bytes_of(&batch) < BATCH_BYTES && !writes.is_empty() {
             tokio::select! {
                 next = self.queue.recv() => match next {
                     Some(next) => batch.push(next),
@@ -164,13 +164,17 @@ impl Writer {
 
     /// Adds those who wait already.
     fn fill(&mut self, batch: &mut Vec<Waiting>) {
-        let mut bytes: usize = batch.iter().map(|waiting| waiting.delivery.body.len()).sum();
+        let mut bytes = bytes_of(batch);
         while batch.len() < self.batch && bytes < BATCH_BYTES {
             let Ok(next) = self.queue.try_recv() else { break };
             bytes += next.delivery.body.len();
             batch.push(next);
         }
     }
+}
+
+fn bytes_of(batch: &[Waiting]) -> usize {
+    batch.iter().map(|waiting| waiting.delivery.body.len()).sum()
 }
 
 /// Records a batch, again when the database broke a race or a connection was dead already: whatever became of it, the same

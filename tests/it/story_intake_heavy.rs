@@ -14,6 +14,7 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tower::ServiceExt as _;
 
 use crate::support::postgres::TestDatabase;
 use crate::support::program::Folder;
@@ -81,12 +82,33 @@ async fn twenty_four_megabytes_are_taken_within_ten_seconds_and_of_twenty_six_no
     assert_eq!(world.delivery_count().await, 2);
 }
 
+/// What waits while another statement is on its way is gathered for the next, but not more than that may carry.
+///
+/// Case 6.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_large_bodies_each_has_a_statement_of_its_own() {
+    let world = World::new(LABEL_RULE).await;
+    let mut senders = JoinSet::new();
+    for nth in 0..5 {
+        let (request, _) = request(&format!("large-{nth}"), 9 * MIB, true);
+        let router = world.router.clone();
+        senders.spawn(async move { router.oneshot(request).await.unwrap().status() });
+    }
+    assert_eq!(senders.join_all().await, [StatusCode::ACCEPTED; 5]);
+    let mut connection = PgConnection::connect(&world.database.url).await.unwrap();
+    // Rows of one statement are of one transaction.
+    let together: Vec<i64> = sqlx::query_scalar("SELECT count(*) FROM deliveries GROUP BY xmin::text")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(together, [1; 5]);
+}
+
 const SENDERS: usize = 200;
 const HEAVY: usize = 24 * MIB;
-/// Three and a half times the budget of the default configuration, of which three quarters are for large bodies: eight of
-/// them fit. Each buffer grows by doubling, and holds what it was and what it becomes for a moment; two statements at a time
-/// carry a body into the database, each with two more copies. 711 to 732 MiB were seen in four runs on a machine at rest. All
-/// bodies together are 4.8 GB.
+/// Three and a half times the budget of the default configuration, of which three quarters are for large bodies: eight of them
+/// fit. Two statements at a time carry one body each into the database, with two more copies. 486 to 586 MiB were seen in six
+/// runs on a machine at rest, and up to 760 on a busy one; docs/performance.md says what they are made of. All bodies together are 4.8 GB.
 const MOST_RESIDENT: usize = 256 * MIB * 7 / 2;
 
 /// Sends a body over a connection of its own while listening for an answer. Answers the head of it; nothing when the
