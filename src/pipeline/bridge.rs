@@ -173,6 +173,13 @@ pub struct Wake {
 }
 
 impl Wake {
+    /// Tasks were made: so many of those that start them are woken, as far as they rest.
+    pub fn start(&self, tasks: usize) {
+        for _ in 0..tasks {
+            self.tasks.notify_one();
+        }
+    }
+
     /// Something is to be told, on GitHub or in a chat.
     pub fn tell(&self) {
         self.reports.notify_one();

@@ -188,7 +188,7 @@ async fn record_all(store: &Store, ground: &Ground, batch: &[NewDelivery]) -> Re
         let again = match &outcome {
             Err(StoreError::Contended(_)) => true,
             // A database that was restarted a moment ago; one that is away takes longer to say so.
-            Err(StoreError::Unavailable(_)) => begun.elapsed() < DEAD_LINE,
+            Err(StoreError::Unavailable(_) | StoreError::Busy(_)) => begun.elapsed() < DEAD_LINE,
             _ => false,
         };
         match CONTENDED.after(tries).filter(|_| again) {

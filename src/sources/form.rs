@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Unreadable;
+use super::unreadable::Unreadable;
 
 /// A form, read in place as far as nothing in it is escaped.
 pub(super) struct Form<'a> {

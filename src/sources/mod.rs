@@ -17,6 +17,7 @@ pub mod senders;
 
 /// Requests of Slack.
 pub mod slack;
+mod unreadable;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -26,6 +27,8 @@ use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::event::Event;
+
+pub use unreadable::Unreadable;
 
 /// A configured sender.
 #[derive(Debug)]
@@ -137,11 +140,6 @@ pub enum Reply {
         body: String,
     },
 }
-
-/// Why a signed body cannot be read: the delivery fails for good, and says so.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unreadable: {0}")]
-pub struct Unreadable(pub String);
 
 impl Source {
     /// Checks, before any of the body is read, that the request has a signature of the right form.

@@ -6,6 +6,9 @@ pub enum StoreError {
     /// The database cannot be reached, is shutting down, is full or is overloaded: retry later.
     #[error("the database is not available: {}", said(.0))]
     Unavailable(#[source] sqlx::Error),
+    /// Another transaction held a row or a table for too long, or the statement took too long: retry later.
+    #[error("the database is busy with it: {}", said(.0))]
+    Busy(#[source] sqlx::Error),
     /// The statement lost a race that the database broke (deadlock, serialization), or the tables
     /// have changed since it was prepared: retry now.
     #[error("the database asked to try again: {}", said(.0))]
@@ -45,7 +48,7 @@ impl StoreError {
     /// Whether the same call may succeed later with nobody doing anything.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Contended(_) | Self::Raced)
+        matches!(self, Self::Unavailable(_) | Self::Busy(_) | Self::Contended(_) | Self::Raced)
     }
 }
 
@@ -66,11 +69,13 @@ impl From<sqlx::Error> for StoreError {
                 }
                 match code.as_str() {
                     "40001" | "40P01" => Self::Contended(error),
-                    // 08 connection, 53 resources, 55P03 lock, 57 operator and time-out, 58 system.
+                    // A lock; a time-out.
+                    "55P03" | "57014" => Self::Busy(error),
+                    // 08 connection, 53 resources, 57 operator, 58 system.
                     code if ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => {
                         Self::Unavailable(error)
                     }
-                    "55P03" | "25006" => Self::Unavailable(error),
+                    "25006" => Self::Unavailable(error),
                     _ => Self::Fault(error),
                 }
             }

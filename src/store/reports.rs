@@ -101,13 +101,15 @@ impl Tx {
         self.tell_all(std::slice::from_ref(new), due_at).await
     }
 
-    /// The same for many, in their order. Of those that are one by their `dedupe` the first is put in.
+    /// The same for many. Of those that are one by their `dedupe` the first is put in.
     ///
     /// # Errors
     /// [`StoreError`]: nothing is changed.
     pub async fn tell_all(&mut self, new: &[NewReport], due_at: Moment) -> Result<(), StoreError> {
         let mut seen = HashSet::new();
-        let new: Vec<&NewReport> = new.iter().filter(|report| seen.insert(report.dedupe.as_str())).collect();
+        let mut new: Vec<&NewReport> = new.iter().filter(|report| seen.insert(report.dedupe.as_str())).collect();
+        // Two transactions with the same ones never wait for each other. Their ids say the order in which they are told.
+        new.sort_by_key(|report| report.dedupe.as_str());
         if new.is_empty() {
             return Ok(());
         }

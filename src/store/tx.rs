@@ -72,4 +72,19 @@ impl Tx {
         .await?;
         Ok(())
     }
+
+    /// The same without waiting. Answers the names with which others are alone now; of the rest this transaction has them all.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn try_alone_with(&mut self, names: &[String]) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* try_alone_with */
+            SELECT name AS "name!" FROM UNNEST($1::text[]) AS n (name)
+            WHERE NOT pg_try_advisory_xact_lock(hashtextextended(name, 7421))"#,
+            names
+        )
+        .fetch_all(self.connection())
+        .await?)
+    }
 }

@@ -12,7 +12,7 @@ use crate::support::payloads::MONA;
 use crate::support::world::{LABEL_RULE, Setup, World, labelled};
 
 /// Lets the first `times` statements that do `what` with a table end as losers of a race; answers how to count them.
-async fn races(connection: &mut PgConnection, table: &str, what: &str, code: &str, times: u32) {
+pub(crate) async fn races(connection: &mut PgConnection, table: &str, what: &str, code: &str, times: u32) {
     let name = format!("race_{table}_{}", what.to_lowercase());
     let text = format!(
         "DROP TRIGGER IF EXISTS {name} ON {table}; DROP SEQUENCE IF EXISTS {name}; CREATE SEQUENCE {name};

@@ -7,6 +7,7 @@ use std::mem::take;
 use super::once::{folded, once_per};
 use super::refusal;
 use super::settled::{Plan, Settled};
+use crate::domain::identity::Identity;
 use crate::domain::task::State;
 use crate::ids::{DeliveryId, TaskId};
 use crate::pipeline::over_limit::{CountedAs, Standing, channel_name, over_limit_by};
@@ -37,28 +38,35 @@ pub(super) struct Making<'a> {
     new: Vec<(NewTask, &'a Plan)>,
     reports: Vec<NewReport>,
     finished: Vec<Finished>,
-    group: &'a [&'a Settled],
+    settled: Vec<&'a Settled>,
+    made: usize,
 }
 
 impl<'a> Making<'a> {
-    /// Opens the transaction, alone with whatever is counted, and looks up what all of them need.
-    pub(super) async fn begin(bridge: &'a Bridge, group: &'a [&'a Settled]) -> Result<Self, StepError> {
+    /// Opens the transaction, alone with what is counted, and looks up what all need. Answers also for whom it is alone with all
+    /// that counts: what another transaction holds is not waited for, so that nobody waits here for what others need.
+    pub(super) async fn begin(bridge: &'a Bridge, group: &[&'a Settled]) -> Result<(Self, Vec<bool>), StepError> {
         let mut tx = bridge.store.begin().await?;
+        let names: BTreeSet<String> = group.iter().flat_map(|settled| lock_names(settled)).collect();
+        let taken: HashSet<String> = match names.is_empty() {
+            true => HashSet::new(),
+            false => tx.try_alone_with(&names.into_iter().collect::<Vec<_>>()).await?.into_iter().collect(),
+        };
+        let free: Vec<bool> =
+            group.iter().map(|settled| !lock_names(settled).iter().any(|name| taken.contains(name))).collect();
+        // Not before: what others made until then is older.
         let now = bridge.ground.now();
         let plans = || group.iter().flat_map(|settled| &settled.plans);
-        let (mut known, mut taken_off) = (Vec::new(), HashSet::new());
-        if plans().next().is_some() {
-            tx.alone_with_all(&lock_names(plans())).await?;
-            let wishes: Vec<[u8; 32]> = plans().flat_map(|plan| plan.intents.iter().copied()).collect();
-            known = tx.tasks_of_intents(&wishes).await?;
-        }
+        let wishes: Vec<[u8; 32]> = plans().flat_map(|plan| plan.intents.iter().copied()).collect();
+        let known = if wishes.is_empty() { Vec::new() } else { tx.tasks_of_intents(&wishes).await? };
         let put_on: Vec<Labelling<'_>> = plans().filter_map(|plan| labelling(&plan.task, now)).collect();
-        if !put_on.is_empty() {
-            let off = tx.taken_off_since(&put_on).await?;
-            taken_off = put_on.iter().zip(off).filter(|(_, off)| *off).map(|(on, _)| on.delivery).collect();
-        }
-        let (tally, new, reports, finished) = (Tally::default(), Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { bridge, tx, now, known, taken_off, tally, new, reports, finished, group })
+        let off = if put_on.is_empty() { Vec::new() } else { tx.taken_off_since(&put_on).await? };
+        let taken_off = put_on.iter().zip(off).filter(|(_, off)| *off).map(|(on, _)| on.delivery).collect();
+        let (tally, new, reports, settled) = (Tally::default(), Vec::new(), Vec::new(), Vec::new());
+        Ok((
+            Self { bridge, tx, now, known, taken_off, tally, new, reports, finished: Vec::new(), settled, made: 0 },
+            free,
+        ))
     }
 
     /// Decides what one delivery becomes.
@@ -73,20 +81,27 @@ impl<'a> Making<'a> {
         }
         finished.decisions.sort_by_key(|decision| decision.position);
         self.finished.push(finished);
+        self.settled.push(settled);
         self.reports.extend(settled.notices.iter().map(|notice| notice.place.clone()));
         Ok(())
     }
 
-    /// Writes all that is left, and ends the deliveries. Answers the transaction, to be committed, unless a lease was lost.
-    pub(super) async fn write_all(mut self) -> Result<Option<Tx>, StepError> {
+    /// Writes all that is left, and ends the deliveries. Answers the transaction, to be committed, and how many tasks it makes;
+    /// nothing if a lease was lost.
+    pub(super) async fn write_all(mut self) -> Result<Option<(Tx, usize)>, StepError> {
         self.write().await?;
-        for settled in self.group {
-            if let Some(who) = &settled.chat_wish {
-                self.tx.keep_chat_wish(settled.finished.id, who, self.now).await?;
-            }
+        let mut wishes: Vec<(&Identity, DeliveryId)> = self
+            .settled
+            .iter()
+            .filter_map(|settled| Some((settled.chat_wish.as_ref()?, settled.finished.id)))
+            .collect();
+        // Two transactions never wait for each other.
+        wishes.sort_by_key(|(who, id)| (who.platform(), who.team(), who.account(), *id));
+        for (who, delivery) in wishes {
+            self.tx.keep_chat_wish(delivery, who, self.now).await?;
         }
         let done = self.tx.finish_deliveries(&self.bridge.ground, &self.finished).await?;
-        Ok((done.len() == self.finished.len()).then_some(self.tx))
+        Ok((done.len() == self.finished.len()).then_some((self.tx, self.made)))
     }
 
     async fn wish(&mut self, plan: &'a Plan) -> Result<NewDecision, StepError> {
@@ -147,6 +162,7 @@ impl<'a> Making<'a> {
         let rows: Vec<&NewTask> = new.iter().map(|(task, _)| task).collect();
         let tasks = self.tx.make_tasks(&rows, self.now).await?;
         self.tally.written();
+        self.made += tasks.len();
         let claims: Vec<(TaskId, &[[u8; 32]])> =
             new.iter().map(|(task, plan)| (task.id, plan.intents.as_slice())).collect();
         if !self.tx.claim_intents(&claims, self.now).await? {
@@ -167,20 +183,18 @@ impl<'a> Making<'a> {
     }
 }
 
-/// What is counted must not change meanwhile; sorted, so that two transactions never wait for each other.
-fn lock_names<'p>(plans: impl Iterator<Item = &'p Plan>) -> Vec<String> {
-    let names: BTreeSet<String> = plans
-        .flat_map(|plan| {
-            let task = &plan.task;
-            let token = (task.hold == Some(Hold::Token)).then(|| format!("token:{}", task.person_id));
-            let label = labelling(task, Moment::UNIX_EPOCH).map(|on| on.lock());
-            let counted =
-                [format!("rule:{}", task.rule), format!("repo:{}", task.repo_id), format!("person:{}", task.person_id)];
-            let channel = task.chat.as_ref().map(channel_name);
-            counted.into_iter().chain(token).chain(label).chain(channel)
-        })
-        .collect();
-    names.into_iter().collect()
+/// What must not change while the wishes of a delivery are counted.
+fn lock_names(settled: &Settled) -> BTreeSet<String> {
+    let names = settled.plans.iter().flat_map(|plan| {
+        let task = &plan.task;
+        let token = (task.hold == Some(Hold::Token)).then(|| format!("token:{}", task.person_id));
+        let label = labelling(task, Moment::UNIX_EPOCH).map(|on| on.lock());
+        let counted =
+            [format!("rule:{}", task.rule), format!("repo:{}", task.repo_id), format!("person:{}", task.person_id)];
+        let channel = task.chat.as_ref().map(channel_name);
+        counted.into_iter().chain(token).chain(label).chain(channel)
+    });
+    names.collect()
 }
 
 /// The label that starts a task, if one does.

@@ -6,6 +6,10 @@ mod once;
 mod refusal;
 mod settled;
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::{Bridge, StepError};
 use crate::fail_point::{Point, reach};
 use crate::store::StoreError;
@@ -15,12 +19,16 @@ pub(super) use once::AGAIN;
 pub use refusal::{notice_key, refusal_text};
 pub use settled::{Notice, Plan, Settled};
 
-/// Commits what was settled for deliveries, in their order, in one transaction. Answers false when the lease of one of them
-/// was lost, and nothing is done: another worker does that one.
+/// For how long a transaction goes on deciding. It is alone with what it counts, and others wait for that.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// Commits what was settled for deliveries, in their order, in one transaction. Answers of each whether it is ended: what is
+/// not is to be tried again, because another transaction is alone with what it counts, or the time was over. Answers nothing,
+/// and has done nothing, when the lease of one of them was lost: another worker does that one.
 ///
 /// # Errors
 /// [`StepError::Store`]: nothing is done; the leases run out and it is done again.
-pub async fn commit(bridge: &Bridge, group: &[&Settled]) -> Result<bool, StepError> {
+pub async fn commit(bridge: &Bridge, group: &[&Settled]) -> Result<Option<Vec<bool>>, StepError> {
     let mut tries = 0;
     loop {
         match try_commit(bridge, group).await {
@@ -31,16 +39,25 @@ pub async fn commit(bridge: &Bridge, group: &[&Settled]) -> Result<bool, StepErr
     }
 }
 
-async fn try_commit(bridge: &Bridge, group: &[&Settled]) -> Result<bool, StepError> {
-    let mut making = Making::begin(bridge, group).await?;
-    for settled in group {
-        making.settle(settled).await?;
+async fn try_commit(bridge: &Bridge, group: &[&Settled]) -> Result<Option<Vec<bool>>, StepError> {
+    let (mut making, free) = Making::begin(bridge, group).await?;
+    let until = Instant::now() + LONGEST;
+    let mut ended = Vec::with_capacity(group.len());
+    for (settled, is_free) in group.iter().zip(free) {
+        let now = is_free && (Instant::now() < until || !ended.contains(&true));
+        if now {
+            making.settle(settled).await?;
+        }
+        ended.push(now);
     }
-    let Some(tx) = making.write_all().await? else { return Ok(false) };
+    if !ended.contains(&true) {
+        return Ok(Some(ended));
+    }
+    let Some((tx, made)) = making.write_all().await? else { return Ok(None) };
     reach(Point::MatchBeforeCommit);
     tx.commit().await?;
     reach(Point::MatchCommitted);
-    bridge.wake.tasks.notify_one();
+    bridge.wake.start(made);
     bridge.wake.tell();
-    Ok(true)
+    Ok(Some(ended))
 }

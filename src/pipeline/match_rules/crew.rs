@@ -1,5 +1,6 @@
 //! Deliveries that are being weighed, a few at once, and those that were: what has been settled while one transaction is under
-//! way is ended together by the next.
+//! way is ended together by the next. What wants tasks and what does not are two lines, so that nobody waits for what they do
+//! not need.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -11,14 +12,14 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::concern::Concern;
+use super::ending::{PATIENCE, Ready, end_alone, end_together, let_go};
 use super::weigh;
 use super::weighed::Weighed;
-use crate::pipeline::decide::Settled;
 use crate::pipeline::guard::Later;
 use crate::pipeline::in_hand::Held;
-use crate::pipeline::{Bridge, Live, StepError, decide};
+use crate::pipeline::{Bridge, Live, StepError};
+use crate::store::Lease;
 use crate::store::deliveries::ClaimedDelivery;
-use crate::store::{Lease, StoreError};
 
 /// Most deliveries that are ended in one transaction. While as many wait for it, no more are weighed.
 const TOGETHER: usize = 64;
@@ -33,23 +34,30 @@ const BELIEVED: TimeDelta = TimeDelta::minutes(10);
 /// Shortest and longest wait between two tries to ask GitHub; between them it is as long as it has waited so far.
 const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
 
-/// A delivery in hand, and what is to become of it.
-type Ready = (Held, Box<Settled>);
+/// Those that were weighed and wait for the transaction under way.
+#[derive(Default)]
+struct Line {
+    ready: Vec<Ready>,
+    /// The transaction.
+    ending: Option<Id>,
+}
 
 /// Those that are weighed and ended.
 pub(super) struct Crew<'b> {
     bridge: &'b Bridge,
-    running: JoinSet<Result<Option<Ready>, StepError>>,
-    ready: Vec<Ready>,
-    /// The transaction that is under way.
-    ending: Option<Id>,
+    running: JoinSet<Result<Vec<Ready>, StepError>>,
+    /// Those that become tasks. What they count may be held by others for a while.
+    counted: Line,
+    /// Those that do not, and wait for nobody.
+    plain: Line,
     /// The first error.
     pub outcome: Result<(), StepError>,
 }
 
 impl<'b> Crew<'b> {
     pub(super) fn new(bridge: &'b Bridge) -> Self {
-        Self { bridge, running: JoinSet::new(), ready: Vec::new(), ending: None, outcome: Ok(()) }
+        let (counted, plain) = (Line::default(), Line::default());
+        Self { bridge, running: JoinSet::new(), counted, plain, outcome: Ok(()) }
     }
 
     /// Weighs those who wait, at most `at_once` together, until all have ended or `turn_until` has come.
@@ -74,31 +82,34 @@ impl<'b> Crew<'b> {
 
     /// Whether another one may be weighed now.
     pub(super) fn has_room(&self) -> bool {
-        let weighed = self.running.len() - usize::from(self.ending.is_some());
-        weighed < self.bridge.settings.at_once.max(1) && self.ready.len() < TOGETHER
+        let lines = [&self.counted, &self.plain];
+        let weighed = self.running.len() - lines.iter().filter(|line| line.ending.is_some()).count();
+        weighed < self.bridge.settings.at_once.max(1) && lines.iter().all(|line| line.ready.len() < TOGETHER)
     }
 
     /// Whether nothing is left to be done.
     pub(super) fn is_idle(&self) -> bool {
-        self.running.is_empty() && self.ready.is_empty()
+        self.running.is_empty() && self.counted.ready.is_empty() && self.plain.ready.is_empty()
     }
 
     /// Waits until one of them is weighed, or some are ended. Answers false when there is nothing left. Given up while it
     /// waits, it has lost nothing.
     pub(super) async fn next(&mut self) -> bool {
-        if self.ending.is_none() && !self.ready.is_empty() {
-            let mut group: Vec<Ready> = self.ready.drain(..self.ready.len().min(TOGETHER)).collect();
-            // Who came first is counted first.
-            group.sort_by_key(|(held, _)| held.id);
-            self.ending = Some(self.running.spawn(end_together(self.bridge.clone(), group)).id());
+        for line in [&mut self.counted, &mut self.plain] {
+            if line.ending.is_none() && !line.ready.is_empty() {
+                // Who came first is counted first.
+                line.ready.sort_by_key(|ready| ready.held.id);
+                let group = line.ready.drain(..line.ready.len().min(TOGETHER)).collect();
+                line.ending = Some(self.running.spawn(end_together(self.bridge.clone(), group)).id());
+            }
         }
         let Some(came) = self.running.join_next_with_id().await else { return false };
         let id = came.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        if self.ending == Some(id) {
-            self.ending = None;
+        for line in [&mut self.counted, &mut self.plain] {
+            line.ending.take_if(|ending| *ending == id);
         }
         match came {
-            Ok((_, Ok(ready))) => self.ready.extend(ready),
+            Ok((_, Ok(ready))) => ready.into_iter().for_each(|ready| self.line_up(ready)),
             Ok((_, Err(error))) => {
                 tracing::error!(%error, "a delivery could not be matched; it is taken up again");
                 self.failed(error);
@@ -106,6 +117,16 @@ impl<'b> Crew<'b> {
             Err(panic) => tracing::error!(%panic, "matching a delivery panicked; it is taken up again a few times"),
         }
         true
+    }
+
+    /// What has been tried for long is left to be given back.
+    fn line_up(&mut self, ready: Ready) {
+        let line = if ready.settled.plans.is_empty() { &mut self.plain } else { &mut self.counted };
+        if ready.since.elapsed() < PATIENCE {
+            line.ready.push(ready);
+        } else {
+            tracing::warn!(delivery = %ready.held.id, "a delivery is taken up again later: another transaction holds what it counts");
+        }
     }
 
     /// The first error counts.
@@ -117,7 +138,7 @@ impl<'b> Crew<'b> {
 }
 
 /// Weighs one delivery, and answers what is still to be ended.
-async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern) -> Result<Option<Ready>, StepError> {
+async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern) -> Result<Vec<Ready>, StepError> {
     let settled = async {
         match weigh::weigh(&bridge, &live, &concern).await? {
             Weighed::Settled(settled) => Ok(Some(settled)),
@@ -126,15 +147,15 @@ async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern
     };
     if !held.suspect {
         return match settled.await {
-            Ok(Some(settled)) => Ok(Some((held, settled))),
-            Ok(None) => let_go(held, Ok(true)).map(|()| None),
-            Err(error) => let_go(held, Err(error)).map(|()| None),
+            Ok(Some(settled)) => Ok(vec![Ready { held, settled, since: Instant::now() }]),
+            Ok(None) => let_go(held, Ok(true)).map(|()| Vec::new()),
+            Err(error) => let_go(held, Err(error)).map(|()| Vec::new()),
         };
     }
     // What comes back from a crash is ended by itself: if it is what kills its worker, nothing else is in its transaction.
     let ended = async {
         match settled.await? {
-            Some(settled) => decide::commit(&bridge, &[&settled]).await,
+            Some(settled) => end_alone(&bridge, &settled).await,
             None => Ok(true),
         }
     };
@@ -142,33 +163,7 @@ async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern
         outcome = ended => outcome,
         never = uncount(&bridge, &held, &concern.delivery) => match never {},
     };
-    let_go(held, outcome).map(|()| None)
-}
-
-/// Ends a group of deliveries. What one of them brings with it, a lease that was lost or something that the database
-/// does not take, is not to touch the others: then each is ended by itself.
-async fn end_together(bridge: Bridge, group: Vec<Ready>) -> Result<Option<Ready>, StepError> {
-    let all: Vec<&Settled> = group.iter().map(|(_, settled)| &**settled).collect();
-    match decide::commit(&bridge, &all).await {
-        Ok(true) => {
-            group.into_iter().for_each(|(held, _)| held.end());
-            Ok(None)
-        }
-        // They are given back.
-        Err(away @ StepError::Store(StoreError::Unavailable(_))) => Err(away),
-        outcome => {
-            let mut first = Ok(());
-            let mut known = (group.len() == 1).then_some(outcome);
-            for (held, settled) in group {
-                let outcome = match known.take() {
-                    Some(outcome) => outcome,
-                    None => decide::commit(&bridge, &[&settled]).await,
-                };
-                first = first.and(let_go(held, outcome));
-            }
-            first.map(|()| None)
-        }
-    }
+    let_go(held, outcome).map(|()| Vec::new())
 }
 
 async fn postpone(bridge: &Bridge, lease: Lease, delivery: &ClaimedDelivery, later: &Later) -> Result<(), StepError> {
@@ -201,18 +196,4 @@ async fn uncount(bridge: &Bridge, held: &Held, delivery: &ClaimedDelivery) -> In
         }
     }
     std::future::pending().await
-}
-
-/// What failed in passing is left to be given back; what failed for good stays counted. What took longer than its lease is
-/// another's now: it is given back as far as it is counted.
-pub(super) fn let_go(held: Held, outcome: Result<bool, StepError>) -> Result<(), StepError> {
-    let is_left = match &outcome {
-        Ok(ended) => !ended,
-        Err(StepError::Store(error)) => error.is_passing(),
-        Err(StepError::Illegal(_)) => false,
-    };
-    if !is_left {
-        held.end();
-    }
-    outcome.map(|_| ())
 }

@@ -5,6 +5,7 @@
 
 mod concern;
 mod crew;
+mod ending;
 mod gate;
 mod plan;
 mod runs_as;
