@@ -20,7 +20,7 @@ const KNOWN: [(&str, usize, &str); 9] = [
     ("pipeline/chat", 4, "each kind of message is answered in a file, with the talk that all of them are about"),
     ("pipeline/explain", 2, "silence is one part of an explanation"),
     ("sandbox", 31, "the simulated GitHub is one world under one lock, which every call looks at and changes"),
-    ("sources", 20, "each sender is a file that implements the trait of all, which chooses among them"),
+    ("sources", 17, "each sender is a file that implements the trait of all, which chooses among them"),
     ("store/deliveries", 2, "the statement that records fills the types of deliveries"),
 ];
 

@@ -1,7 +1,7 @@
 //! Deliveries that are settled while a transaction is under way are decided together by the next: each becomes what it would
 //! have become alone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
@@ -201,12 +201,19 @@ async fn what_another_transaction_counts_holds_up_nobody_who_does_not_need_it() 
     send(&world, "d-2", &wish(&world, 2, "other")).await;
     send(&world, "d-3", &wish(&world, 3, "never")).await;
     let look = async || {
+        let begun = Instant::now();
+        while world.delivery("d-3").await.state == DeliveryState::Received || world.tasks().await.is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(3), "they wait for the other");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         assert_eq!(world.delivery("d-1").await.state, DeliveryState::Received);
         assert_eq!(world.task().await.rule, "other");
         assert_eq!(world.delivery("d-3").await.state, DeliveryState::Processed);
-        let mut other = world.bridge.store.begin().await.unwrap();
+        // Others get what it has for the moment of each of its tries.
         let names = ["repo:5001", "person:1001"].map(str::to_owned);
-        assert_eq!(other.try_alone_with(&names).await.unwrap(), Vec::<String>::new(), "what waits holds nothing");
+        while !world.bridge.store.begin().await.unwrap().try_alone_with(&names).await.unwrap().is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(4), "what waits holds what others need");
+        }
         world.advance(100);
     };
     decide(&world, look).await.unwrap();
@@ -217,15 +224,40 @@ async fn what_another_transaction_counts_holds_up_nobody_who_does_not_need_it() 
 }
 
 #[tokio::test]
+async fn a_wish_that_waits_for_a_task_holds_up_no_answer() {
+    let rules = format!("{LABEL_RULE}    once_per: {{ key: all, then: replace }}\n")
+        + "  - { name: never, on: { label: never }, when: issue.number == 1, prompt: Do it. }\n";
+    let world = World::new(&rules).await;
+    wishes(&world, 1).await;
+    match_rules::match_batch(&world.bridge, 64).await.unwrap();
+    let mut holder = PgConnection::connect(&world.database.url).await.unwrap();
+    sqlx::raw_sql("BEGIN; SELECT FROM tasks FOR UPDATE").execute(&mut holder).await.unwrap();
+    send(&world, "d-2", &wish(&world, 2, "copilot-fix")).await;
+    send(&world, "d-3", &wish(&world, 3, "never")).await;
+    let (decided, ()) = tokio::join!(match_rules::match_batch(&world.bridge, 64), async {
+        let begun = Instant::now();
+        while world.delivery("d-3").await.state != DeliveryState::Processed {
+            assert!(begun.elapsed() < Duration::from_secs(4), "it waits for the other");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(world.delivery("d-2").await.state, DeliveryState::Received);
+        sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+    });
+    decided.unwrap();
+    assert_eq!(world.tasks().await.len(), 2);
+}
+
+#[tokio::test]
 async fn what_is_busy_for_long_is_given_back_uncounted_and_done_later() {
-    let world = World::new(LABEL_RULE).await;
+    // A step that takes nothing up any more when it gives them back.
+    let world = World::with(LABEL_RULE, |settings| settings.lease = Duration::from_secs(8), |_| {}).await;
     wishes(&world, 2).await;
     decide(&world, async || tokio::time::sleep(Duration::from_secs(6)).await).await.unwrap();
     assert_eq!(world.tasks().await.len(), 0);
     let first = world.delivery("d-1").await;
     assert_eq!((first.state, first.tries), (DeliveryState::Received, 0));
-    world.settle().await;
-    assert_eq!(world.control().creations().len(), 2);
+    match_rules::match_batch(&world.bridge, 64).await.unwrap();
+    assert_eq!(world.tasks().await.len(), 2);
 }
 
 #[tokio::test]

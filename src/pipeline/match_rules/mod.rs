@@ -75,12 +75,10 @@ pub async fn match_batch(bridge: &Bridge, limit: i64) -> Result<usize, StepError
             crew.next().await;
         }
     }
-    // What is left is given back before the last are waited for; if that fails, once more behind them.
-    let early = bridge.in_hand.give_back(&bridge.store, false).await;
+    // What is left is given back before the last are waited for; and what they leave, or was not given back then, behind them.
+    let _early = bridge.in_hand.give_back(&bridge.store, false).await;
     while crew.next().await {}
-    if early.is_err() || crew.outcome.is_err() {
-        bridge.in_hand.give_back(&bridge.store, false).await?;
-    }
+    bridge.in_hand.give_back(&bridge.store, false).await?;
     crew.outcome.map(|()| taken)
 }
 
