@@ -252,7 +252,7 @@ async fn what_is_busy_for_long_is_given_back_uncounted_and_done_later() {
     // A step that takes nothing up any more when it gives them back.
     let world = World::with(LABEL_RULE, |settings| settings.lease = Duration::from_secs(8), |_| {}).await;
     wishes(&world, 2).await;
-    decide(&world, async || tokio::time::sleep(Duration::from_secs(6)).await).await.unwrap();
+    decide(&world, async || tokio::time::sleep(Duration::from_secs(7)).await).await.unwrap();
     assert_eq!(world.tasks().await.len(), 0);
     let first = world.delivery("d-1").await;
     assert_eq!((first.state, first.tries), (DeliveryState::Received, 0));

@@ -12,7 +12,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::concern::Concern;
-use super::ending::{PATIENCE, Ready, end_alone, end_together, let_go};
+use super::ending::{Ready, end_alone, end_together, let_go, patience};
 use super::weigh;
 use super::weighed::Weighed;
 use crate::pipeline::guard::Later;
@@ -122,7 +122,7 @@ impl<'b> Crew<'b> {
     /// What has been tried for long is left to be given back.
     fn line_up(&mut self, ready: Ready) {
         let line = if ready.settled.plans.is_empty() { &mut self.plain } else { &mut self.counted };
-        if ready.since.elapsed() < PATIENCE {
+        if ready.since.elapsed() < patience(self.bridge) {
             line.ready.push(ready);
         } else {
             tracing::warn!(delivery = %ready.held.id, "a delivery is taken up again later: another transaction holds what it counts");

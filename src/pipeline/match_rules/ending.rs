@@ -12,7 +12,7 @@ use crate::pipeline::{Bridge, StepError, decide};
 use crate::store::StoreError;
 
 /// For how long what cannot be ended now is tried again before it is given back: another transaction is alone with what it counts.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long until it is tried again.
 const AGAIN: Duration = Duration::from_millis(30);
 
@@ -22,6 +22,11 @@ pub(super) struct Ready {
     pub settled: Box<Settled>,
     /// When it was weighed.
     pub since: Instant,
+}
+
+/// The patience that there is: well within the lease, so that what is given back is still ours, and does not count as a crash.
+pub(super) fn patience(bridge: &Bridge) -> Duration {
+    PATIENCE.min(bridge.settings.lease / 4)
 }
 
 /// Ends a group of deliveries in one transaction. Answers those that are to be tried again. A lease that was lost, something
@@ -50,7 +55,7 @@ pub(super) async fn end_together(bridge: Bridge, group: Vec<Ready>) -> Result<Ve
 
 /// Ends each by itself. Those whose turn does not come soon are given back.
 async fn each_alone(bridge: &Bridge, group: Vec<Ready>) -> Result<(), StepError> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience(bridge);
     let mut first = Ok(());
     for ready in group {
         if Instant::now() >= until || matches!(first, Err(StepError::Store(StoreError::Unavailable(_)))) {
@@ -69,7 +74,7 @@ async fn each_alone(bridge: &Bridge, group: Vec<Ready>) -> Result<(), StepError>
 
 /// Ends a delivery in a transaction of its own. Answers false when its lease was lost.
 pub(super) async fn end_alone(bridge: &Bridge, settled: &Settled) -> Result<bool, StepError> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience(bridge);
     loop {
         match decide::commit(bridge, &[settled]).await? {
             None => return Ok(false),
