@@ -93,8 +93,8 @@ fn most_of(tasks: usize, one_in: usize) -> usize {
     tasks / one_in + 3
 }
 
-/// No task went backward: each change begins where the last one ended, is a step that a state allows, and what GitHub
-/// once said is never taken back.
+/// No task went backward: each change begins where the last one ended, is a step that a state allows, what GitHub
+/// once said is never taken back, and the last one is where the task is.
 ///
 /// Cases 40, 41.
 pub(crate) async fn stories(stage: &Stage, pool: &PgPool) -> Result<(), Fatal> {
@@ -116,6 +116,15 @@ pub(crate) async fn stories(stage: &Stage, pool: &PgPool) -> Result<(), Fatal> {
         }
         last = Some((task, to));
     }
+    let elsewhere: Vec<(Uuid, String, String)> = sqlx::query_as(
+        "SELECT id, state, last.to_state FROM tasks
+         CROSS JOIN LATERAL (SELECT to_state FROM timeline WHERE task_id = id AND kind = 'state' ORDER BY seq DESC LIMIT 1) last
+         WHERE state IS DISTINCT FROM last.to_state",
+    )
+    .fetch_all(pool)
+    .await?;
+    wrong
+        .extend(elsewhere.into_iter().map(|(task, is, told)| format!("{task}: is {is}, and its story ends at {told}")));
     note(stage, "backward_steps", &wrong);
     let settled: Vec<(String, i64)> =
         sqlx::query_as("SELECT coalesce(outcome, 'open'), count(*) FROM attempts GROUP BY 1").fetch_all(pool).await?;

@@ -20,6 +20,7 @@ mod cli_errors;
 mod cli_help;
 mod cli_killed;
 mod cli_replicas;
+mod cli_revived;
 mod cli_rotation;
 mod cli_serve;
 mod cli_stop;
