@@ -44,14 +44,23 @@ pub(super) struct Making<'a> {
 
 impl<'a> Making<'a> {
     /// Opens the transaction, alone with what is counted, and looks up what all need. Answers also for whom it is alone with all
-    /// that counts: what another transaction holds is not waited for, so that nobody waits here for what others need.
-    pub(super) async fn begin(bridge: &'a Bridge, group: &[&'a Settled]) -> Result<(Self, Vec<bool>), StepError> {
+    /// that counts. A group does not wait for what another transaction holds, so that nobody waits for what they do not need; who
+    /// is by itself stands in line.
+    pub(super) async fn begin(
+        bridge: &'a Bridge,
+        group: &[&'a Settled],
+        waits: bool,
+    ) -> Result<(Self, Vec<bool>), StepError> {
         let mut tx = bridge.store.begin().await?;
         let names: BTreeSet<String> = group.iter().flat_map(|settled| lock_names(settled)).collect();
-        let taken: HashSet<String> = match names.is_empty() {
-            true => HashSet::new(),
-            false => tx.try_alone_with(&names.into_iter().collect::<Vec<_>>()).await?.into_iter().collect(),
-        };
+        // Sorted, so that of two that stand in line neither waits for the other.
+        let names: Vec<String> = names.into_iter().collect();
+        let mut taken = HashSet::new();
+        if waits {
+            tx.alone_with_all(&names).await?;
+        } else if !names.is_empty() {
+            taken.extend(tx.try_alone_with(&names).await?);
+        }
         let free: Vec<bool> =
             group.iter().map(|settled| !lock_names(settled).iter().any(|name| taken.contains(name))).collect();
         // Not before: what others made until then is older.

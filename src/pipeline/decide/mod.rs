@@ -29,18 +29,31 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`StepError::Store`]: nothing is done; the leases run out and it is done again.
 pub async fn commit(bridge: &Bridge, group: &[&Settled]) -> Result<Option<Vec<bool>>, StepError> {
+    try_again(bridge, group, false).await
+}
+
+/// Commits what was settled for one delivery, and waits for that until nobody else is alone with what it counts. Answers false
+/// when the lease was lost.
+///
+/// # Errors
+/// As [`commit`].
+pub async fn commit_one(bridge: &Bridge, settled: &Settled) -> Result<bool, StepError> {
+    Ok(try_again(bridge, &[settled], true).await?.is_some())
+}
+
+async fn try_again(bridge: &Bridge, group: &[&Settled], waits: bool) -> Result<Option<Vec<bool>>, StepError> {
     let mut tries = 0;
     loop {
-        match try_commit(bridge, group).await {
-            // Lost a race for the same wish or lock: the second look finds the winner's task.
+        match try_commit(bridge, group, waits).await {
+            // Lost a race for the same wish or row: the second look finds the winner's task.
             Err(StepError::Store(StoreError::Contended(_) | StoreError::Raced)) if tries < 3 => tries += 1,
             other => return other,
         }
     }
 }
 
-async fn try_commit(bridge: &Bridge, group: &[&Settled]) -> Result<Option<Vec<bool>>, StepError> {
-    let (mut making, free) = Making::begin(bridge, group).await?;
+async fn try_commit(bridge: &Bridge, group: &[&Settled], waits: bool) -> Result<Option<Vec<bool>>, StepError> {
+    let (mut making, free) = Making::begin(bridge, group, waits).await?;
     let until = Instant::now() + LONGEST;
     let mut ended = Vec::with_capacity(group.len());
     for (settled, is_free) in group.iter().zip(free) {

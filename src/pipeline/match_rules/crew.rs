@@ -12,12 +12,12 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::concern::Concern;
-use super::ending::{Ready, end_alone, end_together, let_go, patience};
+use super::ending::{Ready, end_together, let_go, patience};
 use super::weigh;
 use super::weighed::Weighed;
 use crate::pipeline::guard::Later;
 use crate::pipeline::in_hand::Held;
-use crate::pipeline::{Bridge, Live, StepError};
+use crate::pipeline::{Bridge, Live, StepError, decide};
 use crate::store::Lease;
 use crate::store::deliveries::ClaimedDelivery;
 
@@ -155,7 +155,7 @@ async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern
     // What comes back from a crash is ended by itself: if it is what kills its worker, nothing else is in its transaction.
     let ended = async {
         match settled.await? {
-            Some(settled) => end_alone(&bridge, &settled).await,
+            Some(settled) => decide::commit_one(&bridge, &settled).await,
             None => Ok(true),
         }
     };

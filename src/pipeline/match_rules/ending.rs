@@ -14,7 +14,7 @@ use crate::store::StoreError;
 /// For how long what cannot be ended now is tried again before it is given back: another transaction is alone with what it counts.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long until it is tried again.
-const AGAIN: Duration = Duration::from_millis(30);
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// A delivery in hand that was weighed.
 pub(super) struct Ready {
@@ -61,7 +61,7 @@ async fn each_alone(bridge: &Bridge, group: Vec<Ready>) -> Result<(), StepError>
         if Instant::now() >= until || matches!(first, Err(StepError::Store(StoreError::Unavailable(_)))) {
             continue;
         }
-        match AssertUnwindSafe(end_alone(bridge, &ready.settled)).catch_unwind().await {
+        match AssertUnwindSafe(decide::commit_one(bridge, &ready.settled)).catch_unwind().await {
             Ok(outcome) => first = first.and(let_go(ready.held, outcome)),
             Err(_) => {
                 tracing::error!(delivery = %ready.held.id, "deciding about a delivery panicked; it is taken up again a few times");
@@ -70,19 +70,6 @@ async fn each_alone(bridge: &Bridge, group: Vec<Ready>) -> Result<(), StepError>
         }
     }
     first
-}
-
-/// Ends a delivery in a transaction of its own. Answers false when its lease was lost.
-pub(super) async fn end_alone(bridge: &Bridge, settled: &Settled) -> Result<bool, StepError> {
-    let until = Instant::now() + patience(bridge);
-    loop {
-        match decide::commit(bridge, &[settled]).await? {
-            None => return Ok(false),
-            Some(ended) if ended.contains(&true) => return Ok(true),
-            Some(_) if Instant::now() >= until => return Err(StoreError::Raced.into()),
-            Some(_) => tokio::time::sleep(bridge.ground.jitter(AGAIN)).await,
-        }
-    }
 }
 
 /// What failed in passing is left to be given back; what failed for good stays counted. What took longer than its lease is
