@@ -207,10 +207,11 @@ pub async fn add(bridge: &Bridge, login: &str, token: Secret) -> Result<(PersonI
     let row = id.to_string();
     let sealed = bridge.vault.seal(&token_place(&row), token.expose().as_bytes(), &bridge.ground);
     let replaced = bridge.store.put_person(id, &me.login, &sealed.0, bridge.ground.now()).await?;
-    let released = release_held(bridge, id).await?;
+    // First, so that nothing that fails below forgets it.
     if let Some(old) = replaced {
         end_replaced(bridge, id, &old).await;
     }
+    let released = release_held(bridge, id).await?;
     Ok((id, released))
 }
 

@@ -192,15 +192,16 @@ async fn keep(bridge: &Bridge, pair: &Pair) -> Result<SignedIn, NotSignedIn> {
     let new = sealed.with_scopes(&pair.scopes);
     let replaced = bridge.store.put_signed_in(id, &me.login, &new, now).await?;
     tracing::info!(person = %id, "somebody signed in");
+    // First, so that nothing that fails below forgets it.
+    if let Some(old) = replaced {
+        end_replaced(bridge, id, &old).await;
+    }
     let released = match release_held(bridge, id).await {
         Ok(released) => released,
         Err(StepError::Store(error)) => return Err(error.into()),
         // They are found again by the worker that looks after held tasks.
         Err(StepError::Illegal(_)) => 0,
     };
-    if let Some(old) = replaced {
-        end_replaced(bridge, id, &old).await;
-    }
     Ok(SignedIn { id, login: me.login, released })
 }
 
