@@ -179,13 +179,12 @@ async fn put_together(
 
 /// The database as it is, for looking: nothing is started, made or brought up to date. None if none runs.
 pub(super) async fn look(config: &Config) -> Result<Option<Store>, CliError> {
-    let url = match (&config.database.url, set("DATABASE_URL")) {
-        (Some(url), _) => url.value().clone(),
-        (None, Some(url)) => Secret::new(url),
-        (None, None) if EmbeddedPostgres::owner(&config.data_dir).is_some() => {
+    let url = match named(config) {
+        Some(url) => url,
+        None if EmbeddedPostgres::owner(&config.data_dir).is_some() => {
             Secret::new(EmbeddedPostgres::url_beside_owner(&config.data_dir)?)
         }
-        (None, None) => return Ok(None),
+        None => return Ok(None),
     };
     let connect_wait = Duration::from_secs(2);
     let settings = StoreSettings { url, intake_connections: 1, work_connections: 1, connect_wait };
@@ -206,19 +205,19 @@ async fn bring_up_to_date(store: &Store, say: &mut impl FnMut(&str)) -> Result<(
     Ok(())
 }
 
-/// The address of the database: configured, in the environment, or a private server's.
+/// The address of a database of one's own: configured, or in the environment.
+fn named(config: &Config) -> Option<Secret> {
+    config.database.url.as_ref().map(|url| url.value().clone()).or_else(|| set("DATABASE_URL").map(Secret::new))
+}
+
+/// The address of the database: one's own, or a private server's.
 async fn database(
     config: &Config,
     owning: Owning,
     say: &mut impl FnMut(&str),
 ) -> Result<(Secret, Option<EmbeddedPostgres>), CliError> {
-    if owning != Owning::Demo {
-        if let Some(url) = &config.database.url {
-            return Ok((url.value().clone(), None));
-        }
-        if let Some(url) = set("DATABASE_URL") {
-            return Ok((Secret::new(url), None));
-        }
+    if let Some(url) = named(config).filter(|_| owning != Owning::Demo) {
+        return Ok((url, None));
     }
     match EmbeddedPostgres::start(&config.data_dir, |text| say(text)).await {
         Ok(embedded) => Ok((Secret::new(embedded.url()), Some(embedded))),
@@ -237,7 +236,7 @@ pub(super) fn occupied(config: &Config) -> Option<CliError> {
 
 /// Whether the configuration and the environment name no database.
 fn is_private(config: &Config) -> bool {
-    config.database.url.is_none() && set("DATABASE_URL").is_none()
+    named(config).is_none()
 }
 
 /// A variable of the environment that says something.

@@ -1,5 +1,6 @@
 //! What people gave this app is ended at GitHub when it is no longer wanted here: the token of an earlier sign-in, and all
-//! that somebody gave who leaves. That it is to be ended is committed first, with the token sealed for this alone; what fails
+//! that somebody gave who leaves. That it is to be ended is written down before GitHub is asked, with the token sealed for this
+//! alone: with the removal itself when somebody leaves, right behind the new token when one takes the place of another. What fails
 //! in passing is tried again for a day. Never is that token ended that is stored, nor a grant that its person gave anew.
 
 use std::time::Duration;

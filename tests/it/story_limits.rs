@@ -26,6 +26,16 @@ async fn label_by(world: &World, actor: (i64, &str), number: i64, delivery: &str
     world.settle().await;
 }
 
+/// Otto's wish lives, and mona's was refused by GitHub, who had no seat.
+async fn refused_beside_a_live_one(world: &World) -> TaskId {
+    world.control().set_seat("mona", false).unwrap();
+    label_by(world, MONA, 42, "d-1").await;
+    let failed = world.task().await;
+    assert_eq!(failed.state, State::StartFailed);
+    label_by(world, OTTO, 43, "d-2").await;
+    failed.id
+}
+
 async fn world(more: &str) -> World {
     let world = World::new(&format!("{LABEL_RULE}    {more}\n")).await;
     world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
@@ -212,16 +222,12 @@ async fn turns_follow_the_line_and_not_the_ids() {
 #[tokio::test]
 async fn a_retry_keeps_the_promise_of_one_live_task_a_key() {
     let world = world("once_per: { key: one, then: skip }").await;
-    world.control().set_seat("mona", false).unwrap();
-    label_by(&world, MONA, 42, "d-1").await;
-    let failed = world.task().await;
-    assert_eq!(failed.state, State::StartFailed);
-    label_by(&world, OTTO, 43, "d-2").await;
-    let refused = steer::retry(&world.bridge, failed.id, "vera", false).await.unwrap_err();
+    let failed = refused_beside_a_live_one(&world).await;
+    let refused = steer::retry(&world.bridge, failed, "vera", false).await.unwrap_err();
     assert!(refused.to_string().contains("once_per: task"), "{refused}");
     world.live_for(120).await;
     world.control().set_seat("mona", true).unwrap();
-    steer::retry(&world.bridge, failed.id, "vera", false).await.unwrap();
+    steer::retry(&world.bridge, failed, "vera", false).await.unwrap();
 }
 
 /// A retry is one task more: whoever asks for it, by whichever door, it is told which limit and when there is room.
@@ -269,16 +275,12 @@ async fn a_retry_is_counted_like_a_new_task() {
 #[tokio::test]
 async fn what_github_refused_is_tried_again_within_its_while_when_no_other_lives() {
     let world = world("limits: { per_rule: { live: 1, started: { count: 2, within: 1d } } }").await;
-    world.control().set_seat("mona", false).unwrap();
-    label_by(&world, MONA, 42, "d-1").await;
-    let failed = world.task().await;
-    assert_eq!(failed.state, State::StartFailed);
-    label_by(&world, OTTO, 43, "d-2").await;
-    let refused = steer::retry(&world.bridge, failed.id, "vera", false).await.unwrap_err();
+    let failed = refused_beside_a_live_one(&world).await;
+    let refused = steer::retry(&world.bridge, failed, "vera", false).await.unwrap_err();
     assert!(refused.to_string().contains("per_rule.live is 1"), "{refused}");
     world.live_for(120).await;
     world.control().set_seat("mona", true).unwrap();
-    steer::retry(&world.bridge, failed.id, "vera", false).await.unwrap();
+    steer::retry(&world.bridge, failed, "vera", false).await.unwrap();
     world.settle().await;
     assert_eq!(world.control().creations().len(), 2);
 }

@@ -39,7 +39,8 @@ async fn decide(world: &World, meanwhile: impl AsyncFnOnce()) -> Result<usize, S
     let mut gate = world.bridge.store.begin().await.unwrap();
     gate.alone_with("rule:fix-labelled-issues").await.unwrap();
     let (decided, ()) = tokio::join!(match_rules::match_batch(&world.bridge, 64), async {
-        tokio::time::sleep(Duration::from_millis(800)).await;
+        // Well within what is tried for, and long also where the processors have much else to do.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
         meanwhile().await;
         drop(gate);
     });

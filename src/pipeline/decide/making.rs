@@ -52,17 +52,17 @@ impl<'a> Making<'a> {
         waits: bool,
     ) -> Result<(Self, Vec<bool>), StepError> {
         let mut tx = bridge.store.begin().await?;
-        let names: BTreeSet<String> = group.iter().flat_map(|settled| lock_names(settled)).collect();
+        let wanted: Vec<BTreeSet<String>> = group.iter().map(|settled| lock_names(settled)).collect();
         // Sorted, so that of two that stand in line neither waits for the other.
-        let names: Vec<String> = names.into_iter().collect();
+        let names: BTreeSet<&String> = wanted.iter().flatten().collect();
+        let names: Vec<String> = names.into_iter().cloned().collect();
         let mut taken = HashSet::new();
         if waits {
             tx.alone_with_all(&names).await?;
         } else if !names.is_empty() {
             taken.extend(tx.try_alone_with(&names).await?);
         }
-        let free: Vec<bool> =
-            group.iter().map(|settled| !lock_names(settled).iter().any(|name| taken.contains(name))).collect();
+        let free: Vec<bool> = wanted.iter().map(|names| !names.iter().any(|name| taken.contains(name))).collect();
         // Not before: what others made until then is older.
         let now = bridge.ground.now();
         let plans = || group.iter().flat_map(|settled| &settled.plans);
