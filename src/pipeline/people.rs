@@ -10,11 +10,13 @@ use crate::ids::{PersonId, TaskId};
 use crate::pipeline::over_limit::{CountedAs, counted_names, limits_of, over_limit, wait_for_room};
 use crate::pipeline::places::token_place;
 use crate::pipeline::refresh::{NotRenewed, renew};
-use crate::pipeline::revoke::{AtGithub, end_left, end_replaced, to_be_ended};
+use crate::pipeline::revoke::{AtGithub, end_left, put_in_place, to_be_ended};
 use crate::pipeline::token_ended::hold_waiting;
 use crate::pipeline::transition::{lock_in_line, resume};
 use crate::secret::Secret;
 use crate::store::StoreError;
+use crate::store::people::NewToken;
+use crate::store::revocations::WhatEnds;
 use crate::store::tasks::Hold;
 
 /// A token that ends within this time is renewed before it is used.
@@ -206,11 +208,7 @@ pub async fn add(bridge: &Bridge, login: &str, token: Secret) -> Result<(PersonI
     let id = PersonId(me.id);
     let row = id.to_string();
     let sealed = bridge.vault.seal(&token_place(&row), token.expose().as_bytes(), &bridge.ground);
-    let replaced = bridge.store.put_person(id, &me.login, &sealed.0, bridge.ground.now()).await?;
-    // First, so that nothing that fails below forgets it.
-    if let Some(old) = replaced {
-        end_replaced(bridge, id, &old).await;
-    }
+    put_in_place(bridge, id, &me.login, &NewToken::alone(&sealed.0), false).await?;
     let released = release_held(bridge, id).await?;
     Ok((id, released))
 }
@@ -224,7 +222,7 @@ pub async fn remove(bridge: &Bridge, id: PersonId, why: &str) -> Result<Option<A
     // What is kept here goes first: nothing may start with it any more, whatever GitHub says.
     let (person, kept) = loop {
         let Some(person) = bridge.store.person(id).await? else { return Ok(None) };
-        let kept = to_be_ended(bridge, &person);
+        let kept = to_be_ended(bridge, &person, WhatEnds::Grant);
         // A token that was put or renewed meanwhile is the one to end.
         if bridge.store.remove_person_with(id, person.token_version, kept.as_ref()).await? {
             break (person, kept);

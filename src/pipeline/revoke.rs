@@ -1,19 +1,20 @@
 //! What people gave this app is ended at GitHub when it is no longer wanted here: the token of an earlier sign-in, and all
 //! that somebody gave who leaves. That it is to be ended is written down before GitHub is asked, with the token sealed for this
-//! alone: with the removal itself when somebody leaves, right behind the new token when one takes the place of another. What fails
-//! in passing is tried again for a day. Never is that token ended that is stored, nor a grant that its person gave anew.
+//! alone, together with what makes it unwanted: the removal of a person, or the token that takes its place. What fails in passing
+//! is tried again for a day. Never is that token ended that is stored, nor a grant that its person is known to have given anew.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
 use super::places::{revocation_place, token_place};
+use super::token_ended::still_taken;
 use super::{Bridge, StepError};
 use crate::github::{OAuth, OAuthError};
 use crate::ids::{PersonId, uuid_v7};
 use crate::secret::Secret;
 use crate::store::StoreError;
-use crate::store::people::Person;
+use crate::store::people::{NewToken, Person};
 use crate::store::revocations::{Revocation, WhatEnds};
 
 /// Nobody waits longer for it; it is tried again.
@@ -54,14 +55,14 @@ enum Tried {
 }
 
 /// That a person's token is to be ended, to be kept until it is; none if it is nothing that the app could end.
-pub(super) fn to_be_ended(bridge: &Bridge, person: &Person) -> Option<Revocation> {
+pub(super) fn to_be_ended(bridge: &Bridge, person: &Person, what: WhatEnds) -> Option<Revocation> {
     if bridge.github.oauth().is_none() || !person.signed_in {
         return None;
     }
     match bridge.vault.open(&token_place(&person.id.to_string()), person.token.as_deref()?) {
-        Ok(token) => Some(sealed(bridge, person.id, WhatEnds::Grant, &token)),
+        Ok(token) => Some(sealed(bridge, person.id, what, &token)),
         Err(error) => {
-            tracing::warn!(person = %person.id, %error, "the token of somebody who left does not open, and lives on at GitHub");
+            tracing::warn!(person = %person.id, %error, "a token that is no longer wanted does not open, and lives on at GitHub");
             None
         }
     }
@@ -85,26 +86,57 @@ pub(super) async fn end_left(bridge: &Bridge, person: &Person, kept: Option<&Rev
     }
 }
 
-/// Ends the token of an earlier sign-in, as it was stored.
-pub(super) async fn end_replaced(bridge: &Bridge, id: PersonId, sealed: &[u8]) {
-    if bridge.github.oauth().is_none() {
-        return;
-    }
-    match bridge.vault.open(&token_place(&id.to_string()), sealed) {
-        Ok(old) => end_unstored(bridge, id, &old).await,
-        Err(error) => tracing::warn!(person = %id, %error, "a replaced token does not open, and lives on at GitHub"),
+/// Stores a token that somebody gave, or an operator, and with it that the one of an earlier sign-in is to be ended, which is
+/// tried at once. Answers whether nothing was known of its person before.
+///
+/// # Errors
+/// [`StoreError`]: nothing is changed.
+pub(super) async fn put_in_place(
+    bridge: &Bridge,
+    id: PersonId,
+    login: &str,
+    new: &NewToken<'_>,
+    signed_in: bool,
+) -> Result<bool, StoreError> {
+    loop {
+        let mut tx = bridge.store.begin().await?;
+        let before = tx.lock_person(id).await?;
+        let kept = before.as_ref().and_then(|before| to_be_ended(bridge, before, WhatEnds::Token));
+        let is_new = tx.put_token(id, login, new, signed_in, bridge.ground.now()).await?;
+        if before.is_none() && !is_new {
+            // Somebody put one in between: that is the one to end.
+            continue;
+        }
+        if let Some(kept) = &kept {
+            tx.keep_revocation(kept).await?;
+        }
+        tx.commit().await?;
+        if let Some((oauth, kept)) = bridge.github.oauth().zip(kept) {
+            end_kept(bridge, oauth, &kept).await;
+        }
+        return Ok(is_new);
     }
 }
 
-/// Ends a token that came of a sign-in, unless it is the one that is stored.
+/// Ends a token that came of a renewal, unless it is the one that is stored.
 pub(super) async fn end_unstored(bridge: &Bridge, id: PersonId, old: &Secret) {
     let Some(oauth) = bridge.github.oauth() else { return };
     let kept = sealed(bridge, id, WhatEnds::Token, old);
-    if let Err(error) = bridge.store.keep_revocation(&kept).await {
-        tracing::warn!(person = %id, %error, "that a replaced token is to be ended could not be written down; it is tried once");
+    if let Err(error) = keep(bridge, &kept).await {
+        tracing::warn!(person = %id, %error, "that an unstored token is to be ended could not be written down; it is tried once");
     }
-    if let Err(error) = try_kept(bridge, oauth, &kept).await {
-        tracing::warn!(person = %id, %error, "what became of a replaced token could not be written down");
+    end_kept(bridge, oauth, &kept).await;
+}
+
+async fn keep(bridge: &Bridge, kept: &Revocation) -> Result<(), StoreError> {
+    let mut tx = bridge.store.begin().await?;
+    tx.keep_revocation(kept).await?;
+    tx.commit().await
+}
+
+async fn end_kept(bridge: &Bridge, oauth: &OAuth, kept: &Revocation) {
+    if let Err(error) = try_kept(bridge, oauth, kept).await {
+        tracing::warn!(person = %kept.person_id, %error, "what became of a token that is to be ended could not be written down");
     }
 }
 
@@ -170,9 +202,26 @@ async fn try_once(bridge: &Bridge, oauth: &OAuth, kept: &Revocation, token: &Sec
         }
     };
     let late = |_| Err(OAuthError::Unknown { why: "no answer in time".to_owned() });
-    Ok(match tokio::time::timeout(WITHIN, ending).await.unwrap_or_else(late) {
+    let ended = tokio::time::timeout(WITHIN, ending).await.unwrap_or_else(late);
+    if kept.what == WhatEnds::Grant && person.is_none() {
+        look_again(bridge, kept.person_id).await?;
+    }
+    Ok(match ended {
         Ok(()) => Tried::Ended,
         Err(error) if error.knows_no_token() => Tried::Unknown,
         Err(error) => Tried::Again(error.to_string()),
     })
+}
+
+/// With a grant ends what its person gave while GitHub was being asked. Then they have to give it once more, and are told so now
+/// and not when it is needed.
+async fn look_again(bridge: &Bridge, id: PersonId) -> Result<(), StoreError> {
+    let Some(person) = bridge.store.person(id).await? else { return Ok(()) };
+    let Some(sealed) = person.token.as_deref() else { return Ok(()) };
+    if let Ok(token) = bridge.vault.open(&token_place(&id.to_string()), sealed)
+        && let Err(error) = still_taken(bridge, id, sealed, &token).await
+    {
+        tracing::warn!(person = %id, %error, "whether a token outlived the grant of the time before is seen at its next use");
+    }
+    Ok(())
 }

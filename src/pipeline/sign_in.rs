@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 use super::links::{hash, look_at_link, make_code, random_text};
 use super::people::{self, release_held};
 use super::refresh::SealedPair;
-use super::revoke::{AtGithub, end_replaced};
+use super::revoke::{AtGithub, put_in_place};
+use super::token_ended::still_taken;
 use super::{Bridge, StepError};
 use crate::domain::identity::Identity;
 use crate::github::{CallError, DeviceAnswer, DeviceCode, OAuth, OAuthError, Pair, Token, TokenOwner};
@@ -50,6 +51,11 @@ pub enum NotSignedIn {
     /// GitHub did not say whose the token is.
     #[error("GitHub did not say who you are: {0}")]
     Call(#[from] CallError),
+    /// Begin again.
+    #[error(
+        "what you gave before you left was just being ended at GitHub, and this sign-in with it; sign in once more"
+    )]
+    EndedMeanwhile,
     /// The database: retry.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -190,12 +196,12 @@ async fn keep(bridge: &Bridge, pair: &Pair) -> Result<SignedIn, NotSignedIn> {
     let (id, now) = (PersonId(me.id), bridge.ground.now());
     let sealed = SealedPair::of(bridge, id, pair, now);
     let new = sealed.with_scopes(&pair.scopes);
-    let replaced = bridge.store.put_signed_in(id, &me.login, &new, now).await?;
-    tracing::info!(person = %id, "somebody signed in");
-    // First, so that nothing that fails below forgets it.
-    if let Some(old) = replaced {
-        end_replaced(bridge, id, &old).await;
+    let is_new = put_in_place(bridge, id, &me.login, &new, true).await?;
+    // What they gave in a time before may have been ended since GitHub was asked, and this with it.
+    if is_new && let Ok(false) = still_taken(bridge, id, new.token, &pair.token).await {
+        return Err(NotSignedIn::EndedMeanwhile);
     }
+    tracing::info!(person = %id, "somebody signed in");
     let released = match release_held(bridge, id).await {
         Ok(released) => released,
         Err(StepError::Store(error)) => return Err(error.into()),

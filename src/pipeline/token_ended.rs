@@ -6,8 +6,9 @@ use chrono::TimeDelta;
 use super::transition::take_step;
 use super::{Bridge, StepError};
 use crate::domain::task::{State, Step};
-use crate::github::CallError;
+use crate::github::{CallError, Token, TokenOwner};
 use crate::ids::PersonId;
+use crate::secret::Secret;
 use crate::store::refreshes::Refusal;
 use crate::store::tasks::Hold;
 use crate::store::{Moment, Tx};
@@ -33,6 +34,23 @@ pub(super) async fn refuse(
         hold_waiting(bridge, id, &error.for_person()).await?;
     }
     Ok(refusal)
+}
+
+/// Asks GitHub once whether it takes a stored token, and marks it if not. A doubt is no "no".
+///
+/// # Errors
+/// [`StepError`]: its next use tells.
+pub(super) async fn still_taken(
+    bridge: &Bridge,
+    id: PersonId,
+    sealed: &[u8],
+    token: &Secret,
+) -> Result<bool, StepError> {
+    let session = bridge.github.with_token(Token { secret: token.clone(), owner: TokenOwner::Person(id) });
+    match session.me().await {
+        Err(error @ CallError::Unauthorized { .. }) => Ok(refuse(bridge, id, sealed, &error).await? == Refusal::Newer),
+        _ => Ok(true),
+    }
 }
 
 /// The same within a transaction; then the caller holds what waits, with [`hold_waiting`], after its end.

@@ -43,6 +43,21 @@ pub struct NewToken<'a> {
     pub scopes: &'a str,
 }
 
+impl<'a> NewToken<'a> {
+    /// One that neither ends nor is renewed, as far as is known.
+    #[must_use]
+    pub fn alone(token: &'a [u8]) -> Self {
+        Self {
+            token,
+            expires_at: None,
+            refresh_token: None,
+            refresh_expires_at: None,
+            refresh_due_at: None,
+            scopes: "",
+        }
+    }
+}
+
 impl Person {
     /// The sealed token, if GitHub has not refused it and it has not ended or can be renewed.
     #[must_use]
@@ -68,60 +83,40 @@ impl Person {
     }
 }
 
-impl Store {
-    /// Adds a person, or gives one a new token. Answers the sealed token of a sign-in that it replaces.
+impl Tx {
+    /// What is stored of a person, which nobody changes until this transaction ends.
     ///
     /// # Errors
-    /// [`StoreError`]: nothing is changed.
-    pub async fn put_person(
-        &self,
-        id: PersonId,
-        login: &str,
-        token: &[u8],
-        now: Moment,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(sqlx::query_scalar!(
-            r#"/* put_person: the old one is read first */
-            WITH old AS (SELECT token FROM people WHERE id = $1 AND signed_in FOR UPDATE)
-            INSERT INTO people (id, login, token, added_at, checked_at)
-            SELECT $1, $2, $3, $4, $4 FROM (SELECT) one LEFT JOIN old ON true
-            ON CONFLICT (id) DO UPDATE SET login = $2, token = $3, token_state = 'ok', token_reason = NULL,
-                token_expires_at = NULL, refresh_token = NULL, refresh_expires_at = NULL, checked_at = $4,
-                token_version = gen_random_uuid(), scopes = '', signed_in = false, refresh_due_at = NULL,
-                refresh_sent_at = NULL, refresh_lease = NULL, refresh_lease_until = NULL, refused_at = NULL
-            RETURNING (SELECT token FROM old) AS "old""#,
-            id.0,
-            login,
-            token,
-            now
-        )
-        .fetch_one(&self.work)
-        .await?)
+    /// [`StoreError`]: retry.
+    pub async fn lock_person(&mut self, id: PersonId) -> Result<Option<Person>, StoreError> {
+        Ok(sqlx::query_as!(Person, "/* lock_person */ SELECT * FROM people WHERE id = $1 FOR UPDATE", id.0)
+            .fetch_optional(self.connection())
+            .await?)
     }
 
-    /// Adds a person who signed in, or puts the token of a newer sign-in. Answers the sealed token of an older sign-in that
-    /// it replaces.
+    /// Adds a person, or puts a newer token in the place of an older one: `signed_in` if they gave it themselves, else an
+    /// operator did. Answers whether they are new here.
     ///
     /// # Errors
     /// [`StoreError`]: nothing is changed.
-    pub async fn put_signed_in(
-        &self,
+    pub async fn put_token(
+        &mut self,
         id: PersonId,
         login: &str,
         new: &NewToken<'_>,
+        signed_in: bool,
         now: Moment,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
+    ) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar!(
-            r#"/* put_signed_in: the old one is read first */
-            WITH old AS (SELECT token FROM people WHERE id = $1 AND signed_in FOR UPDATE)
+            r#"/* put_token: only a row that was there has been locked for it */
             INSERT INTO people (id, login, token, token_expires_at, refresh_token, refresh_expires_at, refresh_due_at,
                                 scopes, signed_in, added_at, checked_at)
-            SELECT $1, $2, $3, $4, $5, $6, $7, $8, true, $9, $9 FROM (SELECT) one LEFT JOIN old ON true
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
             ON CONFLICT (id) DO UPDATE SET login = $2, token = $3, token_state = 'ok', token_reason = NULL,
                 token_expires_at = $4, refresh_token = $5, refresh_expires_at = $6, refresh_due_at = $7, scopes = $8,
-                signed_in = true, checked_at = $9, token_version = gen_random_uuid(), refresh_sent_at = NULL,
+                signed_in = $9, checked_at = $10, token_version = gen_random_uuid(), refresh_sent_at = NULL,
                 refresh_lease = NULL, refresh_lease_until = NULL, refused_at = NULL
-            RETURNING (SELECT token FROM old) AS "old""#,
+            RETURNING xmax = 0 AS "new!""#,
             id.0,
             login,
             new.token,
@@ -130,12 +125,15 @@ impl Store {
             new.refresh_expires_at,
             new.refresh_due_at,
             new.scopes,
+            signed_in,
             now
         )
-        .fetch_one(&self.work)
+        .fetch_one(self.connection())
         .await?)
     }
+}
 
+impl Store {
     /// One person.
     ///
     /// # Errors

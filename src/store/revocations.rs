@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Moment, Store, StoreError};
+use super::{Moment, Store, StoreError, Tx};
 use crate::ids::PersonId;
 
 /// What is to be ended.
@@ -43,12 +43,12 @@ pub struct Revocation {
     pub due_at: Moment,
 }
 
-impl Store {
+impl Tx {
     /// Writes down that a token is to be ended.
     ///
     /// # Errors
     /// [`StoreError`]: it is not written.
-    pub async fn keep_revocation(&self, kept: &Revocation) -> Result<(), StoreError> {
+    pub async fn keep_revocation(&mut self, kept: &Revocation) -> Result<(), StoreError> {
         sqlx::query!(
             "/* keep_revocation */
             INSERT INTO revocations (id, person_id, what, token, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6)",
@@ -59,11 +59,13 @@ impl Store {
             kept.created_at,
             kept.due_at
         )
-        .execute(&self.work)
+        .execute(self.connection())
         .await?;
         Ok(())
     }
+}
 
+impl Store {
     /// Removes a person whose token is of this version, with the consents, and writes down in the same statement what is to
     /// be ended at GitHub. Answers whether there was one of this version.
     ///

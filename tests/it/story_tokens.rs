@@ -3,11 +3,19 @@
 use taskbridge::domain::task::State;
 use taskbridge::ids::PersonId;
 use taskbridge::sandbox::{Role, UserSpec};
+use taskbridge::store::people::NewToken;
 use taskbridge::store::tasks::Hold;
 use taskbridge::vault::Place;
 
 use crate::support::payloads::{MONA, OTTO};
 use crate::support::world::{LABEL_RULE, OTTO_TOKEN, World, labelled};
+
+/// A token is stored, and nothing else happens.
+async fn put(world: &World, id: PersonId, login: &str, sealed: &[u8]) {
+    let mut tx = world.bridge.store.begin().await.unwrap();
+    tx.put_token(id, login, &NewToken::alone(sealed), false, world.bridge.ground.now()).await.unwrap();
+    tx.commit().await.unwrap();
+}
 
 async fn label_by_otto(world: &World, delivery: &str) {
     let now = world.bridge.ground.now();
@@ -80,10 +88,10 @@ async fn a_token_given_by_somebody_who_was_cut_short_still_releases_what_waits_f
     label_by_otto(&world, "d-1").await;
     assert_eq!(world.task().await.state, State::Held);
     // The token is stored, and whoever stored it dies before anything is released.
-    let (id, now) = (PersonId(1002), world.bridge.ground.now());
+    let id = PersonId(1002);
     let place = Place { table: "people", row: "1002", column: "token" };
     let sealed = world.bridge.vault.seal(&place, OTTO_TOKEN.as_bytes(), &world.bridge.ground);
-    world.bridge.store.put_person(id, "otto", &sealed.0, now).await.unwrap();
+    put(&world, id, "otto", &sealed.0).await;
     world.live_for(10).await;
     assert!(world.task().await.remote_id.is_some());
 }
@@ -94,13 +102,13 @@ async fn a_token_that_does_not_open_holds_the_task_and_lets_it_go_when_the_right
     let world = World::new(LABEL_RULE).await;
     let now = world.bridge.ground.now();
     let right = world.bridge.store.person(PersonId(1001)).await.unwrap().unwrap().token.unwrap();
-    world.bridge.store.put_person(PersonId(1001), "mona", b"sealed with a key that is not here", now).await.unwrap();
+    put(&world, PersonId(1001), "mona", b"sealed with a key that is not here").await;
     world.hook("issues", "d-1", &labelled("copilot-fix", MONA, now)).await;
     world.settle().await;
     let task = world.task().await;
     assert_eq!((task.state, task.hold), (State::Held, Some(Hold::Token)));
     assert!(task.reason.contains("does not open"), "{}", task.reason);
-    world.bridge.store.put_person(PersonId(1001), "mona", &right, now).await.unwrap();
+    put(&world, PersonId(1001), "mona", &right).await;
     world.live_for(10).await;
     assert!(world.task().await.remote_id.is_some());
 }

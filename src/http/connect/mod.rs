@@ -229,7 +229,7 @@ fn failed_beside(site: Option<&Site>, error: &NotSignedIn, signed_in: bool) -> R
         NotSignedIn::TooMany => StatusCode::TOO_MANY_REQUESTS,
         NotSignedIn::LinkGone => StatusCode::GONE,
         NotSignedIn::Stranger => StatusCode::BAD_REQUEST,
-        NotSignedIn::OAuth(_) | NotSignedIn::Call(_) => StatusCode::BAD_GATEWAY,
+        NotSignedIn::OAuth(_) | NotSignedIn::Call(_) | NotSignedIn::EndedMeanwhile => StatusCode::BAD_GATEWAY,
         NotSignedIn::Store(_) | NotSignedIn::Sealed(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     if !matches!(error, NotSignedIn::NotConfigured | NotSignedIn::LinkGone | NotSignedIn::Stranger) {

@@ -136,6 +136,9 @@ pub(super) fn failed(site: Option<&Site>, error: &NotSignedIn, signed_in: bool) 
                 escape(&error.for_person())
             ),
         ),
+        NotSignedIn::EndedMeanwhile => {
+            ("You are not signed in", format!("<p>{}.</p>{again}", escape(&sentence(&error.to_string()))))
+        }
         NotSignedIn::Store(_) => (
             "Try again in a minute",
             "<p>The database does not answer. Go back and try again in a minute.</p>".to_owned(),
