@@ -12,6 +12,36 @@ pub(super) fn check(json: &[u8]) -> Result<&str, &'static str> {
         return Err("it begins with a byte order mark, which JSON does not allow");
     }
     let text = std::str::from_utf8(json).map_err(|_| "it is not UTF-8")?;
+    if !looks_harmless(json) {
+        look_closely(json)?;
+    }
+    Ok(text)
+}
+
+/// Whether a look that knows nothing of texts suffices, as it does for most of what comes: a level begins with a bracket at the
+/// beginning of a value (in texts some more look so), and a NUL with `\u`. The processor does many bytes at once of it.
+fn looks_harmless(json: &[u8]) -> bool {
+    /// No sum of so many overflows a byte.
+    const STEP: usize = 128;
+    let begins = |before: u8| before <= b' ' || matches!(before, b':' | b',' | b'{' | b'[');
+    // The first byte is after no other.
+    let (mut levels, mut coded) = (1usize, false);
+    let mut rest = json;
+    while rest.len() > 1 {
+        let step = &rest[..rest.len().min(STEP + 1)];
+        let mut opened = 0u8;
+        for (&before, &byte) in step.iter().zip(&step[1..]) {
+            opened += u8::from(matches!(byte, b'{' | b'[') & begins(before));
+            coded |= (before == b'\\') & (byte == b'u');
+        }
+        levels += usize::from(opened);
+        rest = rest.get(STEP..).unwrap_or_default();
+    }
+    levels <= DEPTH_LIMIT && !coded
+}
+
+/// The same exactly.
+fn look_closely(json: &[u8]) -> Result<(), &'static str> {
     let mut depth = 0usize;
     let mut rest = json;
     while let Some((byte, after)) = rest.split_first() {
@@ -28,7 +58,7 @@ pub(super) fn check(json: &[u8]) -> Result<&str, &'static str> {
             _ => {}
         }
     }
-    Ok(text)
+    Ok(())
 }
 
 /// What follows the text that has just begun. Nearly all of a payload is text, so what ends nothing is
@@ -56,7 +86,7 @@ fn after_text(mut rest: &[u8]) -> Result<&[u8], &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{check, look_closely};
 
     #[test]
     fn depth_and_nul_are_seen_and_their_look_alikes_are_not() {
@@ -71,5 +101,24 @@ mod tests {
         assert!(check(format!("{{\"{long}\\u0000\":1}}").as_bytes()).is_err());
         assert!(check(format!("{{\"{long}\\\"\":\"[[\\\\\"}}{}", "[".repeat(65)).as_bytes()).is_err());
         assert!(check(format!("{{\"{long}\\\"\":\"{}\"}}", "[".repeat(65)).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn the_quick_look_passes_nothing_that_the_exact_one_refuses() {
+        for between in ["", " ", "\n", "\t \r\n"] {
+            for levels in ["[", "{\"a\":", "[1,[", "[{},"] {
+                for depth in [1, 63, 64, 65, 66, 130] {
+                    let json = format!("{levels}{between}").repeat(depth);
+                    assert_eq!(check(json.as_bytes()).is_ok(), look_closely(json.as_bytes()).is_ok(), "{depth} {json}");
+                }
+            }
+        }
+        for at in 0..300 {
+            let (before, after) = ("x".repeat(at), "y".repeat(299 - at));
+            assert!(check(format!("\"{before}\\u0000{after}\"").as_bytes()).is_err(), "{at}");
+            assert!(check(format!("\"{before}\\u0001{after}\"").as_bytes()).is_ok(), "{at}");
+            assert!(check(format!("[{}{}]", "[],".repeat(at), "[".repeat(63)).as_bytes()).is_ok(), "{at}");
+            assert!(check(format!("[{}{}]", "[],".repeat(at), "[".repeat(64)).as_bytes()).is_err(), "{at}");
+        }
     }
 }
