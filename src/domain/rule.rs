@@ -90,7 +90,7 @@ pub struct Allow {
 }
 
 impl Allow {
-    /// Whom it lets approve or call off what it let in. One for senders alone names nobody who could: then it is whoever may
+    /// Whom it lets approve (if they may write) or call off what it let in. One for senders alone names nobody who could: then it is whoever may
     /// write.
     #[must_use]
     pub fn of_people(&self) -> Self {
@@ -244,7 +244,7 @@ pub struct Window {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldFor {
-    /// Somebody whom the rule lets start it approves it.
+    /// Somebody approves it whom the rule lets start it and who may write.
     Approval,
 }
 

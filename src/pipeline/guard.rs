@@ -184,6 +184,16 @@ pub(super) fn needs(allow: &Allow) -> String {
     }
 }
 
+/// What it takes to approve what `allow` let in: to be let in oneself, and to write.
+pub(super) fn approval_needs(allow: &Allow) -> String {
+    let names_some = !allow.teams.is_empty() || !allow.people.is_empty();
+    match allow.permission {
+        Some(permission) if permission <= Permission::Write => "write on the repository".to_owned(),
+        Some(_) if !names_some => needs(allow),
+        _ => format!("write on the repository together with {}", needs(allow)),
+    }
+}
+
 fn word(permission: Permission) -> &'static str {
     match permission {
         Permission::None => "no permission",

@@ -166,7 +166,8 @@ pub(super) async fn may_move(asker: &Asker<'_>, word: OwnWord, task: &Task) -> R
     let allow = task.allow_rule.of_people();
     Ok(match word {
         OwnWord::Retry => task.person_id.0 == asker.who.id,
-        OwnWord::Approve => may_there(asker, &allow, task).await?,
+        // Who may only ask does not approve for themselves.
+        OwnWord::Approve => may_there(asker, &Allow::default(), task).await? && may_there(asker, &allow, task).await?,
         _ => is_theirs(asker, task) || may_there(asker, &allow, task).await?,
     })
 }

@@ -7,7 +7,7 @@ use taskbridge::sandbox::Role;
 use taskbridge::store::tasks::Hold;
 
 use crate::support::payloads::{MONA, OTTO};
-use crate::support::world::{LABEL_RULE, World};
+use crate::support::world::{LABEL_RULE, OTTO_TOKEN, World, labelled};
 
 fn held(more: &str) -> String {
     format!("{LABEL_RULE}    hold: approval\n{more}")
@@ -45,10 +45,11 @@ async fn a_rule_can_demand_that_a_writer_approves_in_a_comment() {
 #[tokio::test]
 async fn it_says_whom_the_rule_lets_approve() {
     for (allow, needs) in [
-        ("{ people: [mona] }", "being named in allow.people"),
+        ("{ people: [mona] }", "write on the repository together with being named in allow.people"),
+        ("{ permission: none }", "write on the repository"),
         (
             "{ permission: maintain, teams: [acme/leads], people: [mona] }",
-            "maintain on the repository, or membership of acme/leads, or being named in allow.people",
+            "write on the repository together with maintain on the repository, or membership of acme/leads, or being named in allow.people",
         ),
     ] {
         let world = World::with_app(&held(&format!("    allow: {allow}\n"))).await;
@@ -56,6 +57,23 @@ async fn it_says_whom_the_rule_lets_approve() {
         let reason = world.task().await.reason;
         assert!(reason.contains(&format!("it waits for approval, which needs {needs}, because")), "{reason}");
         assert!(world.comments()[0].contains(needs), "{:?}", world.comments());
+    }
+}
+
+/// Else the approval that a rule demands of what anybody may ask for would be no more than a second comment.
+#[tokio::test]
+async fn who_may_only_ask_does_not_approve_for_themselves() {
+    for allow in ["{ permission: none }", "{ people: [otto], permission: write }", "{ people: [otto, mona] }"] {
+        let world = World::with_app(&held(&format!("    allow: {allow}\n"))).await;
+        world.add_person("otto", OTTO_TOKEN).await;
+        world.hook("issues", "d-1", &labelled("copilot-fix", OTTO, world.bridge.ground.now())).await;
+        world.settle().await;
+        let id = world.task().await.id;
+        let refused = world.ask(901, "/copilot approve", OTTO).await;
+        assert!(refused.contains("the rule does not let you approve"), "{allow}: {refused}");
+        assert_eq!(world.task().await.state, State::Held);
+        let done = world.ask(902, "/copilot approve", MONA).await;
+        assert!(done.contains(&format!("task {id} is approved")), "{allow}: {done}");
     }
 }
 

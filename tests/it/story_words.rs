@@ -34,7 +34,7 @@ async fn world() -> World {
 
 impl World {
     /// What is answered to a comment; nothing, if nobody answers.
-    async fn ask(&self, id: i64, text: &str, who: (i64, &str)) -> String {
+    pub(crate) async fn ask(&self, id: i64, text: &str, who: (i64, &str)) -> String {
         let before = self.comments().len();
         self.say(id, text, who, &format!("ask-{id}")).await;
         self.live_for(10).await;

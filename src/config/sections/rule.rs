@@ -57,7 +57,7 @@ pub struct RuleSpec {
     /// What happens to text by people who could not have started the task themselves.
     #[serde(default)]
     pub untrusted: Untrusted,
-    /// `approval`: its tasks wait until somebody whom `allow` lets start them says `/copilot approve`, where it was asked for, or until
+    /// `approval`: its tasks wait until somebody who may write, and whom `allow` lets start them, says `/copilot approve`, where it was asked for, or until
     /// the admin API does. Then rights and limits are looked at once more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldFor>,

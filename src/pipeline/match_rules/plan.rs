@@ -15,7 +15,7 @@ use crate::ids::TaskId;
 use crate::pipeline::asked::Asked;
 use crate::pipeline::bridge::LiveSource;
 use crate::pipeline::decide::Plan;
-use crate::pipeline::guard::{May, may, needs};
+use crate::pipeline::guard::{May, approval_needs, may};
 use crate::pipeline::render_prompt::{NoPrompt, Prompt, render_prompt};
 use crate::pipeline::sight::Sight;
 use crate::pipeline::{Bridge, Live, StepError};
@@ -174,7 +174,7 @@ fn new_task(
     let id = TaskId::new(&bridge.ground);
     let (state, hold, reason) = if let Some(why) = waits {
         let how = how_to_approve(live.sources.get(&event.source), subject.and_then(|subject| subject.number), id);
-        let needs = needs(&rule.allow.of_people());
+        let needs = approval_needs(&rule.allow.of_people());
         let reason = format!("it waits for approval, which needs {needs}, because {why}: {how}");
         (State::Held, Some(Hold::Approval), reason)
     } else if !runs_as.has_token {
