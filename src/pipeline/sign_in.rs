@@ -36,9 +36,6 @@ pub enum NotSignedIn {
     /// An operator must configure it.
     #[error("nobody can sign in here yet: an operator sets `github.sign_in` and `server.public_url`")]
     NotConfigured,
-    /// Try again later.
-    #[error("too many people are signing in just now; try again in a few minutes")]
-    TooMany,
     /// Ask for a new link in the chat.
     #[error("this link was used already, or is too old; ask for a new one in the chat")]
     LinkGone,
@@ -126,9 +123,7 @@ pub async fn begin(bridge: &Bridge, link: Option<&str>) -> Result<Begun, NotSign
         made_at: now,
         expires_at: now + SIGN_IN_LASTS,
     };
-    if !bridge.store.begin_sign_in(&new).await? {
-        return Err(NotSignedIn::TooMany);
-    }
+    bridge.store.begin_sign_in(&new).await?;
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose().as_bytes()));
     Ok(Begun { url: oauth.authorize_url(&callback, state.expose(), &challenge), browser })
 }

@@ -1,9 +1,12 @@
 //! People sign in for themselves, see what is kept and leave; and whoever wants to be somebody else does not get far.
 
 use axum::http::{StatusCode, header};
-use sqlx::Connection as _;
+use sqlx::{Connection as _, PgConnection};
+use taskbridge::domain::identity::Identity;
 use taskbridge::domain::task::State;
+use taskbridge::pipeline::sign_in::SIGN_IN_LASTS;
 use taskbridge::sandbox::{Fault, FaultKind, Role};
+use taskbridge::store::sign_ins::NewSignIn;
 use taskbridge::store::tasks::Hold;
 
 use crate::connect_kit::{Browser, SITE, otto, token_of_otto, world};
@@ -333,4 +336,39 @@ async fn a_terminal_without_a_browser_signs_in_by_a_code_typed_elsewhere() {
     assert_eq!((who.id, who.login.as_str()), (crate::connect_kit::OTTO, "otto"));
     assert!(world.control().is_good("otto", &token_of_otto(&world).await));
     assert!(ask().await.is_err(), "a device's code works once");
+}
+
+/// Strangers can begin sign-ins; what they begin keeps nobody out and is bounded.
+#[tokio::test]
+async fn a_hundred_thousand_strangers_keep_nobody_out() {
+    let world = world().await;
+    let now = world.bridge.ground.now();
+    let mut database = PgConnection::connect(&world.database.url).await.unwrap();
+    let strangers = "INSERT INTO sign_ins (state_hash, browser_hash, verifier, made_at, expires_at)
+        SELECT sha256(n::text::bytea), sha256('x'), 'x', $1, $1 + n * interval '1 ms' + interval '8 minutes'
+        FROM generate_series(1, 100000) AS n";
+    sqlx::query(strangers).bind(now).execute(&mut database).await.unwrap();
+    Browser::new(&world).sign_in(&world, "otto").await;
+    // About every 256th counts.
+    for (nth, platform) in [(1, None), (2, Some(Identity::new("slack", "T1", "U1").unwrap())), (3, None)] {
+        let begun = NewSignIn {
+            state: std::array::from_fn(|at| u8::try_from(at).unwrap() * nth),
+            browser: [1; 32],
+            verifier: b"x",
+            of: platform.as_ref(),
+            made_at: now,
+            expires_at: now + SIGN_IN_LASTS,
+        };
+        world.bridge.store.begin_sign_in(&begun).await.unwrap();
+    }
+    let [strangers, oldest, linked]: [i64; 3] = sqlx::query_scalar(
+        "SELECT unnest(ARRAY[count(*) FILTER (WHERE platform IS NULL), count(*) FILTER (WHERE state_hash = sha256('1')),
+            count(platform)]) FROM sign_ins",
+    )
+    .fetch_all(&mut database)
+    .await
+    .unwrap()
+    .try_into()
+    .unwrap();
+    assert_eq!((strangers, oldest, linked), (100_000, 0, 1), "the oldest went, and none that began with a link");
 }

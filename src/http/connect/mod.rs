@@ -226,7 +226,6 @@ fn failed(site: Option<&Site>, error: &NotSignedIn) -> Response {
 fn failed_beside(site: Option<&Site>, error: &NotSignedIn, signed_in: bool) -> Response {
     let status = match error {
         NotSignedIn::NotConfigured => StatusCode::NOT_FOUND,
-        NotSignedIn::TooMany => StatusCode::TOO_MANY_REQUESTS,
         NotSignedIn::LinkGone => StatusCode::GONE,
         NotSignedIn::Stranger => StatusCode::BAD_REQUEST,
         NotSignedIn::OAuth(_) | NotSignedIn::Call(_) | NotSignedIn::EndedMeanwhile => StatusCode::BAD_GATEWAY,

@@ -161,9 +161,6 @@ pub(super) fn failed(site: Option<&Site>, error: &NotSignedIn, signed_in: bool) 
         NotSignedIn::NotConfigured => {
             ("Nobody can sign in here yet", format!("<p>{}.</p>", escape(&sentence(&error.to_string()))))
         }
-        NotSignedIn::TooMany => {
-            ("Try again in a minute", format!("<p>{}.</p>{again}", escape(&sentence(&error.to_string()))))
-        }
     };
     page(site, title, &body)
 }
