@@ -37,7 +37,7 @@ fn account(nth: usize) -> String {
 pub(crate) async fn link(stage: &Stage) -> Result<(), Fatal> {
     let pool = stage.database.pool().await?;
     for (nth, someone) in stage.people.iter().enumerate() {
-        sqlx::query("INSERT INTO identities (platform, team, account, person_id, linked_at) VALUES ('slack', 'T0001', $1, $2, now())")
+        sqlx::query("INSERT INTO identities (platform, team, account, person_id, linked_at) VALUES ('slack', 'T0001@slack', $1, $2, now())")
             .bind(account(nth))
             .bind(someone.id)
             .execute(&pool)

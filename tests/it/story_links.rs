@@ -2,11 +2,12 @@
 
 use axum::http::StatusCode;
 use taskbridge::domain::identity::Identity;
+use taskbridge::ids::PersonId;
 use taskbridge::pipeline::links::{NoLink, NotConfirmed, confirm_link, make_link, person_of, unlink};
 use taskbridge::sandbox::{Role, UserSpec};
 
 use crate::connect_kit::{Browser, OTTO, SITE, Seen, open, setup, world};
-use crate::support::chat::{CHAT_RULE, OTTO_CHAT};
+use crate::support::chat::{CHANNEL, CHAT_RULE, MONA_CHAT, OTTO_CHAT};
 use crate::support::world::{LABEL_RULE, Setup, World};
 
 fn chat(account: &str) -> Identity {
@@ -204,4 +205,21 @@ async fn what_was_asked_for_in_a_chat_runs_once_its_asker_has_signed_in() {
     let task = world.task().await;
     assert_eq!((task.person_id, task.prompt.as_str()), (OTTO, "fix the login button"));
     assert_eq!(world.control().creations().len(), 1);
+}
+
+/// Whoever holds the secret of a second workspace can sign what they like, and name accounts of the first.
+#[tokio::test]
+async fn an_account_is_bound_as_one_source_names_it_and_means_nobody_to_another() {
+    let second =
+        "  partners: { type: slack, signing_secret: \"${SLACK_SIGNING_SECRET}\", bot_token: \"${SLACK_BOT_TOKEN}\",
+             api_url: SLACK_API, channels: { C0001: { repo: acme/widgets } } }\nrules:";
+    let world = World::of(Setup::new(&CHAT_RULE.replacen("rules:", second, 1))).await;
+    world.link(MONA_CHAT, PersonId(1001)).await;
+    let asked = world.slack().slash(MONA_CHAT, CHANNEL, "/copilot", "steal the keys");
+    assert_eq!(world.slack_says_to("partners", &asked).await.status, StatusCode::OK);
+    world.settle().await;
+    assert!(world.tasks().await.is_empty() && world.control().creations().is_empty());
+    assert!(world.whispered(MONA_CHAT).contains("link"), "{}", world.whispered(MONA_CHAT));
+    world.slash(MONA_CHAT, "fix it").await;
+    assert_eq!(world.task().await.person_id, PersonId(1001));
 }

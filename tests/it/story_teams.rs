@@ -158,7 +158,7 @@ async fn an_account_is_linked_without_a_link_that_others_could_follow() {
     let world = open(Setup { rules: TEAMS_RULE.to_owned(), ..setup() }).await;
     let asked = says(&world, "1", TEAMS_MONA, "link").await;
     assert!(asked.contains(&format!("Open {SITE}/connect,")), "{asked}");
-    let name = format!("teams {} {TEAMS_MONA}", crate::support::chats::TENANT);
+    let name = format!("teams {}@teams {TEAMS_MONA}", crate::support::chats::TENANT);
     assert!(asked.contains(&format!("`{name}`")), "{asked}");
     assert!(asked.contains("mention me again and write `link` and the code"), "{asked}");
     let mut browser = Browser::new(&world);

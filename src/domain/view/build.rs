@@ -59,7 +59,7 @@ pub(super) fn names(event: &Event, command: Option<&Command>) -> Map<String, Val
         );
     }
     if let Some(chat) = &event.chat {
-        let team = chat.server.as_deref().unwrap_or_else(|| chat.identity.team());
+        let team = chat.server.as_deref().unwrap_or_else(|| chat.identity.workspace());
         names.insert(
             "chat".to_owned(),
             json!({

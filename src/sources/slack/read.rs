@@ -40,6 +40,13 @@ impl Heard<'_> {
         Place { source, channel, within: None, thread, account }
     }
 
+    fn identity(&self, enterprise: Option<&str>, team: &str, account: &str) -> Result<Identity, Unreadable> {
+        let team = enterprise.filter(|id| !id.is_empty()).unwrap_or(team);
+        Identity::new(PLATFORM, team, account)
+            .and_then(|named| named.vouched_by(self.source))
+            .map_err(|error| Unreadable(error.to_string()))
+    }
+
     /// Slack's id of it, which is signed.
     fn own_id(&self) -> String {
         format!("{PLATFORM} {}", self.envelope.sender_id)
@@ -64,7 +71,7 @@ pub(super) fn reading(
 
 fn slash_command(heard: &Heard<'_>, slash: SlashCommand) -> Result<Reading, Unreadable> {
     let chat = Chat {
-        identity: identity(slash.enterprise_id.as_deref(), &slash.team_id, &slash.user_id)?,
+        identity: heard.identity(slash.enterprise_id.as_deref(), &slash.team_id, &slash.user_id)?,
         place: heard.place(&slash.channel_id, None, &slash.user_id),
         said: ChatSaid::Command { name: slash.command, text: words::plain(&slash.text) },
         replies: false,
@@ -102,7 +109,7 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
     if callback.authorizations.iter().any(|own| own.user_id.as_ref() == Some(user)) {
         return nothing("a message by the app itself");
     }
-    let Some(identity_of_user) = writer(&callback, user)? else {
+    let Some(identity_of_user) = writer(heard, &callback, user)? else {
         return nothing("in a channel that is shared with others, a message that says not whose account wrote it");
     };
     let chat = Chat {
@@ -125,7 +132,7 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
 
 /// Who wrote a message. In a channel that is shared with others, their people are of their own workspace, and count as
 /// nobody's when it is not named: an account's id alone must not make a stranger one of us.
-fn writer(callback: &EventCallback, user: &str) -> Result<Option<Identity>, Unreadable> {
+fn writer(heard: &Heard<'_>, callback: &EventCallback, user: &str) -> Result<Option<Identity>, Unreadable> {
     let enterprise = callback
         .authorizations
         .iter()
@@ -134,7 +141,7 @@ fn writer(callback: &EventCallback, user: &str) -> Result<Option<Identity>, Unre
         .or(callback.context_enterprise_id.as_deref());
     let named = callback.event.user_team.as_deref().or(callback.event.team.as_deref()).filter(|team| !team.is_empty());
     if !callback.is_ext_shared_channel {
-        return identity(enterprise, named.unwrap_or(&callback.team_id), user).map(Some);
+        return heard.identity(enterprise, named.unwrap_or(&callback.team_id), user).map(Some);
     }
     let Some(team) = named else { return Ok(None) };
     let installed = || callback.authorizations.iter().filter_map(|own| own.team_id.as_deref());
@@ -143,7 +150,7 @@ fn writer(callback: &EventCallback, user: &str) -> Result<Option<Identity>, Unre
         Some(_) => installed().any(|own| own == team),
         None => callback.team_id == team,
     };
-    identity(enterprise.filter(|own| ours || *own == team), team, user).map(Some)
+    heard.identity(enterprise.filter(|own| ours || *own == team), team, user).map(Some)
 }
 
 fn pressed(heard: &Heard<'_>, command: &str, interaction: Interaction) -> Result<Reading, Unreadable> {
@@ -183,7 +190,7 @@ fn pressed(heard: &Heard<'_>, command: &str, interaction: Interaction) -> Result
         false => interaction.enterprise.as_ref().map(|enterprise| enterprise.id.as_str()),
     };
     let chat = Chat {
-        identity: identity(enterprise, own.or(here).unwrap_or_default(), &user.id)?,
+        identity: heard.identity(enterprise, own.or(here).unwrap_or_default(), &user.id)?,
         place: heard.place(&channel, thread, &user.id),
         said,
         replies: false,
@@ -195,11 +202,6 @@ fn pressed(heard: &Heard<'_>, command: &str, interaction: Interaction) -> Result
         opens: interaction.trigger_id.map(Secret::new),
     };
     Ok(heard.event("action", &interaction.kind, heard.own_id(), chat))
-}
-
-fn identity(enterprise: Option<&str>, team: &str, account: &str) -> Result<Identity, Unreadable> {
-    let team = enterprise.filter(|id| !id.is_empty()).unwrap_or(team);
-    Identity::new(PLATFORM, team, account).map_err(|error| Unreadable(error.to_string()))
 }
 
 fn is_our_form(interaction: &Interaction) -> bool {
@@ -266,7 +268,7 @@ mod tests {
         match reading("slack", "github.com", "/copilot", &envelope, body).expect("it reads") {
             Reading::Event(event) => {
                 let chat = event.chat.expect("said in a chat");
-                format!("{} {}", chat.identity.team(), chat.identity.account())
+                format!("{} {}", chat.identity.workspace(), chat.identity.account())
             }
             Reading::Nothing(_) | Reading::Ping => String::new(),
         }

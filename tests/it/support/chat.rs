@@ -33,7 +33,7 @@ rules:
 ";
 
 pub(crate) fn identity(account: &str) -> Identity {
-    Identity::new("slack", "T0001", account).unwrap()
+    Identity::new("slack", "T0001@slack", account).unwrap()
 }
 
 /// A world with a chat, where mona's account is linked to her.
@@ -65,7 +65,12 @@ impl World {
 
     /// Sends a request of Slack through the real door.
     pub(crate) async fn slack_says(&self, request: &SlackRequest) -> Answer {
-        let mut built = Request::post("/hooks/slack");
+        self.slack_says_to("slack", request).await
+    }
+
+    /// The same to another source.
+    pub(crate) async fn slack_says_to(&self, source: &str, request: &SlackRequest) -> Answer {
+        let mut built = Request::post(format!("/hooks/{source}"));
         for (name, value) in &request.headers {
             built = built.header(name.as_str(), value.as_str());
         }

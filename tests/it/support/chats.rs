@@ -90,11 +90,11 @@ pub(crate) fn on_discord(account: &str) -> Identity {
 }
 
 pub(crate) fn on_mattermost(account: &str) -> Identity {
-    Identity::new("mattermost", "team00000000000000000000mm", account).unwrap()
+    Identity::new("mattermost", "team00000000000000000000mm@mattermost", account).unwrap()
 }
 
 pub(crate) fn on_teams(account: &str) -> Identity {
-    Identity::new("teams", TENANT, account).unwrap()
+    Identity::new("teams", TENANT, account).unwrap().vouched_by("teams").unwrap()
 }
 
 /// A message to the webhook in Teams, said now.
