@@ -34,6 +34,7 @@ mod crash_kill;
 mod docs_commands;
 mod docs_pages;
 mod docs_reliability;
+mod docs_senders;
 mod docs_set_up;
 mod embedded_postgres;
 mod github_app;
