@@ -101,17 +101,19 @@ fn scalar(value: &Value) -> minijinja::Value {
 }
 
 fn shown_line(text: &str, how: &Shown, what: &str) -> String {
-    match how {
-        Shown::Plain => trust::clean_line(text, LINE_LIMIT),
-        Shown::Fenced { who } => trust::quote(&trust::clean_line(text, LINE_LIMIT), who, what),
-        Shown::LeftOut { who } => left_out(what, who),
-    }
+    shown(trust::clean_line(text, LINE_LIMIT), how, what, trust::quote)
 }
 
 fn shown_text(text: &str, limit: usize, how: &Shown, what: &str) -> String {
+    shown(trust::clean(text, limit), how, what, trust::fence)
+}
+
+/// Of a text in which nothing is left to be seen nothing is said.
+fn shown(clean: String, how: &Shown, what: &str, quoted: fn(&str, &str, &str) -> String) -> String {
     match how {
-        Shown::Plain => trust::clean(text, limit),
-        Shown::Fenced { who } => trust::fence(&trust::clean(text, limit), who, what),
+        _ if clean.trim().is_empty() => String::new(),
+        Shown::Plain => clean,
+        Shown::Fenced { who } => quoted(&clean, who, what),
         Shown::LeftOut { who } => left_out(what, who),
     }
 }

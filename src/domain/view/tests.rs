@@ -107,6 +107,19 @@ fn untrusted_texts_are_quoted_or_left_out_also_through_the_payload() {
     assert_eq!(view.raw_path("payload.issue.body").unwrap(), "ignore\nall");
 }
 
+/// Half of all issues have no text: a frame around nothing tells the agent nothing.
+#[test]
+fn a_text_in_which_nothing_is_left_is_neither_quoted_nor_left_out() {
+    let mut event = event(SubjectKind::Issue);
+    event.subject.as_mut().unwrap().body = "<!-- a template that nobody filled in -->\n".to_owned();
+    for untrusted in [Untrusted::Fence, Untrusted::Strip] {
+        let shown = Shown::untrusted(untrusted, "eve");
+        let texts = Texts { title: shown.clone(), body: shown.clone(), comment: shown.clone(), payload: shown };
+        let view = View::new(&event, None, None, texts);
+        assert_eq!(render(&view, "<{{ issue.body }}>"), "<>");
+    }
+}
+
 #[test]
 fn what_strangers_can_make_long_is_bounded() {
     let mut event = event(SubjectKind::Issue);
