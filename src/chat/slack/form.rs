@@ -17,6 +17,9 @@ pub struct FormNote {
     /// The thread, if it was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
+    /// Whether somebody had replied in it before.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub thread_stands: bool,
     /// The command that opened it.
     pub command: String,
 }

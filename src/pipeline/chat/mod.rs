@@ -142,7 +142,12 @@ async fn open_form(talk: &Talk<'_>, person: Option<&Person>) -> Result<Hearing, 
         return Ok(talk.answer("answered: help", help(talk, person).await));
     };
     let usual = side.channels.get(&place.channel);
-    let note = FormNote { channel: place.channel.clone(), thread: place.thread.clone(), command };
+    let note = FormNote {
+        channel: place.channel.clone(),
+        thread: place.thread.clone(),
+        thread_stands: place.thread_stands,
+        command,
+    };
     let filled = Prefilled {
         repo: usual.and_then(|usual| usual.repo.clone()),
         prompt,

@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::{SIGNING_SECRET, SlackControl};
+use super::{AnswerWay, SIGNING_SECRET, SlackControl};
 
 const TEAM: &str = "T0001";
 const APP: &str = "A0001";
@@ -22,7 +22,7 @@ impl SlackControl {
     /// A slash command by `account` in `channel`.
     #[must_use]
     pub fn slash(&self, account: &str, channel: &str, command: &str, text: &str) -> SlackRequest {
-        let (trigger, answers) = self.new_ways();
+        let (trigger, answers) = self.new_ways(account, channel);
         let mut form = form_urlencoded::Serializer::new(String::new());
         for (name, value) in [
             ("token", "deprecated"),
@@ -60,6 +60,7 @@ impl SlackControl {
     ) -> SlackRequest {
         let mut body = self.mentioned(id, account, channel, ts, text);
         body["event"]["thread_ts"] = thread.into();
+        self.reply(channel, thread);
         self.signed("application/json", body.to_string())
     }
 
@@ -80,7 +81,7 @@ impl SlackControl {
     pub fn press(&self, account: &str, channel: &str, ts: &str, name: &str, value: &str) -> SlackRequest {
         self.interaction(json!({
             "type": "block_actions", "user": { "id": account, "team_id": TEAM }, "channel": { "id": channel },
-            "message": { "ts": ts, "text": "" }, "actions": [{ "action_id": name, "value": value }],
+            "message": self.slack().named(channel, ts, ""), "actions": [{ "action_id": name, "value": value }],
         }))
     }
 
@@ -113,7 +114,7 @@ impl SlackControl {
         self.interaction(json!({
             "type": "message_action", "callback_id": "taskbridge_from_message",
             "user": { "id": account, "team_id": TEAM }, "channel": { "id": channel },
-            "message": { "ts": ts, "text": text, "user": "U0OTHER" },
+            "message": self.slack().named(channel, ts, text),
         }))
     }
 
@@ -126,18 +127,29 @@ impl SlackControl {
     }
 
     fn interaction(&self, mut payload: Value) -> SlackRequest {
-        let (trigger, answers) = self.new_ways();
+        let text = |at: &str| payload.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let chosen = text("/view/state/values/channel/value/selected_conversation");
+        let (kind, account, channel) = (text("/type"), text("/user/id"), text("/channel/id"));
+        let (trigger, answers) = self.new_ways(&account, if channel.is_empty() { &chosen } else { &channel });
         payload["team"] = json!({ "id": TEAM });
         payload["api_app_id"] = APP.into();
         payload["trigger_id"] = trigger.into();
-        payload["response_url"] = answers.into();
+        match kind.as_str() {
+            "block_actions" | "message_action" => payload["response_url"] = answers.into(),
+            "view_submission" if chosen.is_empty() => payload["response_urls"] = json!([]),
+            "view_submission" => {
+                payload["response_urls"] =
+                    json!([{ "block_id": "channel", "channel_id": chosen, "response_url": answers }]);
+            }
+            _ => {}
+        }
         let body =
             form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
         self.signed("application/x-www-form-urlencoded", body)
     }
 
-    /// A fresh trigger and a fresh address for answers.
-    fn new_ways(&self) -> (String, String) {
+    /// A fresh trigger and a fresh address at which this account is answered.
+    fn new_ways(&self, account: &str, channel: &str) -> (String, String) {
         let ground = self.ground();
         let now = ground.now();
         let mut slack = self.slack();
@@ -146,7 +158,8 @@ impl SlackControl {
         // No other Slack has the same, also not the next one before the same database.
         let trigger = format!("{number}.trigger.{}", hex::encode(ground.bytes::<8>()));
         slack.triggers.insert(trigger.clone(), now);
-        slack.answers.insert(number, (0, now));
+        let way = AnswerWay { used: 0, born: now, account: account.to_owned(), channel: channel.to_owned() };
+        slack.answers.insert(number, way);
         (trigger, format!("{}/slack/hooks/{number}", self.url))
     }
 

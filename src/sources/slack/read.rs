@@ -18,6 +18,21 @@ const PLATFORM: &str = "slack";
 /// The event that says that the app is no longer let in.
 const GONE: &str = "app_gone";
 
+/// The thread in which something is answered.
+#[derive(Default)]
+struct Thread {
+    of: Option<String>,
+    /// Slack names the thread of a message only when it is a reply, or has some.
+    stands: bool,
+}
+
+impl Thread {
+    /// The one that the message is in, or that it begins.
+    fn at(ts: &str, thread_ts: Option<&str>) -> Self {
+        Self { of: Some(thread_ts.unwrap_or(ts).to_owned()), stands: thread_ts.is_some() }
+    }
+}
+
 /// What is common to all that is said.
 struct Heard<'a> {
     source: &'a str,
@@ -35,9 +50,9 @@ impl Heard<'_> {
         Reading::Event(Box::new(Event { action: action.to_owned(), ..event }))
     }
 
-    fn place(&self, channel: &str, thread: Option<String>, account: &str) -> Place {
+    fn place(&self, channel: &str, thread: Thread, account: &str) -> Place {
         let (source, channel, account) = (self.source.to_owned(), channel.to_owned(), account.to_owned());
-        Place { source, channel, within: None, thread, account }
+        Place { source, channel, within: None, thread: thread.of, thread_stands: thread.stands, account }
     }
 
     /// Slack's id of it, which is signed.
@@ -65,7 +80,7 @@ pub(super) fn reading(
 fn slash_command(heard: &Heard<'_>, slash: SlashCommand) -> Result<Reading, Unreadable> {
     let chat = Chat {
         identity: identity(slash.enterprise_id.as_deref(), &slash.team_id, &slash.user_id)?,
-        place: heard.place(&slash.channel_id, None, &slash.user_id),
+        place: heard.place(&slash.channel_id, Thread::default(), &slash.user_id),
         said: ChatSaid::Command { name: slash.command, text: words::plain(&slash.text) },
         replies: false,
         answer_to: slash.response_url.map(Secret::new),
@@ -107,7 +122,7 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
     };
     let chat = Chat {
         identity: identity_of_user,
-        place: heard.place(channel, Some(event.thread_ts.clone().unwrap_or_else(|| event.ts.clone())), user),
+        place: heard.place(channel, Thread::at(&event.ts, event.thread_ts.as_deref()), user),
         said: ChatSaid::Command { name: command.to_owned(), text: words::plain(words::without_mention(&event.text)) },
         replies: event.thread_ts.as_ref().is_some_and(|thread| *thread != event.ts),
         answer_to: None,
@@ -166,12 +181,12 @@ fn pressed(heard: &Heard<'_>, command: &str, interaction: Interaction) -> Result
     };
     let note = note(&interaction);
     let (channel, thread) = match (&interaction.channel, &interaction.message) {
-        (Some(channel), Some(message)) => {
-            (channel.id.clone(), Some(message.thread_ts.clone().unwrap_or_else(|| message.ts.clone())))
+        (Some(channel), Some(message)) => (channel.id.clone(), Thread::at(&message.ts, message.thread_ts.as_deref())),
+        (Some(channel), None) => (channel.id.clone(), Thread::default()),
+        (None, _) if note.channel.is_empty() => {
+            (filled(&interaction, "channel").unwrap_or_default(), Thread::default())
         }
-        (Some(channel), None) => (channel.id.clone(), None),
-        (None, _) if note.channel.is_empty() => (filled(&interaction, "channel").unwrap_or_default(), None),
-        (None, _) => (note.channel, note.thread),
+        (None, _) => (note.channel, Thread { of: note.thread, stands: note.thread_stands }),
     };
     let user = &interaction.user;
     let here = interaction.team.as_ref().map(|team| team.id.as_str());
