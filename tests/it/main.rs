@@ -63,6 +63,7 @@ mod story_answers;
 mod story_channels;
 mod story_chat;
 mod story_chat_approve;
+mod story_chat_away;
 mod story_chat_gone;
 mod story_chat_limits;
 mod story_chat_shown;
