@@ -109,6 +109,8 @@ pub struct Form {
     pub prompt: String,
     /// The branch to start from.
     pub base: Option<String>,
+    /// Whether a branch stood there and was taken out: the default one is meant.
+    pub base_emptied: bool,
     /// The model.
     pub model: Option<String>,
     /// Whether a pull request is opened, if that was said.

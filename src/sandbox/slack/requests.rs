@@ -58,9 +58,9 @@ impl SlackControl {
         ts: &str,
         text: &str,
     ) -> SlackRequest {
+        self.reply(channel, thread);
         let mut body = self.mentioned(id, account, channel, ts, text);
         body["event"]["thread_ts"] = thread.into();
-        self.reply(channel, thread);
         self.signed("application/json", body.to_string())
     }
 
@@ -85,18 +85,17 @@ impl SlackControl {
         }))
     }
 
-    /// The newest opened form, filled in and sent.
+    /// The newest opened form, sent with these fields filled in, or emptied, and all others as they stand.
     #[must_use]
     pub fn submit(&self, account: &str, fields: &[(&str, &str)]) -> SlackRequest {
         let opened = self.opened().pop().unwrap_or_default();
-        let values: serde_json::Map<String, Value> = fields
+        let blocks = opened["blocks"].as_array().cloned().unwrap_or_default();
+        let values: serde_json::Map<String, Value> = blocks
             .iter()
-            .map(|(field, value)| {
-                let element = match *field {
-                    "channel" => json!({ "type": "conversations_select", "selected_conversation": value }),
-                    _ => json!({ "type": "plain_text_input", "value": value }),
-                };
-                ((*field).to_owned(), json!({ "value": element }))
+            .filter_map(|block| {
+                let id = block["block_id"].as_str()?;
+                let typed = fields.iter().find(|(field, _)| *field == id).map(|(_, value)| *value);
+                Some((id.to_owned(), json!({ "value": filled(&block["element"], typed) })))
             })
             .collect();
         self.interaction(json!({
@@ -173,5 +172,22 @@ impl SlackControl {
         let headers =
             [("content-type", content_type), ("x-slack-request-timestamp", &stamp), ("x-slack-signature", &signature)];
         SlackRequest { headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(), body }
+    }
+}
+
+/// A field of a form as it is sent: as it was typed or chosen, or as it stood.
+fn filled(element: &Value, typed: Option<&str>) -> Value {
+    let kind = &element["type"];
+    match kind.as_str() {
+        Some("conversations_select") => json!({ "type": kind, "selected_conversation": typed }),
+        Some("radio_buttons") => {
+            let options = element["options"].as_array().cloned().unwrap_or_default();
+            let chosen = options.into_iter().find(|option| typed.is_some_and(|typed| option["value"] == typed));
+            json!({ "type": kind, "selected_option": chosen.unwrap_or_else(|| element["initial_option"].clone()) })
+        }
+        _ => {
+            let stands = element["initial_value"].as_str();
+            json!({ "type": kind, "value": typed.or(stands).filter(|text| !text.is_empty()) })
+        }
     }
 }

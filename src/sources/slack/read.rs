@@ -237,13 +237,19 @@ fn filled(interaction: &Interaction, field: &str) -> Option<String> {
 
 fn form(interaction: &Interaction) -> Form {
     let value = |field: &str| filled(interaction, field);
+    let note = note(interaction);
     Form {
-        command: note(interaction).command,
+        base_emptied: note.has_base && value("base").is_none(),
+        command: note.command,
         repo: value("repo").unwrap_or_default(),
         prompt: value("prompt").unwrap_or_default(),
         base: value("base"),
         model: value("model"),
-        pull_request: value("pull_request").map(|choice| choice == "yes"),
+        pull_request: match value("pull_request").as_deref() {
+            Some("yes") => Some(true),
+            Some("no") => Some(false),
+            _ => None,
+        },
     }
 }
 
