@@ -57,3 +57,20 @@ async fn what_is_emptied_in_a_form_stays_empty() {
     world.settle().await;
     assert_eq!(world.tasks().await.pop().unwrap().base_ref, None);
 }
+
+#[tokio::test]
+async fn a_channel_s_branch_is_one_of_its_own_repository() {
+    let world = world().await;
+    for (text, base) in [
+        ("fix it", Some("develop")),
+        ("repo:Acme/Widgets fix it too", Some("develop")),
+        ("repo:acme/gears fix it", None),
+        ("repo:acme/gears --base next fix it", Some("next")),
+    ] {
+        world.advance(1);
+        world.slash(MONA_CHAT, text).await;
+        let task = world.tasks().await.pop().unwrap();
+        assert_eq!((task.base_ref.as_deref(), task.model.as_deref()), (base, Some("m-1")), "{text}");
+    }
+    assert_eq!(world.tasks().await.len(), 4);
+}

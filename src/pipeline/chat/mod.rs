@@ -205,7 +205,9 @@ async fn work(talk: &Talk<'_>, command: &Command, person: Option<&Person>) -> Re
         (ChatSaid::Form(form), _) if form.base_emptied => command.base = repo.default_branch.clone(),
         (ChatSaid::Form(_), _) | (_, None) => {}
         (_, Some(usual)) => {
-            command.base = command.base.or_else(|| usual.base_ref.clone());
+            // A branch is one of the channel's own repository, if it has one.
+            let is_own = usual.repo.as_ref().is_none_or(|own| own.eq_ignore_ascii_case(&path.to_string()));
+            command.base = command.base.or_else(|| usual.base_ref.clone().filter(|_| is_own));
             command.model = command.model.or_else(|| usual.model.clone());
         }
     }
