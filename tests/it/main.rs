@@ -68,6 +68,7 @@ mod story_chat_form;
 mod story_chat_gone;
 mod story_chat_limits;
 mod story_chat_shown;
+mod story_chat_spoken;
 mod story_clocks;
 mod story_commands;
 mod story_connect;

@@ -8,6 +8,8 @@ use super::{AnswerWay, SIGNING_SECRET, SlackControl};
 
 const TEAM: &str = "T0001";
 const APP: &str = "A0001";
+/// The account of the app.
+const BOT: &str = "U0BOT";
 
 /// A signed request: headers and raw body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,15 +66,23 @@ impl SlackControl {
         self.signed("application/json", body.to_string())
     }
 
+    /// Something that happened, as the app is told of it.
+    #[must_use]
+    pub fn event(&self, id: &str, event: &Value) -> SlackRequest {
+        self.signed("application/json", self.told(id, event).to_string())
+    }
+
     fn mentioned(&self, id: &str, account: &str, channel: &str, ts: &str, text: &str) -> Value {
+        let text = format!("<@{BOT}> {text}");
+        self.told(id, &json!({ "type": "app_mention", "user": account, "channel": channel, "ts": ts, "text": text }))
+    }
+
+    fn told(&self, id: &str, event: &Value) -> Value {
         json!({
             "type": "event_callback", "team_id": TEAM, "api_app_id": APP, "event_id": id,
             "event_time": self.ground().now().timestamp(),
-            "authorizations": [{ "team_id": TEAM, "user_id": "U0BOT", "is_bot": true }],
-            "event": {
-                "type": "app_mention", "user": account, "channel": channel, "ts": ts,
-                "text": format!("<@U0BOT> {text}"),
-            },
+            "authorizations": [{ "team_id": TEAM, "user_id": BOT, "is_bot": true }],
+            "event": event,
         })
     }
 

@@ -114,7 +114,8 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
     let (Some(user), Some(Value::String(channel))) = (&event.user, &event.channel) else {
         return Err(Unreadable("the message says not who wrote it, or not where".to_owned()));
     };
-    if callback.authorizations.iter().any(|own| own.user_id.as_ref() == Some(user)) {
+    let ours: Vec<&str> = callback.authorizations.iter().filter_map(|own| own.user_id.as_deref()).collect();
+    if ours.contains(&user.as_str()) {
         return nothing("a message by the app itself");
     }
     let Some(identity_of_user) = writer(&callback, user)? else {
@@ -123,7 +124,7 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
     let chat = Chat {
         identity: identity_of_user,
         place: heard.place(channel, Thread::at(&event.ts, event.thread_ts.as_deref()), user),
-        said: ChatSaid::Command { name: command.to_owned(), text: words::plain(words::without_mention(&event.text)) },
+        said: ChatSaid::Command { name: command.to_owned(), text: words::said_to(&ours, &event.text) },
         replies: event.thread_ts.as_ref().is_some_and(|thread| *thread != event.ts),
         answer_to: None,
         server: None,
