@@ -1,6 +1,7 @@
 //! Messages that speak to the app: where its name stands in them, and what else they carry.
 
 use serde_json::{Value, json};
+use taskbridge::store::deliveries::DeliveryState;
 
 use crate::support::chat::{CHANNEL, MONA_CHAT, chat_world};
 use crate::support::world::World;
@@ -38,4 +39,28 @@ async fn one_of_our_own_words_behind_the_name_is_one_whatever_stands_in_front() 
     world.hears("10", "thanks! <@U0BOT> status", &json!({})).await;
     assert!(world.tasks().await.is_empty(), "{:?}", world.prompts().await);
     assert_eq!(world.whispered(MONA_CHAT), "Nothing runs for you now.");
+}
+
+#[tokio::test]
+async fn a_message_with_a_file_and_a_reply_that_is_shown_to_the_channel_are_messages() {
+    let world = chat_world().await;
+    let direct = json!({ "type": "message", "channel_type": "im", "channel": "D0001", "subtype": "file_share",
+                         "files": [{ "id": "F1", "name": "screen.png" }] });
+    world.hears("10", "repo:acme/widgets fix what is on the picture", &direct).await;
+    assert_eq!(world.prompts().await, ["fix what is on the picture"]);
+    // With nothing but the file it is asked what is wanted.
+    world.hears("11", "", &direct).await;
+    let said = world.slack().messages().pop().unwrap();
+    assert!(said.channel == "D0001" && said.text.contains("You are linked to mona"), "{said:?}");
+    let reply = json!({ "subtype": "thread_broadcast", "thread_ts": "1515449500.000001" });
+    world.slack().reply(CHANNEL, "1515449500.000001");
+    world.hears("12", "<@U0BOT> list", &reply).await;
+    assert!(world.whispered(MONA_CHAT).contains("acme/widgets"), "{}", world.whispered(MONA_CHAT));
+    for (id, subtype) in
+        [("13", "message_changed"), ("14", "message_deleted"), ("15", "bot_message"), ("16", "channel_join")]
+    {
+        world.hears(id, "<@U0BOT> fix it", &json!({ "subtype": subtype })).await;
+        assert_eq!(world.delivery(id).await.state, DeliveryState::Ignored, "{subtype}");
+    }
+    assert_eq!(world.tasks().await.len(), 1);
 }

@@ -108,7 +108,8 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
     if event.bot_id.is_some() || event.app_id.is_some() || event.subtype.as_deref() == Some("bot_message") {
         return nothing("a message by an app: apps start nothing");
     }
-    if event.subtype.is_some() {
+    // Somebody adds a file to what they say, or shows a reply to the channel too; all others are changes.
+    if !matches!(event.subtype.as_deref(), None | Some("file_share" | "thread_broadcast")) {
         return nothing("a change of a message, not a message");
     }
     let (Some(user), Some(Value::String(channel))) = (&event.user, &event.channel) else {
