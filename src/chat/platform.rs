@@ -88,6 +88,12 @@ impl Platform {
         matches!(self, Self::Discord(_) | Self::Mattermost(_))
     }
 
+    /// The channel in which an account speaks with us and nobody else reads, where one can be opened by its name.
+    #[must_use]
+    pub fn conversation_with<'a>(&self, account: &'a str) -> Option<&'a str> {
+        Some(account).filter(|account| matches!(self, Self::Slack(_)) && !account.is_empty())
+    }
+
     /// Whether a message for one account alone is shown to it in a thread of this channel in which nobody has replied yet.
     /// Slack takes such a one and shows it to nobody; in a conversation with the app it is a message like others.
     #[must_use]

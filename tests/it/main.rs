@@ -64,6 +64,7 @@ mod story_channels;
 mod story_chat;
 mod story_chat_approve;
 mod story_chat_away;
+mod story_chat_elsewhere;
 mod story_chat_form;
 mod story_chat_gone;
 mod story_chat_limits;

@@ -57,7 +57,20 @@ impl Telling<'_> {
         if !pressed && let Some(told) = self.answer(asked.as_ref(), false, message).await? {
             return Ok(told);
         }
-        if first.next() == ChatNext::OtherWay { self.call_unanswered(first).await } else { Ok(Err(first)) }
+        if first.next() != ChatNext::OtherWay {
+            return Ok(Err(first));
+        }
+        match self.in_private(message).await {
+            Some(told) => Ok(told),
+            None => self.call_unanswered(first).await,
+        }
+    }
+
+    /// Says it in the conversation of the one who asked with us, where it stays and nobody else reads it; nothing in a chat where
+    /// there is none.
+    pub(super) async fn in_private(&self, message: &Message) -> Option<Told> {
+        let conversation = self.platform.conversation_with(&self.place.account)?;
+        Some(self.platform.post(conversation, None, message).await.map(Some))
     }
 
     /// The thread in which a message for one account alone is shown to it: Slack takes one for a thread in which nobody has

@@ -90,13 +90,18 @@ impl Telling<'_> {
             Some(thread) => Some(thread.clone()),
             None => self.bridge.store.chat_message_of(task.id).await?.filter(|ts| ts != ANSWERED),
         };
-        match self.platform.post(self.place.speaks_in(), under.as_deref(), &message).await {
-            Err(error) if error.next() == ChatNext::OtherWay => {
-                let asked = self.asked().await?;
-                Ok(self.answer(asked.as_ref(), false, &message).await?.unwrap_or(Err(error)))
-            }
-            posted => Ok(posted.map(Some)),
+        let error = match self.platform.post(self.place.speaks_in(), under.as_deref(), &message).await {
+            Err(error) if error.next() == ChatNext::OtherWay => error,
+            posted => return Ok(posted.map(Some)),
+        };
+        let asked = self.asked().await?;
+        if let Some(told) = self.answer(asked.as_ref(), false, &message).await? {
+            return Ok(told);
         }
+        // There it stands under nothing, so it says what it is about.
+        let text = task.marker.mask(&living_message(&telling, &task.repo_full_name()));
+        let message = Message { text, buttons: buttons(&task), ..Message::default() };
+        Ok(self.in_private(&message).await.unwrap_or(Err(error)))
     }
 
     /// What became of a word to the agent: for all where it was said, or for the one who said it when it was not written.
