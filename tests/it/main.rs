@@ -48,6 +48,7 @@ mod github_tasks;
 mod github_tls;
 mod github_wire;
 mod migrations;
+mod sandbox_chats;
 mod sandbox_control;
 mod sandbox_docs;
 mod sandbox_faults;

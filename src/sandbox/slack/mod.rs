@@ -156,6 +156,11 @@ impl SlackControl {
         self.slack().faults.entry(method.to_owned()).or_default().push_back(fault);
     }
 
+    /// Nothing goes wrong any more.
+    pub fn clear_faults(&self) {
+        self.slack().faults.clear();
+    }
+
     /// The app is not in this channel.
     pub fn close(&self, channel: &str) {
         self.slack().closed.push(channel.to_owned());
