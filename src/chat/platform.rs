@@ -88,6 +88,19 @@ impl Platform {
         matches!(self, Self::Discord(_) | Self::Mattermost(_))
     }
 
+    /// The channel in which an account speaks with us and nobody else reads, where one can be opened by its name.
+    #[must_use]
+    pub fn conversation_with<'a>(&self, account: &'a str) -> Option<&'a str> {
+        Some(account).filter(|account| matches!(self, Self::Slack(_)) && !account.is_empty())
+    }
+
+    /// Whether a message for one account alone is shown to it in a thread of this channel in which nobody has replied yet.
+    /// Slack takes such a one and shows it to nobody; in a conversation with the app it is a message like others.
+    #[must_use]
+    pub fn whispers_in_new_threads(&self, channel: &str) -> bool {
+        !matches!(self, Self::Slack(_)) || super::slack::is_direct(channel)
+    }
+
     /// Asks whether the chat lets us in. Only Slack says by itself that it does not any more, so only Slack is asked.
     ///
     /// # Errors
@@ -144,13 +157,20 @@ impl Platform {
         }
     }
 
-    /// Answers at the address that a request carried: for all in the channel, or for the one who asked.
+    /// Answers at the address that a request carried: for all in the channel, or for the one who asked; in a thread where
+    /// somebody has replied already, if one is named and the chat takes it.
     ///
     /// # Errors
     /// [`ChatError`].
-    pub async fn answer(&self, to: &Secret, for_all: bool, message: &Message) -> Result<(), ChatError> {
+    pub async fn answer(
+        &self,
+        to: &Secret,
+        for_all: bool,
+        thread: Option<&str>,
+        message: &Message,
+    ) -> Result<(), ChatError> {
         match self {
-            Self::Slack(slack) => Ok(slack.answer(to, for_all, message).await?),
+            Self::Slack(slack) => Ok(slack.answer(to, for_all, thread, message).await?),
             Self::Discord(discord) => discord.answer(to, for_all, message).await,
             Self::Mattermost(mattermost) => mattermost.answer(to, for_all, message).await,
             Self::Teams => Err(AT_THE_DOOR),

@@ -37,6 +37,9 @@ pub struct Place {
     /// The message whose thread it is, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
+    /// Whether somebody had replied in that thread before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub thread_stands: bool,
     /// The account that asked, by the chat's own id.
     pub account: String,
 }
@@ -106,6 +109,8 @@ pub struct Form {
     pub prompt: String,
     /// The branch to start from.
     pub base: Option<String>,
+    /// Whether a branch stood there and was taken out: the default one is meant.
+    pub base_emptied: bool,
     /// The model.
     pub model: Option<String>,
     /// Whether a pull request is opened, if that was said.

@@ -151,7 +151,7 @@ pub struct ChannelUsual {
     pub rule: Option<String>,
     /// The model.
     pub model: Option<String>,
-    /// The branch that the work starts from.
+    /// The branch that the work starts from; one of the channel's own `repo`, if it has one.
     pub base_ref: Option<String>,
     /// How many tasks may come from it.
     pub limits: ChannelLimits,

@@ -17,7 +17,7 @@ async fn an_address_for_answers_that_fails_is_tried_five_times_and_no_more() {
         world.slack_says(&world.slack().slash(MONA_CHAT, "C0009", "/copilot", "help")).await;
         world.settle().await;
         world.live_in_steps(28, 60).await;
-        let whispers = world.slack().whispers("asker");
+        let whispers = world.slack().whispers(MONA_CHAT);
         assert_eq!(whispers.len(), told, "after {failing} that failed: {whispers:#?}");
     }
 }
@@ -29,7 +29,7 @@ async fn an_address_for_answers_is_used_five_times_within_half_an_hour() {
     let request = world.slack().slash(MONA_CHAT, "C0009", "/copilot", "help");
     world.slack_says(&request).await;
     world.settle().await;
-    let told = world.slack().whispers("asker");
+    let told = world.slack().whispers(MONA_CHAT);
     assert!(told.len() == 1 && told[0].answered && told[0].text.contains("/copilot link"), "{told:#?}");
     let delivery =
         world.bridge.store.deliveries(&Default::default(), Page { before: None, limit: 9 }).await.unwrap()[0].id;

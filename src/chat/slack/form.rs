@@ -17,8 +17,14 @@ pub struct FormNote {
     /// The thread, if it was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
+    /// Whether somebody had replied in it before.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub thread_stands: bool,
     /// The command that opened it.
     pub command: String,
+    /// Whether a branch stood in it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_base: bool,
 }
 
 /// What stands in the form when it is opened.
@@ -60,7 +66,11 @@ pub(super) fn view(note: &FormNote, filled: &Prefilled) -> Value {
             },
         })
     });
+    // Whoever leaves it as it stands has said nothing, and the rule decides: which one takes this is not known yet.
+    let rule = option("rule", "As the rule says");
     let (yes, no) = (option("yes", "Open a pull request"), option("no", "Only push a branch"));
+    // What a channel says stands in its field: an empty one then means the default.
+    let usual_base = filled.base.as_ref().map_or("as the rule says, or the default branch", |_| "the default branch");
     let mut view = json!({
         "type": "modal", "callback_id": FORM,
         "private_metadata": serde_json::to_string(note).unwrap_or_default(),
@@ -70,13 +80,13 @@ pub(super) fn view(note: &FormNote, filled: &Prefilled) -> Value {
         "blocks": [
             field("repo", "Repository", "owner/name", filled.repo.as_deref(), false, false),
             field("prompt", "What is to be done", "Fix the failing test in …", Some(&filled.prompt), false, true),
-            field("base", "Branch to start from", "the default branch", filled.base.as_deref(), true, false),
-            field("model", "Model", "the usual one", filled.model.as_deref(), true, false),
+            field("base", "Branch to start from", usual_base, filled.base.as_deref(), true, false),
+            field("model", "Model", "as the rule says, or GitHub's choice", filled.model.as_deref(), true, false),
             {
                 "type": "input", "block_id": "pull_request",
                 "label": { "type": "plain_text", "text": "When it is done" },
                 "element": {
-                    "type": "radio_buttons", "action_id": "value", "options": [yes, no], "initial_option": yes,
+                    "type": "radio_buttons", "action_id": "value", "options": [rule, yes, no], "initial_option": rule,
                 },
             },
         ],

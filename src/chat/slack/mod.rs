@@ -87,7 +87,7 @@ impl Slack {
         self.call("chat.update", fields, CALL).await.map(|_| ())
     }
 
-    /// Says something in a channel that one account alone sees.
+    /// Says something in a channel that one account alone sees. In a thread it is shown only where somebody has replied.
     ///
     /// # Errors
     /// [`SlackError`].
@@ -101,6 +101,10 @@ impl Slack {
         if channel.is_empty() {
             // It was asked nowhere, by a shortcut: the account's own conversation with the app is seen by nobody else.
             return self.post(account, None, message).await.map(|_| ());
+        }
+        if is_direct(channel) {
+            // Nobody else reads it, and a passing message would be gone with the next start of their Slack.
+            return self.post(channel, thread, message).await.map(|_| ());
         }
         let mut fields = blocks::fields(message);
         fields.insert("channel".to_owned(), channel.into());
@@ -130,13 +134,23 @@ impl Slack {
         self.call("auth.test", Map::new(), CALL).await.map(|_| ())
     }
 
-    /// Answers at the address that a request carried: for all in the channel, or for the one who asked.
+    /// Answers at the address that a request carried: for all in the channel, or for the one who asked; in a thread where
+    /// somebody has replied already, if one is named.
     ///
     /// # Errors
     /// [`SlackError`].
-    pub async fn answer(&self, to: &Secret, for_all: bool, message: &Message) -> Result<(), SlackError> {
+    pub async fn answer(
+        &self,
+        to: &Secret,
+        for_all: bool,
+        thread: Option<&str>,
+        message: &Message,
+    ) -> Result<(), SlackError> {
         let url = self.answers_at(to).ok_or(SlackError::NoAnswers)?;
         let mut fields = blocks::fields(message);
+        if let Some(thread) = thread {
+            fields.insert("thread_ts".to_owned(), thread.into());
+        }
         fields.insert("response_type".to_owned(), if for_all { "in_channel" } else { "ephemeral" }.into());
         fields.insert("replace_original".to_owned(), false.into());
         let request = self.http()?.post(url).json(&fields);
@@ -195,6 +209,12 @@ impl Slack {
 /// What the clients of Slack have in common.
 fn builder(api: &str) -> reqwest::ClientBuilder {
     super::http::builder(api, AGENT).connect_timeout(CALL / 2)
+}
+
+/// Whether a channel is a conversation of two. The app can post only into its own ones.
+#[must_use]
+pub fn is_direct(channel: &str) -> bool {
+    channel.starts_with('D')
 }
 
 fn is_ts(text: &str) -> bool {

@@ -126,7 +126,7 @@ pub struct ChannelSpec {
     /// The model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The branch that the work starts from.
+    /// The branch that the work starts from; one of the channel's own `repo`, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_ref: Option<String>,
     /// How many tasks may come from it, beside what the rules and the whole allow.

@@ -92,6 +92,13 @@ pub fn parse_said(text: &str, grammar: &Grammar) -> Parsed {
     read(line.trim(), below, grammar).unwrap_or_else(|message| Parsed::Bad { message })
 }
 
+/// Whether a text said to us in a chat is one of our own words or a wish for help, whatever rules take.
+#[must_use]
+pub fn is_own(text: &str) -> bool {
+    let grammar = Grammar { prefix: String::new(), names: Vec::new(), free_text: true, own: OwnWord::ALL.to_vec() };
+    !text.trim().is_empty() && matches!(parse_said(text, &grammar), Parsed::Own(_) | Parsed::Help)
+}
+
 fn read(line: &str, below: &str, grammar: &Grammar) -> Result<Parsed, String> {
     let mut options = Options::default();
     let mut rest = options.take(line)?;

@@ -126,6 +126,7 @@ mod tests {
                 channel: "C1".to_owned(),
                 within: None,
                 thread: Some("1.2".to_owned()),
+                thread_stands: false,
                 account: "U1".to_owned(),
             },
             server: None,

@@ -142,7 +142,13 @@ async fn open_form(talk: &Talk<'_>, person: Option<&Person>) -> Result<Hearing, 
         return Ok(talk.answer("answered: help", help(talk, person).await));
     };
     let usual = side.channels.get(&place.channel);
-    let note = FormNote { channel: place.channel.clone(), thread: place.thread.clone(), command };
+    let note = FormNote {
+        channel: place.channel.clone(),
+        thread: place.thread.clone(),
+        thread_stands: place.thread_stands,
+        command,
+        has_base: usual.is_some_and(|usual| usual.base_ref.is_some()),
+    };
     let filled = Prefilled {
         repo: usual.and_then(|usual| usual.repo.clone()),
         prompt,
@@ -193,10 +199,19 @@ async fn work(talk: &Talk<'_>, command: &Command, person: Option<&Person>) -> Re
     };
     let mut event = talk.event.clone();
     event.actor = Some(account(person));
-    event.repo = Some(repo);
     let mut command = command.clone();
-    command.model = command.model.or_else(|| usual.and_then(|usual| usual.model.clone()));
-    command.base = command.base.or_else(|| usual.and_then(|usual| usual.base_ref.clone()));
+    match (&talk.chat.said, usual) {
+        // All that the channel says stood in the form: what is empty there was left out, or emptied.
+        (ChatSaid::Form(form), _) if form.base_emptied => command.base = repo.default_branch.clone(),
+        (ChatSaid::Form(_), _) | (_, None) => {}
+        (_, Some(usual)) => {
+            // A branch is one of the channel's own repository, if it has one.
+            let is_own = usual.repo.as_ref().is_none_or(|own| own.eq_ignore_ascii_case(&path.to_string()));
+            command.base = command.base.or_else(|| usual.base_ref.clone().filter(|_| is_own));
+            command.model = command.model.or_else(|| usual.model.clone());
+        }
+    }
+    event.repo = Some(repo);
     Ok(Hearing::Rules(Box::new(event), command))
 }
 

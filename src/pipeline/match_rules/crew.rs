@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::concern::Concern;
 use super::ending::{Ready, end_together, let_go, patience};
 use super::weigh;
-use super::weighed::Weighed;
+use super::weighed::{Weighed, tell_kept};
 use crate::pipeline::guard::Later;
 use crate::pipeline::in_hand::Held;
 use crate::pipeline::{Bridge, Live, StepError, decide};
@@ -33,6 +33,9 @@ const BELIEVED: TimeDelta = TimeDelta::minutes(10);
 
 /// Shortest and longest wait between two tries to ask GitHub; between them it is as long as it has waited so far.
 const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
+
+/// How long somebody who asked in a chat may wait without being told that they do: a token that is renewed takes no longer.
+const UNTOLD: TimeDelta = TimeDelta::seconds(10);
 
 /// Those that were weighed and wait for the transaction under way.
 #[derive(Default)]
@@ -142,7 +145,7 @@ async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern
     let settled = async {
         match weigh::weigh(&bridge, &live, &concern).await? {
             Weighed::Settled(settled) => Ok(Some(settled)),
-            Weighed::Later(later) => postpone(&bridge, held.lease, &concern.delivery, &later).await.map(|()| None),
+            Weighed::Later(later) => postpone(&bridge, held.lease, &concern, &later).await.map(|()| None),
         }
     };
     if !held.suspect {
@@ -166,7 +169,8 @@ async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern
     let_go(held, outcome).map(|()| Vec::new())
 }
 
-async fn postpone(bridge: &Bridge, lease: Lease, delivery: &ClaimedDelivery, later: &Later) -> Result<(), StepError> {
+async fn postpone(bridge: &Bridge, lease: Lease, concern: &Concern, later: &Later) -> Result<(), StepError> {
+    let delivery = &concern.delivery;
     let (why, now) = (&later.why, bridge.ground.now());
     let waited = now.signed_duration_since(delivery.received_at).to_std().unwrap_or_default();
     let wait = bridge.ground.jitter(waited.clamp(ASK_AGAIN.0, ASK_AGAIN.1));
@@ -182,6 +186,9 @@ async fn postpone(bridge: &Bridge, lease: Lease, delivery: &ClaimedDelivery, lat
         tracing::debug!(delivery = %delivery.id, why, %due_at, "a delivery waits: GitHub does not answer");
     } else {
         tracing::warn!(delivery = %delivery.id, why, %due_at, "a delivery waits: GitHub could not be asked");
+    }
+    if due_at - delivery.received_at > UNTOLD {
+        tell_kept(bridge, concern).await?;
     }
     bridge.store.give_back_deliveries(&[delivery.id], lease, Some(due_at), Some(why)).await?;
     Ok(())

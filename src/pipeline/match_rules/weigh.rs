@@ -8,7 +8,7 @@ use super::concern::{Concern, waited_enough};
 use super::gate::Gate;
 use super::plan;
 use super::thread;
-use super::weighed::{Weighed, notice};
+use super::weighed::{Weighed, notice, told_alone};
 use crate::domain::rule::Rule;
 use crate::domain::view::View;
 use crate::ids::PersonId;
@@ -17,7 +17,6 @@ use crate::pipeline::chat::{Hearing, hear, no_such_repo};
 use crate::pipeline::decide::{Notice, Settled, refusal_text};
 use crate::pipeline::guard::{Later, own_action};
 use crate::pipeline::sight::{Raw, Sight};
-use crate::pipeline::whisper::{Whisper, whisper};
 use crate::pipeline::{Bridge, Live, StepError, steer};
 use crate::store::decisions::Finished;
 use crate::store::decisions::{NewDecision, Verdict};
@@ -29,8 +28,12 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
         None => weigh_rules(bridge, live, concern).await,
         Some(Hearing::Rules(event, command)) => weigh_rules(bridge, live, &concern.as_heard(*event, command)).await,
         Some(Hearing::Later(later)) if !waited_enough(bridge, &concern.delivery) => Ok(Weighed::Later(later)),
-        Some(Hearing::Later(later)) => Ok(ended(live, concern, &format!("GitHub could not be asked: {}", later.why))),
-        Some(Hearing::Silent(reason)) => Ok(ended(live, concern, &reason)),
+        Some(Hearing::Later(later)) => {
+            let text = "Nothing was done: GitHub could not be asked for a day what this needs. Ask once more.";
+            let told = told_alone(bridge, concern, "later:end", text);
+            Ok(ended(live, concern, &format!("GitHub could not be asked: {}", later.why), told))
+        }
+        Some(Hearing::Silent(reason)) => Ok(ended(live, concern, &reason, None)),
         Some(Hearing::Ended { reason, tell, wish }) => {
             let mut settled = settled(live, concern, DeliveryState::Processed);
             settled.finished.end.reason = reason;
@@ -51,9 +54,10 @@ fn settled(live: &Live, concern: &Concern, state: DeliveryState) -> Settled {
     }
 }
 
-fn ended(live: &Live, concern: &Concern, reason: &str) -> Weighed {
+fn ended(live: &Live, concern: &Concern, reason: &str, told: Option<Notice>) -> Weighed {
     let mut settled = settled(live, concern, DeliveryState::Ignored);
     settled.finished.end.reason = reason.to_owned();
+    settled.notices.extend(told);
     Weighed::Settled(Box::new(settled))
 }
 
@@ -150,16 +154,13 @@ async fn weigh_rules(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<
 /// everybody is told of one that is not.
 fn whispered(bridge: &Bridge, concern: &Concern, rule: &str, cause: &str, tell: bool) -> Option<Notice> {
     let event = &concern.heard.event;
-    let chat = event.chat.as_ref()?;
     let repo = event.repo.as_ref().map(crate::domain::event::Repo::full_name).unwrap_or_default();
     let text = match tell {
         true if rule.is_empty() => format!("Nothing was started: {cause}."),
         true => format!("The rule `{rule}` did not start a task: {cause}."),
         false => no_such_repo(&repo),
     };
-    let nth = format!("refused:{rule}");
-    let place = whisper(&bridge.ground, concern.delivery.id, &chat.place, &nth, &Whisper::words(text));
-    Some(Notice { place })
+    told_alone(bridge, concern, &format!("refused:{rule}"), text)
 }
 
 /// What one rule says.

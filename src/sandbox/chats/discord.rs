@@ -100,6 +100,11 @@ impl DiscordControl {
         self.discord().faults.entry(kind.to_owned()).or_default().push_back(fault);
     }
 
+    /// Nothing goes wrong any more.
+    pub fn clear_faults(&self) {
+        self.discord().faults.clear();
+    }
+
     /// The bot does not see this channel.
     pub fn close(&self, channel: &str) {
         self.discord().closed.push(channel.to_owned());

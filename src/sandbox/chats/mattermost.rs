@@ -80,6 +80,11 @@ impl MattermostControl {
         self.server().faults.entry(kind.to_owned()).or_default().push_back(fault);
     }
 
+    /// Nothing goes wrong any more.
+    pub fn clear_faults(&self) {
+        self.server().faults.clear();
+    }
+
     /// The bot is not in this channel.
     pub fn close(&self, channel: &str) {
         self.server().closed.push(channel.to_owned());

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::chats::Chats;
 use super::{Control, ControlError, look};
 use crate::sandbox::call::{Answer, Call};
 use crate::sandbox::world::{Outcome, Role, TokenKind};
@@ -156,6 +157,10 @@ fn route(control: &Control, call: &Call, parts: &[&str]) -> Result<Value, Contro
             done(())
         }
         ("DELETE", ["faults", id]) => Ok(json!({ "removed": id.parse().is_ok_and(|id| control.remove_fault(id)) })),
+        ("DELETE", ["chats", "faults"]) => {
+            Chats::of(control).clear_faults();
+            done(())
+        }
         ("DELETE", ["calls"]) => {
             control.clear_calls();
             done(())
@@ -229,6 +234,19 @@ fn change(control: &Control, call: &Call, parts: &[&str]) -> Result<Value, Contr
         ["installations"] => control.add_installation(read(call)?).and_then(done),
         ["deliveries"] => Ok(json!({ "id": control.add_delivery(read(call)?)? })),
         ["faults"] => Ok(json!({ "id": control.inject(read(call)?) })),
+        ["chats", "faults"] => Chats::of(control).fail(&read(call)?).and_then(done),
+        ["chats", "closed"] => {
+            Chats::of(control).close(&read(call)?);
+            done(())
+        }
+        ["chats", "replies"] => {
+            Chats::of(control).reply(&read(call)?);
+            done(())
+        }
+        ["chats", "app"] => {
+            Chats::of(control).install(&read(call)?);
+            done(())
+        }
         ["outcomes"] => {
             let script: Script = read(call)?;
             match script.task {

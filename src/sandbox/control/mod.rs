@@ -1,6 +1,7 @@
 //! The hand on the world: set it up, disturb it, look at it. Tests hold a [`Control`] in the process;
 //! everyone else uses the same functions over HTTP ([`http`]).
 
+mod chats;
 mod http;
 mod look;
 mod oauth;

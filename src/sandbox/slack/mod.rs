@@ -6,7 +6,7 @@ mod requests;
 pub mod rotation;
 pub(in crate::sandbox) mod socket;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -41,6 +41,17 @@ pub struct SlackMessage {
     pub edits: u32,
     /// Whether it came by the address for answers of a request.
     pub answered: bool,
+    /// Whether it is shown to nobody, although it was taken.
+    pub hidden: bool,
+}
+
+/// An address at which one request is answered.
+#[derive(Debug)]
+struct AnswerWay {
+    used: u32,
+    born: DateTime<Utc>,
+    account: String,
+    channel: String,
 }
 
 /// What goes wrong next.
@@ -63,8 +74,10 @@ pub(in crate::sandbox) struct SlackWorld {
     opened: Vec<Value>,
     /// By method.
     faults: BTreeMap<String, VecDeque<SlackFault>>,
-    /// Addresses for answers: how often used, and since when there.
-    answers: BTreeMap<u64, (u32, DateTime<Utc>)>,
+    /// Addresses for answers.
+    answers: BTreeMap<u64, AnswerWay>,
+    /// Messages in whose threads people have replied, by channel and name.
+    replied: BTreeSet<(String, String)>,
     /// What opens a form: since when there; gone when used.
     triggers: BTreeMap<String, DateTime<Utc>>,
     /// Channels in which the app is not.
@@ -114,11 +127,22 @@ impl SlackControl {
         self.slack().messages.iter().filter(|message| message.only.is_none()).cloned().collect()
     }
 
-    /// What one account alone was told, oldest first.
+    /// What one account alone was shown, oldest first.
     #[must_use]
     pub fn whispers(&self, account: &str) -> Vec<SlackMessage> {
-        let only = |message: &&SlackMessage| message.only.as_deref() == Some(account);
+        let only = |message: &&SlackMessage| message.only.as_deref() == Some(account) && !message.hidden;
         self.slack().messages.iter().filter(only).cloned().collect()
+    }
+
+    /// What was taken and is shown to nobody, oldest first.
+    #[must_use]
+    pub fn hidden(&self) -> Vec<SlackMessage> {
+        self.slack().messages.iter().filter(|message| message.hidden).cloned().collect()
+    }
+
+    /// Somebody replies to a message, in its thread.
+    pub fn reply(&self, channel: &str, ts: &str) {
+        self.slack().replied.insert((channel.to_owned(), ts.to_owned()));
     }
 
     /// The forms that were opened.
@@ -130,6 +154,11 @@ impl SlackControl {
     /// The next call of this method goes wrong. `hooks` is an address for answers, which is then away.
     pub fn fail(&self, method: &str, fault: SlackFault) {
         self.slack().faults.entry(method.to_owned()).or_default().push_back(fault);
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn clear_faults(&self) {
+        self.slack().faults.clear();
     }
 
     /// The app is not in this channel.
@@ -255,14 +284,17 @@ impl SlackWorld {
             "chat.postMessage" | "chat.postEphemeral" => {
                 let only = Some(text("user")).filter(|_| method == "chat.postEphemeral");
                 let ts = self.next(now);
+                let thread = fields["thread_ts"].as_str().map(str::to_owned);
+                let hidden = only.is_some() && (channel.starts_with('D') || self.is_new(&channel, thread.as_deref()));
                 self.messages.push(SlackMessage {
                     ts: ts.clone(),
                     channel: channel.clone(),
-                    thread: fields["thread_ts"].as_str().map(str::to_owned),
+                    thread,
                     text: text_of(fields),
                     only,
                     edits: 0,
                     answered: false,
+                    hidden,
                 });
                 Answer::ok(json!({ "ok": true, "channel": channel, "ts": ts }))
             }
@@ -278,24 +310,44 @@ impl SlackWorld {
         }
     }
 
+    /// Whether this is a thread in which nobody has replied: there no message for one account alone is shown.
+    fn is_new(&self, channel: &str, thread: Option<&str>) -> bool {
+        thread.is_some_and(|thread| !self.stands(channel, thread))
+    }
+
+    fn stands(&self, channel: &str, ts: &str) -> bool {
+        let reply = |message: &SlackMessage| {
+            message.channel == channel && message.only.is_none() && message.thread.as_deref() == Some(ts)
+        };
+        self.replied.contains(&(channel.to_owned(), ts.to_owned())) || self.messages.iter().any(reply)
+    }
+
+    /// A message as requests name it: with its thread if it is in one, or has one of its own.
+    fn named(&self, channel: &str, ts: &str, text: &str) -> Value {
+        let mut named = json!({ "ts": ts, "text": text, "user": "U0OTHER" });
+        let own = self.messages.iter().find(|message| message.channel == channel && message.ts == ts);
+        match own.and_then(|message| message.thread.clone()) {
+            Some(thread) => named["thread_ts"] = thread.into(),
+            None if self.stands(channel, ts) => named["thread_ts"] = ts.into(),
+            None => {}
+        }
+        named
+    }
+
     /// An address for answers works five times within half an hour.
     fn hook(&mut self, number: u64, fields: &Value, now: DateTime<Utc>) -> Answer {
         let ts = self.next(now);
-        let Some((used, born)) = self.answers.get_mut(&number) else { return refused("expired_url") };
-        if *used >= 5 || now - *born > TimeDelta::minutes(30) {
+        let Some(way) = self.answers.get_mut(&number) else { return refused("expired_url") };
+        if way.used >= 5 || now - way.born > TimeDelta::minutes(30) {
             return Answer::json(404, json!({ "ok": false, "error": "expired_url" }));
         }
-        *used += 1;
-        let for_all = fields["response_type"] == "in_channel";
-        self.messages.push(SlackMessage {
-            ts,
-            channel: String::new(),
-            thread: None,
-            text: text_of(fields),
-            only: (!for_all).then(|| "asker".to_owned()),
-            edits: 0,
-            answered: true,
-        });
+        way.used += 1;
+        let (account, channel) = (way.account.clone(), way.channel.clone());
+        let only = Some(account).filter(|_| fields["response_type"] != "in_channel");
+        let thread = fields["thread_ts"].as_str().map(str::to_owned);
+        let hidden = only.is_some() && self.is_new(&channel, thread.as_deref());
+        let text = text_of(fields);
+        self.messages.push(SlackMessage { ts, channel, thread, text, only, edits: 0, answered: true, hidden });
         Answer::ok(json!({ "ok": true }))
     }
 }

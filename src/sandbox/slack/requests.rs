@@ -4,10 +4,12 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::{SIGNING_SECRET, SlackControl};
+use super::{AnswerWay, SIGNING_SECRET, SlackControl};
 
 const TEAM: &str = "T0001";
 const APP: &str = "A0001";
+/// The account of the app.
+const BOT: &str = "U0BOT";
 
 /// A signed request: headers and raw body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +24,7 @@ impl SlackControl {
     /// A slash command by `account` in `channel`.
     #[must_use]
     pub fn slash(&self, account: &str, channel: &str, command: &str, text: &str) -> SlackRequest {
-        let (trigger, answers) = self.new_ways();
+        let (trigger, answers) = self.new_ways(account, channel);
         let mut form = form_urlencoded::Serializer::new(String::new());
         for (name, value) in [
             ("token", "deprecated"),
@@ -58,20 +60,29 @@ impl SlackControl {
         ts: &str,
         text: &str,
     ) -> SlackRequest {
+        self.reply(channel, thread);
         let mut body = self.mentioned(id, account, channel, ts, text);
         body["event"]["thread_ts"] = thread.into();
         self.signed("application/json", body.to_string())
     }
 
+    /// Something that happened, as the app is told of it.
+    #[must_use]
+    pub fn event(&self, id: &str, event: &Value) -> SlackRequest {
+        self.signed("application/json", self.told(id, event).to_string())
+    }
+
     fn mentioned(&self, id: &str, account: &str, channel: &str, ts: &str, text: &str) -> Value {
+        let text = format!("<@{BOT}> {text}");
+        self.told(id, &json!({ "type": "app_mention", "user": account, "channel": channel, "ts": ts, "text": text }))
+    }
+
+    fn told(&self, id: &str, event: &Value) -> Value {
         json!({
             "type": "event_callback", "team_id": TEAM, "api_app_id": APP, "event_id": id,
             "event_time": self.ground().now().timestamp(),
-            "authorizations": [{ "team_id": TEAM, "user_id": "U0BOT", "is_bot": true }],
-            "event": {
-                "type": "app_mention", "user": account, "channel": channel, "ts": ts,
-                "text": format!("<@U0BOT> {text}"),
-            },
+            "authorizations": [{ "team_id": TEAM, "user_id": BOT, "is_bot": true }],
+            "event": event,
         })
     }
 
@@ -80,22 +91,21 @@ impl SlackControl {
     pub fn press(&self, account: &str, channel: &str, ts: &str, name: &str, value: &str) -> SlackRequest {
         self.interaction(json!({
             "type": "block_actions", "user": { "id": account, "team_id": TEAM }, "channel": { "id": channel },
-            "message": { "ts": ts, "text": "" }, "actions": [{ "action_id": name, "value": value }],
+            "message": self.slack().named(channel, ts, ""), "actions": [{ "action_id": name, "value": value }],
         }))
     }
 
-    /// The newest opened form, filled in and sent.
+    /// The newest opened form, sent with these fields filled in, or emptied, and all others as they stand.
     #[must_use]
     pub fn submit(&self, account: &str, fields: &[(&str, &str)]) -> SlackRequest {
         let opened = self.opened().pop().unwrap_or_default();
-        let values: serde_json::Map<String, Value> = fields
+        let blocks = opened["blocks"].as_array().cloned().unwrap_or_default();
+        let values: serde_json::Map<String, Value> = blocks
             .iter()
-            .map(|(field, value)| {
-                let element = match *field {
-                    "channel" => json!({ "type": "conversations_select", "selected_conversation": value }),
-                    _ => json!({ "type": "plain_text_input", "value": value }),
-                };
-                ((*field).to_owned(), json!({ "value": element }))
+            .filter_map(|block| {
+                let id = block["block_id"].as_str()?;
+                let typed = fields.iter().find(|(field, _)| *field == id).map(|(_, value)| *value);
+                Some((id.to_owned(), json!({ "value": filled(&block["element"], typed) })))
             })
             .collect();
         self.interaction(json!({
@@ -113,7 +123,7 @@ impl SlackControl {
         self.interaction(json!({
             "type": "message_action", "callback_id": "taskbridge_from_message",
             "user": { "id": account, "team_id": TEAM }, "channel": { "id": channel },
-            "message": { "ts": ts, "text": text, "user": "U0OTHER" },
+            "message": self.slack().named(channel, ts, text),
         }))
     }
 
@@ -126,18 +136,29 @@ impl SlackControl {
     }
 
     fn interaction(&self, mut payload: Value) -> SlackRequest {
-        let (trigger, answers) = self.new_ways();
+        let text = |at: &str| payload.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let chosen = text("/view/state/values/channel/value/selected_conversation");
+        let (kind, account, channel) = (text("/type"), text("/user/id"), text("/channel/id"));
+        let (trigger, answers) = self.new_ways(&account, if channel.is_empty() { &chosen } else { &channel });
         payload["team"] = json!({ "id": TEAM });
         payload["api_app_id"] = APP.into();
         payload["trigger_id"] = trigger.into();
-        payload["response_url"] = answers.into();
+        match kind.as_str() {
+            "block_actions" | "message_action" => payload["response_url"] = answers.into(),
+            "view_submission" if chosen.is_empty() => payload["response_urls"] = json!([]),
+            "view_submission" => {
+                payload["response_urls"] =
+                    json!([{ "block_id": "channel", "channel_id": chosen, "response_url": answers }]);
+            }
+            _ => {}
+        }
         let body =
             form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
         self.signed("application/x-www-form-urlencoded", body)
     }
 
-    /// A fresh trigger and a fresh address for answers.
-    fn new_ways(&self) -> (String, String) {
+    /// A fresh trigger and a fresh address at which this account is answered.
+    fn new_ways(&self, account: &str, channel: &str) -> (String, String) {
         let ground = self.ground();
         let now = ground.now();
         let mut slack = self.slack();
@@ -146,7 +167,8 @@ impl SlackControl {
         // No other Slack has the same, also not the next one before the same database.
         let trigger = format!("{number}.trigger.{}", hex::encode(ground.bytes::<8>()));
         slack.triggers.insert(trigger.clone(), now);
-        slack.answers.insert(number, (0, now));
+        let way = AnswerWay { used: 0, born: now, account: account.to_owned(), channel: channel.to_owned() };
+        slack.answers.insert(number, way);
         (trigger, format!("{}/slack/hooks/{number}", self.url))
     }
 
@@ -160,5 +182,22 @@ impl SlackControl {
         let headers =
             [("content-type", content_type), ("x-slack-request-timestamp", &stamp), ("x-slack-signature", &signature)];
         SlackRequest { headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(), body }
+    }
+}
+
+/// A field of a form as it is sent: as it was typed or chosen, or as it stood.
+fn filled(element: &Value, typed: Option<&str>) -> Value {
+    let kind = &element["type"];
+    match kind.as_str() {
+        Some("conversations_select") => json!({ "type": kind, "selected_conversation": typed }),
+        Some("radio_buttons") => {
+            let options = element["options"].as_array().cloned().unwrap_or_default();
+            let chosen = options.into_iter().find(|option| typed.is_some_and(|typed| option["value"] == typed));
+            json!({ "type": kind, "selected_option": chosen.unwrap_or_else(|| element["initial_option"].clone()) })
+        }
+        _ => {
+            let stands = element["initial_value"].as_str();
+            json!({ "type": kind, "value": typed.or(stands).filter(|text| !text.is_empty()) })
+        }
     }
 }

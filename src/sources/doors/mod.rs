@@ -180,6 +180,7 @@ fn place(source: &str, channel: &str, thread: Option<&str>, account: &str) -> Re
         channel: channel.to_owned(),
         within: None,
         thread: thread.map(str::to_owned),
+        thread_stands: false,
         account: account.to_owned(),
     })
 }

@@ -18,6 +18,21 @@ const PLATFORM: &str = "slack";
 /// The event that says that the app is no longer let in.
 const GONE: &str = "app_gone";
 
+/// The thread in which something is answered.
+#[derive(Default)]
+struct Thread {
+    of: Option<String>,
+    /// Slack names the thread of a message only when it is a reply, or has some.
+    stands: bool,
+}
+
+impl Thread {
+    /// The one that the message is in, or that it begins.
+    fn at(ts: &str, thread_ts: Option<&str>) -> Self {
+        Self { of: Some(thread_ts.unwrap_or(ts).to_owned()), stands: thread_ts.is_some() }
+    }
+}
+
 /// What is common to all that is said.
 struct Heard<'a> {
     source: &'a str,
@@ -35,9 +50,9 @@ impl Heard<'_> {
         Reading::Event(Box::new(Event { action: action.to_owned(), ..event }))
     }
 
-    fn place(&self, channel: &str, thread: Option<String>, account: &str) -> Place {
+    fn place(&self, channel: &str, thread: Thread, account: &str) -> Place {
         let (source, channel, account) = (self.source.to_owned(), channel.to_owned(), account.to_owned());
-        Place { source, channel, within: None, thread, account }
+        Place { source, channel, within: None, thread: thread.of, thread_stands: thread.stands, account }
     }
 
     fn identity(&self, enterprise: Option<&str>, team: &str, account: &str) -> Result<Identity, Unreadable> {
@@ -72,7 +87,7 @@ pub(super) fn reading(
 fn slash_command(heard: &Heard<'_>, slash: SlashCommand) -> Result<Reading, Unreadable> {
     let chat = Chat {
         identity: heard.identity(slash.enterprise_id.as_deref(), &slash.team_id, &slash.user_id)?,
-        place: heard.place(&slash.channel_id, None, &slash.user_id),
+        place: heard.place(&slash.channel_id, Thread::default(), &slash.user_id),
         said: ChatSaid::Command { name: slash.command, text: words::plain(&slash.text) },
         replies: false,
         answer_to: slash.response_url.map(Secret::new),
@@ -100,13 +115,15 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
     if event.bot_id.is_some() || event.app_id.is_some() || event.subtype.as_deref() == Some("bot_message") {
         return nothing("a message by an app: apps start nothing");
     }
-    if event.subtype.is_some() {
+    // Somebody adds a file to what they say, or shows a reply to the channel too; all others are changes.
+    if !matches!(event.subtype.as_deref(), None | Some("file_share" | "thread_broadcast")) {
         return nothing("a change of a message, not a message");
     }
     let (Some(user), Some(Value::String(channel))) = (&event.user, &event.channel) else {
         return Err(Unreadable("the message says not who wrote it, or not where".to_owned()));
     };
-    if callback.authorizations.iter().any(|own| own.user_id.as_ref() == Some(user)) {
+    let ours: Vec<&str> = callback.authorizations.iter().filter_map(|own| own.user_id.as_deref()).collect();
+    if ours.contains(&user.as_str()) {
         return nothing("a message by the app itself");
     }
     let Some(identity_of_user) = writer(heard, &callback, user)? else {
@@ -114,8 +131,8 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
     };
     let chat = Chat {
         identity: identity_of_user,
-        place: heard.place(channel, Some(event.thread_ts.clone().unwrap_or_else(|| event.ts.clone())), user),
-        said: ChatSaid::Command { name: command.to_owned(), text: words::plain(words::without_mention(&event.text)) },
+        place: heard.place(channel, Thread::at(&event.ts, event.thread_ts.as_deref()), user),
+        said: ChatSaid::Command { name: command.to_owned(), text: words::said_to(&ours, &event.text) },
         replies: event.thread_ts.as_ref().is_some_and(|thread| *thread != event.ts),
         answer_to: None,
         server: None,
@@ -173,12 +190,12 @@ fn pressed(heard: &Heard<'_>, command: &str, interaction: Interaction) -> Result
     };
     let note = note(&interaction);
     let (channel, thread) = match (&interaction.channel, &interaction.message) {
-        (Some(channel), Some(message)) => {
-            (channel.id.clone(), Some(message.thread_ts.clone().unwrap_or_else(|| message.ts.clone())))
+        (Some(channel), Some(message)) => (channel.id.clone(), Thread::at(&message.ts, message.thread_ts.as_deref())),
+        (Some(channel), None) => (channel.id.clone(), Thread::default()),
+        (None, _) if note.channel.is_empty() => {
+            (filled(&interaction, "channel").unwrap_or_default(), Thread::default())
         }
-        (Some(channel), None) => (channel.id.clone(), None),
-        (None, _) if note.channel.is_empty() => (filled(&interaction, "channel").unwrap_or_default(), None),
-        (None, _) => (note.channel, note.thread),
+        (None, _) => (note.channel, Thread { of: note.thread, stands: note.thread_stands }),
     };
     let user = &interaction.user;
     let here = interaction.team.as_ref().map(|team| team.id.as_str());
@@ -224,13 +241,19 @@ fn filled(interaction: &Interaction, field: &str) -> Option<String> {
 
 fn form(interaction: &Interaction) -> Form {
     let value = |field: &str| filled(interaction, field);
+    let note = note(interaction);
     Form {
-        command: note(interaction).command,
+        base_emptied: note.has_base && value("base").is_none(),
+        command: note.command,
         repo: value("repo").unwrap_or_default(),
         prompt: value("prompt").unwrap_or_default(),
         base: value("base"),
         model: value("model"),
-        pull_request: value("pull_request").map(|choice| choice == "yes"),
+        pull_request: match value("pull_request").as_deref() {
+            Some("yes") => Some(true),
+            Some("no") => Some(false),
+            _ => None,
+        },
     }
 }
 

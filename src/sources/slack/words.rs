@@ -1,5 +1,7 @@
 //! Slack's way of writing text, as people typed it: `&amp;`, `<@U1|mona>`, `<#C1|general>`, `<https://…|words>`.
 
+use crate::domain::command::is_own;
+
 /// The text as it was typed.
 pub(super) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -49,12 +51,61 @@ fn mark(inside: &str) -> Option<String> {
     }
 }
 
-/// The text of a message without the mention of us at its start (any mention, as nobody tells our own name for sure).
-pub(super) fn without_mention(text: &str) -> &str {
-    let text = text.trim_start();
-    match text.strip_prefix("<@").and_then(|rest| rest.split_once('>')) {
-        Some((_, after)) => after.trim_start_matches([':', ',']).trim_start(),
-        None => text,
+/// What a message says to us, whose account is one of `ours`, as it was typed. Our name says only who is meant, so it is left
+/// out wherever it stands. What stands in front of it belongs to what is said (`the build is broken, @us fix it`), unless one of
+/// our own words stands behind it (`thanks! @us status`): that is no work, and no thanks are needed for it.
+pub(super) fn said_to(ours: &[&str], text: &str) -> String {
+    let Some((before, behind)) = split_at_mention(text, |id| ours.contains(&id)) else {
+        // Nobody tells our name: then it is the one that the message begins with.
+        return plain(match split_at_mention(text, |_| true) {
+            Some((before, behind)) if before.trim().is_empty() => without_vocative(behind),
+            _ => text.trim_start(),
+        });
+    };
+    let mut rest = without_vocative(behind);
+    let mut behind = String::with_capacity(rest.len());
+    while let Some((one, other)) = split_at_mention(rest, |id| ours.contains(&id)) {
+        join(&mut behind, one);
+        rest = other;
+    }
+    join(&mut behind, rest);
+    let said = plain(&behind);
+    if before.trim().is_empty() || is_own(&said) {
+        return said;
+    }
+    let mut whole = before.to_owned();
+    join(&mut whole, &behind);
+    plain(&whole)
+}
+
+/// What stands before and behind the first mention of an account that is meant.
+fn split_at_mention(text: &str, meant: impl Fn(&str) -> bool) -> Option<(&str, &str)> {
+    text.match_indices("<@").find_map(|(at, _)| {
+        let inside = &text[at + 2..];
+        let (inside, behind) = inside.split_at(inside.find(['<', '>'])?);
+        let id = inside.split_once('|').map_or(inside, |(id, _)| id);
+        Some((&text[..at], behind.strip_prefix('>')?)).filter(|_| meant(id))
+    })
+}
+
+/// What follows a name that somebody is called by.
+fn without_vocative(behind: &str) -> &str {
+    behind.trim_start_matches([':', ',']).trim_start()
+}
+
+/// Puts two pieces together between which a name stood.
+fn join(before: &mut String, behind: &str) {
+    let blank = |c: char| c == ' ' || c == '\t';
+    let kept = before.trim_end_matches(blank).len();
+    if behind.trim().is_empty() || behind.starts_with(['.', ',', ':', ';', '!', '?']) {
+        before.truncate(kept);
+        before.push_str(behind);
+    } else {
+        if !before.is_empty() && !before.ends_with(char::is_whitespace) && !behind.starts_with(char::is_whitespace) {
+            before.push(' ');
+        }
+        let doubled = before.is_empty() || before.ends_with(char::is_whitespace);
+        before.push_str(if doubled { behind.trim_start_matches(blank) } else { behind });
     }
 }
 
@@ -75,9 +126,33 @@ mod tests {
     }
 
     #[test]
-    fn a_mention_at_the_start_is_who_is_spoken_to() {
-        assert_eq!(without_mention("<@U0LAN0Z89> fix it <@U1>"), "fix it <@U1>");
-        assert_eq!(without_mention("  <@U0|bot>: fix it"), "fix it");
-        assert_eq!(without_mention("fix it"), "fix it");
+    fn our_name_says_who_is_spoken_to_and_nothing_else() {
+        for (text, said) in [
+            ("<@U0> fix it <@U1|otto>", "fix it @otto"),
+            ("  <@U0|bot>: fix it", "fix it"),
+            ("<@U0>\nfix it", "fix it"),
+            ("fix it", "fix it"),
+            ("hey <@U0>, please fix it", "hey please fix it"),
+            ("please fix it <@U0>", "please fix it"),
+            ("please fix it <@U0>!", "please fix it!"),
+            ("The build is broken.\n<@U0> fix it", "The build is broken.\nfix it"),
+            ("<@U1> broke it <@U0> fix it", "@U1 broke it fix it"),
+            ("<@U0> ask <@U0> to fix it", "ask to fix it"),
+            ("thanks! <@U0> status", "status"),
+            (
+                "thanks! <@U0>: why <https://github.com/acme/widgets/issues/4>",
+                "why https://github.com/acme/widgets/issues/4",
+            ),
+            ("here: <@U0> link ABCD EFGH", "link ABCD EFGH"),
+            ("good. <@U0> status reports are slow", "good. status reports are slow"),
+            ("status <@U0>", "status"),
+            ("<@U0>", ""),
+            ("<@U0", "<@U0"),
+            ("&lt;@U0&gt; fix it", "<@U0> fix it"),
+        ] {
+            assert_eq!(said_to(&["U0"], text), said, "{text}");
+        }
+        assert_eq!(said_to(&[], "<@U0LAN0Z89> fix it <@U1>"), "fix it @U1", "when nobody tells our name");
+        assert_eq!(said_to(&[], "fix it <@U1>"), "fix it @U1");
     }
 }
