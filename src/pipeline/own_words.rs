@@ -14,8 +14,8 @@ use crate::domain::task::State;
 use crate::domain::trust::clean_line;
 use crate::github::RepoPath;
 use crate::ids::{PersonId, TaskId};
-use crate::store::tasks::Task;
 use crate::store::tasks::list::ListedTask;
+use crate::store::tasks::{Hold, Task};
 use crate::store::{Moment, StoreError};
 
 /// Most tasks of a list.
@@ -118,25 +118,50 @@ async fn visible(asker: &Asker<'_>, id: TaskId) -> Result<bool, StepError> {
     Ok(asker.bridge.store.task(id).await?.is_some_and(|task| asker.speaks_of(&task)))
 }
 
-/// The task that is named; else in a chat the newest of the one who asks, and in a comment the newest of its issue or
-/// pull request, of their own if one is.
-pub(super) async fn find(asker: &Asker<'_>, named: Option<&str>) -> Result<Option<Task>, Unanswered> {
+/// The task that is named; else in the thread of tasks in a chat one of these, elsewhere in a chat the newest of the one who
+/// asks, and in a comment the newest of its issue or pull request, of their own if one is.
+pub(super) async fn find(asker: &Asker<'_>, word: OwnWord, named: Option<&str>) -> Result<Option<Task>, Unanswered> {
     let store = &asker.bridge.store;
+    let of_chat = if named.is_none() { of_chat_thread(asker).await? } else { Vec::new() };
+    let in_chat = !of_chat.is_empty();
     let ids: Vec<TaskId> = match (named, &asker.thread) {
         (Some(text), _) => text.trim_start_matches('#').parse().into_iter().collect(),
         (None, Some(thread)) => store.newest_tasks_of_subject(thread.repo_id, thread.number, LISTED).await?,
+        (None, None) if in_chat => of_chat,
         (None, None) => asker.own(false, LISTED).await?.iter().map(|task| task.id).collect(),
     };
-    let mut newest = None;
+    let mut best: Option<((bool, bool), Task)> = None;
     for id in ids {
         let is_meant = |task: &Task| asker.speaks_of(task) && (named.is_some() || task.created_at <= asker.heard_at);
         let Some(task) = store.task(id).await?.filter(is_meant) else { continue };
-        if is_theirs(asker, &task) {
-            return Ok(Some(task));
+        let fit = (in_chat && is_for(word, &task), is_theirs(asker, &task));
+        if best.as_ref().is_none_or(|(least, _)| fit > *least) {
+            best = Some((fit, task));
         }
-        newest = newest.or(Some(task));
+        if fit == (in_chat, true) {
+            break;
+        }
     }
-    Ok(newest)
+    Ok(best.map(|(_, task)| task))
+}
+
+/// The tasks in whose thread something is said in a chat, the newest first.
+async fn of_chat_thread(asker: &Asker<'_>) -> Result<Vec<TaskId>, StepError> {
+    let place = asker.said.chat.as_deref().map(|chat| &chat.place);
+    let Some((place, thread)) = place.and_then(|place| Some((place, place.thread.as_deref()?))) else {
+        return Ok(Vec::new());
+    };
+    Ok(asker.bridge.store.tasks_of_thread(&place.source, &place.channel, thread, LISTED).await?)
+}
+
+/// Whether the word can be meant for a task that stands so.
+fn is_for(word: OwnWord, task: &Task) -> bool {
+    match word {
+        OwnWord::Retry => task.state.is_end(),
+        OwnWord::Cancel => !task.state.is_end(),
+        OwnWord::Approve => task.hold == Some(Hold::Approval),
+        _ => true,
+    }
 }
 
 fn is_theirs(asker: &Asker<'_>, task: &Task) -> bool {

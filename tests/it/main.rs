@@ -118,6 +118,7 @@ mod story_start;
 mod story_storm;
 mod story_sweep;
 mod story_teams;
+mod story_thread_words;
 mod story_timeline;
 mod story_together;
 mod story_tokens;

@@ -41,12 +41,12 @@ async fn said(
         OwnWord::List => list(&asker, false).await?,
         OwnWord::Why => match argument.and_then(|word| place::subject_of(word, &talk.event.host)) {
             Some((repo, number)) => return about_subject(talk, &asker, person, &repo, number).await,
-            None => match find(&asker, argument).await? {
+            None => match find(&asker, word, argument).await? {
                 Some(task) if sees(&asker, &task).await? => story(&asker, &task).await?,
                 _ => NO_TASK.to_owned(),
             },
         },
-        OwnWord::Retry | OwnWord::Cancel | OwnWord::Approve => match find(&asker, argument).await? {
+        OwnWord::Retry | OwnWord::Cancel | OwnWord::Approve => match find(&asker, word, argument).await? {
             Some(task) => steer_task(&asker, word, &task).await?,
             None => NO_TASK.to_owned(),
         },

@@ -153,7 +153,7 @@ async fn own_word(concern: &Concern, asker: &Asker<'_>, admitted: &Admitted, own
         OwnWord::Status => list(asker, true).await?,
         OwnWord::List => list(asker, false).await?,
         OwnWord::Why => why(&concern.heard.event, asker, admitted, argument).await?,
-        OwnWord::Retry | OwnWord::Cancel => match find(asker, argument).await? {
+        OwnWord::Retry | OwnWord::Cancel => match find(asker, own.word, argument).await? {
             Some(task) => steer_task(asker, own.word, &task).await?,
             None => NO_TASK.to_owned(),
         },
@@ -190,7 +190,7 @@ async fn why(
         }
         Some((_, number)) if admitted.writes => of_subject(asker, thread.repo_id, number).await,
         Some((_, number)) if number != thread.number => Ok(NO_TASK.to_owned()),
-        _ => match find(asker, argument.filter(|_| subject.is_none())).await? {
+        _ => match find(asker, OwnWord::Why, argument.filter(|_| subject.is_none())).await? {
             Some(task) if sees(asker, &task).await? => story(asker, &task).await,
             _ => Ok(NO_TASK.to_owned()),
         },
