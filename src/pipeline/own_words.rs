@@ -20,8 +20,6 @@ use crate::store::{Moment, StoreError};
 
 /// Most tasks of a list.
 const LISTED: i64 = 10;
-/// Most tasks of one issue or pull request that are told of.
-const OF_SUBJECT: i64 = 3;
 /// Most entries of a task's story that are told.
 const STORY: usize = 8;
 /// Longest entry, in characters.
@@ -78,7 +76,7 @@ impl Thread {
 
 impl Asker<'_> {
     /// Whether the task is one that may be spoken of here at all.
-    fn speaks_of(&self, task: &Task) -> bool {
+    pub(super) fn speaks_of(&self, task: &Task) -> bool {
         self.thread.as_ref().is_none_or(|thread| thread.holds(task))
     }
 
@@ -230,19 +228,11 @@ pub(super) async fn steer_task(asker: &Asker<'_>, word: OwnWord, task: &Task) ->
     })
 }
 
-/// Why an issue or pull request led to what it did. Whoever asks may write there.
-pub(super) async fn of_subject(asker: &Asker<'_>, repo_id: i64, number: i64) -> Result<String, Unanswered> {
-    let mut texts = Vec::new();
-    for id in asker.bridge.store.newest_tasks_of_subject(repo_id, number, OF_SUBJECT).await? {
-        if let Some(task) = asker.bridge.store.task(id).await?.filter(|task| asker.speaks_of(task)) {
-            texts.push(story(asker, &task).await?);
-        }
-    }
-    if texts.is_empty() {
-        let text = "Nothing was started for it. Whoever runs taskbridge sees every decision with `taskbridge explain`.";
-        return Ok(text.to_owned());
-    }
-    Ok(texts.join("\n\n"))
+/// A text of ours about what happened, as it is shown here.
+pub(super) fn shown(asker: &Asker<'_>, text: &str) -> String {
+    let text = clean_line(text, ENTRY);
+    // In a comment it would call people and refer to issues.
+    if asker.thread.is_some() { format!("`{}`", text.replace('`', "'")) } else { text }
 }
 
 /// The story of a task, without its prompt.
@@ -251,11 +241,7 @@ pub(super) async fn story(asker: &Asker<'_>, task: &Task) -> Result<String, Unan
     // What came again may have happened in another repository than the one whose readers see this.
     entries.retain(|entry| asker.thread.is_none() || !entry.text.starts_with(AGAIN));
     let from = entries.len().saturating_sub(STORY);
-    let shown = |text: &str| {
-        let text = clean_line(&task.marker.mask(text), ENTRY);
-        // In a comment it would call people and refer to issues.
-        if asker.thread.is_some() { format!("`{}`", text.replace('`', "'")) } else { text }
-    };
+    let shown = |text: &str| shown(asker, &task.marker.mask(text));
     let mut lines = vec![format!("Task {} in `{}` is **{}**.", task.id, task.repo_full_name(), task.state)];
     if task.state == State::Held && !task.reason.is_empty() {
         lines.push(shown(&task.reason));

@@ -125,6 +125,7 @@ mod story_tokens;
 mod story_turns;
 mod story_uncertain;
 mod story_untrusted;
+mod story_why_not;
 mod story_wishes;
 mod story_words;
 mod support;

@@ -9,7 +9,8 @@ use crate::github::RepoPath;
 use crate::pipeline::StepError;
 use crate::pipeline::guard::{May, may};
 use crate::pipeline::links::{self, NotConfirmed};
-use crate::pipeline::own_words::{Asker, NO_TASK, Unanswered, find, list, of_subject, sees, steer_task, story};
+use crate::pipeline::own_words::{Asker, NO_TASK, Unanswered, find, list, sees, steer_task, story};
+use crate::pipeline::why_not::of_subject;
 use crate::store::people::Person;
 
 pub(super) async fn act(talk: &Talk<'_>, own: &Own, person: Option<&Person>) -> Result<Hearing, StepError> {
@@ -111,5 +112,5 @@ async fn about_subject(
         May::Later(later) => return Ok(Err(Hearing::Later(later))),
         May::No { .. } | May::NoReader(_) => return Ok(Ok(no_such_repo(repo))),
     }
-    Ok(Ok(of_subject(asker, found.id, number).await?))
+    Ok(Ok(of_subject(asker, found.id, &found.full_name(), number).await?))
 }
