@@ -65,6 +65,7 @@ mod story_chat;
 mod story_chat_approve;
 mod story_chat_gone;
 mod story_chat_limits;
+mod story_chat_words;
 mod story_clocks;
 mod story_commands;
 mod story_connect;

@@ -217,6 +217,7 @@ fn add_facts(told: &mut Explanation, event: &Event, live: &Live) {
     told.chat = event.chat.as_deref().map(|chat| match &said {
         Said::Command(_) => InChat::Wanted {
             command: sort::chat_command(source, chat).to_owned(),
+            usual: sort::counts_as_usual(source, chat),
             only: sort::rule_of_channel(source, chat).map(str::to_owned),
         },
         _ => InChat::ForUs,

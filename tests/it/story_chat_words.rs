@@ -1,0 +1,80 @@
+//! The words of a chat: commands that rules declare for it.
+
+use taskbridge::ids::PersonId;
+use taskbridge::pipeline::explain::{self, Answer};
+
+use crate::support::chat::{CHANNEL, CHAT_RULE, MONA_CHAT, OTTO_CHAT};
+use crate::support::payloads::MONA;
+use crate::support::world::{OTTO_TOKEN, Setup, World};
+
+const DECLARED: &str = "  - name: fix
+    sources: [github, slack]
+    on: { command: [fix, mend] }
+    prompt: \"FIX {{ command.name }}: {{ command.text }}\"
+  - name: comments
+    on: { command: tests }
+    prompt: Write tests.
+";
+
+#[tokio::test]
+async fn a_command_that_a_rule_declares_for_the_chat_is_one_there_too() {
+    let world = World::of(Setup { app: true, ..Setup::new(&format!("{CHAT_RULE}{DECLARED}")) }).await;
+    world.link(MONA_CHAT, PersonId(1001)).await;
+    world.slash(MONA_CHAT, "fix --model m-1 the test").await;
+    let task = world.task().await;
+    assert_eq!(
+        (task.rule.as_str(), task.prompt.as_str(), task.model.as_deref()),
+        ("fix", "FIX fix: the test", Some("m-1"))
+    );
+    let said = world.slack().mention("Ev1", MONA_CHAT, CHANNEL, "1515449522.000016", "--base main MEND the other");
+    world.slack_says(&said).await;
+    world.settle().await;
+    // What no rule has declared for this chat is text, as ever.
+    world.slash(MONA_CHAT, "tests are slow").await;
+    world.slash(MONA_CHAT, "tests --model m-1").await;
+    assert!(world.whispered(MONA_CHAT).contains("before the text"), "{}", world.whispered(MONA_CHAT));
+    // The same words in a comment.
+    world.say(900, "/copilot fix it", MONA, "d-1").await;
+    let mut tasks: Vec<_> = world.tasks().await.into_iter().map(|task| (task.rule, task.prompt)).collect();
+    tasks.sort();
+    let told = [
+        ("chat", "tests are slow"),
+        ("fix", "FIX fix: it"),
+        ("fix", "FIX fix: the test"),
+        ("fix", "FIX mend: the other"),
+    ];
+    assert_eq!(tasks, told.map(|(rule, prompt)| (rule.to_owned(), prompt.to_owned())));
+    // A channel's own rule has all that is said there.
+    let own = CHAT_RULE.replace("{ repo: acme/widgets }", "{ repo: acme/widgets, rule: chat }");
+    world.reload(&format!("{own}{DECLARED}"));
+    world.advance(1);
+    world.slash(MONA_CHAT, "fix the door").await;
+    assert_eq!(world.tasks().await.pop().unwrap().prompt, "fix the door");
+}
+
+#[tokio::test]
+async fn help_and_explain_know_the_commands_that_are_declared_for_the_chat() {
+    let world = World::of(Setup { app: true, ..Setup::new(&format!("{CHAT_RULE}{DECLARED}")) }).await;
+    let (live, now) = (world.bridge.live(), world.bridge.ground.now());
+    world.bridge.store.keep_rule_version(&live.rules.version, &live.rules.source_json, now).await.unwrap();
+    world.link(MONA_CHAT, PersonId(1001)).await;
+    world.add_person("otto", OTTO_TOKEN).await;
+    world.link(OTTO_CHAT, PersonId(1002)).await;
+    world.slash(MONA_CHAT, "help").await;
+    let help = world.whispered(MONA_CHAT);
+    assert!(help.contains("`/copilot fix [options] [text]`") && help.contains("`/copilot [options] what"), "{help}");
+    assert!(!help.contains("tests"), "{help}");
+    world.slash(OTTO_CHAT, "help").await;
+    assert!(!world.whispered(OTTO_CHAT).contains("fix ["), "he only reads: {}", world.whispered(OTTO_CHAT));
+    for (text, answers) in [
+        ("fix it", [Answer::NotListening, Answer::Matched, Answer::NotListening]),
+        ("write it", [Answer::Matched, Answer::NotListening, Answer::NotListening]),
+    ] {
+        let before = world.tasks().await.len();
+        world.advance(1);
+        world.slash(MONA_CHAT, text).await;
+        let task = world.tasks().await.split_off(before).pop().unwrap();
+        let told = explain::of_delivery(&world.bridge, task.delivery_id).await.unwrap().unwrap();
+        assert_eq!(told.rules.iter().map(|rule| rule.answer).collect::<Vec<_>>(), answers, "{}", told.text());
+    }
+}
