@@ -268,7 +268,7 @@ impl Telling<'_> {
 
     async fn whisper(&self) -> Result<Told, StepError> {
         let whisper: Whisper = serde_json::from_str(&self.report.content).unwrap_or_default();
-        let mut text = whisper.text.clone();
+        let mut text = whisper.with_page(self.bridge.settings.connect_url.as_deref());
         if let Some(who) = whisper.linked() {
             // Made now, and seen by nobody else: it is in no table.
             text = match links::make_link(self.bridge, &who).await {
@@ -277,12 +277,6 @@ impl Telling<'_> {
                 Err(NoLink::NotConfigured) => format!(
                     "{text} Nobody can sign in here by themselves yet: ask whoever runs taskbridge to allow it, for the {who}."
                 ),
-            };
-        }
-        if whisper.sign_in {
-            text = match &self.bridge.settings.connect_url {
-                Some(page) => format!("{text} [Sign in with GitHub]({page})."),
-                None => format!("{text} Nobody can sign in here by themselves: ask whoever runs taskbridge."),
             };
         }
         let message = Message { text, ..Message::default() };
