@@ -146,7 +146,7 @@ pub(super) async fn find(asker: &Asker<'_>, word: OwnWord, named: Option<&str>) 
 /// The tasks in whose thread something is said in a chat, the newest first.
 async fn of_chat_thread(asker: &Asker<'_>) -> Result<Vec<TaskId>, StepError> {
     let place = asker.said.chat.as_deref().map(|chat| &chat.place);
-    let Some((place, thread)) = place.and_then(|place| Some((place, place.thread.as_deref()?))) else {
+    let Some((place, thread)) = place.and_then(|place| Some((place, place.hangs_on()?))) else {
         return Ok(Vec::new());
     };
     Ok(asker.bridge.store.tasks_of_thread(&place.source, &place.channel, thread, LISTED).await?)
