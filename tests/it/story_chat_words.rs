@@ -1,7 +1,8 @@
-//! The words of a chat: commands that rules declare for it.
+//! The words of a chat: commands that rules declare for it, and what help shows to whom.
 
 use taskbridge::ids::PersonId;
 use taskbridge::pipeline::explain::{self, Answer};
+use taskbridge::sandbox::Role;
 
 use crate::support::chat::{CHANNEL, CHAT_RULE, MONA_CHAT, OTTO_CHAT};
 use crate::support::payloads::MONA;
@@ -77,4 +78,23 @@ async fn help_and_explain_know_the_commands_that_are_declared_for_the_chat() {
         let told = explain::of_delivery(&world.bridge, task.delivery_id).await.unwrap().unwrap();
         assert_eq!(told.rules.iter().map(|rule| rule.answer).collect::<Vec<_>>(), answers, "{}", told.text());
     }
+}
+
+#[tokio::test]
+async fn help_shows_retry_and_cancel_to_those_who_have_something_to_retry_or_cancel() {
+    let world = World::of(Setup { app: true, ..Setup::new(CHAT_RULE) }).await;
+    world.link(MONA_CHAT, PersonId(1001)).await;
+    world.add_person("otto", OTTO_TOKEN).await;
+    world.link(OTTO_CHAT, PersonId(1002)).await;
+    let shown = async |account: &str| {
+        world.slash(account, "help").await;
+        let told = world.whispered(account);
+        ["/copilot retry", "/copilot cancel", "/copilot why", "/copilot list"].map(|word| told.contains(word))
+    };
+    assert_eq!(shown(MONA_CHAT).await, [false, true, true, true], "who may write may call off others' tasks");
+    assert_eq!(shown(OTTO_CHAT).await, [false, false, true, true]);
+    world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
+    world.slash(OTTO_CHAT, "fix it").await;
+    world.control().grant("acme/widgets", "otto", Role::Read).unwrap();
+    assert_eq!(shown(OTTO_CHAT).await, [true, true, true, true], "what runs as him is his");
 }

@@ -24,10 +24,10 @@ pub(super) async fn help(talk: &Talk<'_>, person: Option<&Person>) -> String {
         Some(path) => Some(usable(talk.bridge, &Asked::default(), &path, &account(person), &rules).await),
         None => None,
     };
-    let mut approves = true;
+    let mut writes = true;
     let note = match (found, repo) {
         (Some(Ok(found)), Some(repo)) if !found.unknown => {
-            (rules, approves) = (found.rules, found.writes);
+            (rules, writes) = (found.rules, found.writes);
             if rules.is_empty() { format!("\nNo rule lets you start a task in `{repo}`.") } else { String::new() }
         }
         (Some(unknown), _) => {
@@ -50,8 +50,17 @@ pub(super) async fn help(talk: &Talk<'_>, person: Option<&Person>) -> String {
         // Another command cannot be said there.
         commands.retain(|command| *command == grammar.prefix);
     }
-    let words = OwnWord::ALL.into_iter().filter(|word| *word != OwnWord::Link);
-    let own = words.filter(|word| approves || *word != OwnWord::Approve).collect();
+    // What cannot be looked up is shown.
+    let has_tasks =
+        talk.bridge.store.tasks_of_person(person.id, None, false, 1).await.map_or(true, |tasks| !tasks.is_empty());
+    let words = OwnWord::ALL.into_iter().filter(|word| match word {
+        OwnWord::Retry => has_tasks,
+        OwnWord::Cancel => has_tasks || writes,
+        OwnWord::Approve => writes,
+        OwnWord::Link => false,
+        OwnWord::Status | OwnWord::List | OwnWord::Why | OwnWord::Unlink => true,
+    });
+    let own = words.collect();
     let text = chat_help(&Grammar { names, own, ..grammar }, &commands, address);
     format!("You are linked to {} on GitHub. {text}{note}", person.login)
 }
