@@ -11,6 +11,7 @@ use crate::domain::event::{Account, Event};
 use crate::domain::intent;
 use crate::domain::rule::Allow;
 use crate::domain::task::State;
+use crate::domain::telling::ago;
 use crate::domain::trust::clean_line;
 use crate::github::RepoPath;
 use crate::ids::{PersonId, TaskId};
@@ -20,6 +21,9 @@ use crate::store::{Moment, StoreError};
 
 /// Most tasks of a list.
 const LISTED: i64 = 10;
+/// How much of a prompt is looked at for its first words, and the most of them that are told, in characters.
+const LOOKED_AT: i32 = 200;
+const EXCERPT: usize = 40;
 /// Most entries of a task's story that are told.
 const STORY: usize = 8;
 /// Longest entry, in characters.
@@ -87,10 +91,13 @@ impl Asker<'_> {
     }
 }
 
-/// The tasks of the one who asks; with `live` those that have not ended.
-pub(super) async fn list(asker: &Asker<'_>, live: bool) -> Result<String, Unanswered> {
+/// The tasks of the one who asks; with `live` those that have not ended. How their prompts begin is told where nobody else reads it.
+pub(super) async fn list(asker: &Asker<'_>, live: bool, alone: bool) -> Result<String, Unanswered> {
     // Some that run here were asked for elsewhere, and are not told of.
     let tasks = asker.own(live, LISTED * if asker.thread.is_some() { 3 } else { 1 }).await?;
+    let ids: Vec<TaskId> = tasks.iter().filter(|_| alone).map(|task| task.id).collect();
+    let begun = asker.bridge.store.prompts_begin(&ids, LOOKED_AT).await?;
+    let now = asker.bridge.ground.now();
     let mut lines = Vec::new();
     for task in &tasks {
         if lines.len() >= usize::try_from(LISTED).unwrap_or_default() {
@@ -102,7 +109,10 @@ pub(super) async fn list(asker: &Asker<'_>, live: bool) -> Result<String, Unansw
         let page = task.pull_url.as_deref().or(task.remote_url.as_deref());
         let page = page.map(|url| format!(" · [open]({url})")).unwrap_or_default();
         let place = format!("{}/{}", task.repo_owner, task.repo_name);
-        lines.push(format!("• **{}** `{place}` · rule `{}`{page} · {}", task.state, task.rule, task.id));
+        let words = begun.get(&task.id).map(|text| excerpt(text)).filter(|words| !words.is_empty());
+        let words = words.map(|words| format!(" `{words}` ·")).unwrap_or_default();
+        let ago = ago(now.signed_duration_since(task.created_at).to_std().unwrap_or_default());
+        lines.push(format!("• **{}**{words} `{place}` · rule `{}`{page} · {ago} · {}", task.state, task.rule, task.id));
     }
     let here = if asker.thread.is_some() { " in this repository" } else { "" };
     Ok(match (lines.is_empty(), live) {
@@ -110,6 +120,12 @@ pub(super) async fn list(asker: &Asker<'_>, live: bool) -> Result<String, Unansw
         (true, false) => format!("You have no tasks{here} yet."),
         (false, _) => lines.join("\n"),
     })
+}
+
+/// The first words of a text, as they stand between backticks.
+fn excerpt(text: &str) -> String {
+    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    clean_line(line.trim(), EXCERPT).replace('`', "'")
 }
 
 async fn visible(asker: &Asker<'_>, id: TaskId) -> Result<bool, StepError> {

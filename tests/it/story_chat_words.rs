@@ -1,10 +1,10 @@
-//! The words of a chat: commands that rules declare for it, and what help shows to whom.
+//! The words of a chat: commands that rules declare for it, what help shows to whom, and how tasks are told apart.
 
 use taskbridge::ids::PersonId;
 use taskbridge::pipeline::explain::{self, Answer};
 use taskbridge::sandbox::Role;
 
-use crate::support::chat::{CHANNEL, CHAT_RULE, MONA_CHAT, OTTO_CHAT};
+use crate::support::chat::{CHANNEL, CHAT_RULE, MONA_CHAT, OTTO_CHAT, chat_world};
 use crate::support::payloads::MONA;
 use crate::support::world::{OTTO_TOKEN, Setup, World};
 
@@ -97,4 +97,38 @@ async fn help_shows_retry_and_cancel_to_those_who_have_something_to_retry_or_can
     world.slash(OTTO_CHAT, "fix it").await;
     world.control().grant("acme/widgets", "otto", Role::Read).unwrap();
     assert_eq!(shown(OTTO_CHAT).await, [true, true, true, true], "what runs as him is his");
+}
+
+#[tokio::test]
+async fn a_list_tells_tasks_apart_by_their_words_and_their_age() {
+    let world = chat_world().await;
+    world
+        .slash(MONA_CHAT, "fix the `login` button in the header of every page that we have and more\nAnd so on.")
+        .await;
+    world.advance(3 * 3600);
+    world.slash(MONA_CHAT, "write a test").await;
+    world.advance(120);
+    world.slash(MONA_CHAT, "list").await;
+    let list = world.whispered(MONA_CHAT);
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(lines.len(), 2, "{list}");
+    assert!(lines[0].contains("`write a test`") && lines[0].contains(" 2 min ago"), "{list}");
+    assert!(lines[1].contains("`fix the 'login' button") && lines[1].contains(" 3 h ago"), "{list}");
+    assert!(!list.contains("and more") && !list.contains("And so on"), "short: {list}");
+}
+
+#[tokio::test]
+async fn status_of_a_task_is_about_that_task() {
+    let world = chat_world().await;
+    world.slash(MONA_CHAT, "the first").await;
+    world.advance(5);
+    world.slash(MONA_CHAT, "the second").await;
+    let ids: Vec<String> = world.tasks().await.iter().map(|task| task.id.to_string()).collect();
+    world.slash(MONA_CHAT, &format!("status {}", ids[0])).await;
+    let told = world.whispered(MONA_CHAT);
+    assert!(told.contains(&ids[0]) && !told.contains(&ids[1]), "{told}");
+    world.add_person("otto", OTTO_TOKEN).await;
+    world.link(OTTO_CHAT, PersonId(1002)).await;
+    world.slash(OTTO_CHAT, &format!("status {}", ids[0])).await;
+    assert!(world.whispered(OTTO_CHAT).contains("not yours to see"), "{}", world.whispered(OTTO_CHAT));
 }

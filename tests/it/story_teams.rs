@@ -51,7 +51,8 @@ async fn a_message_becomes_a_task_and_the_answer_says_so() {
     assert!(!answer.contains("login"), "a channel has other readers: {answer}");
     world.live_for(120).await;
     assert_eq!(world.task().await.state, State::Completed);
-    assert!(says(&world, "2", TEAMS_MONA, "list").await.contains("completed"));
+    let list = says(&world, "2", TEAMS_MONA, "list").await;
+    assert!(list.contains("completed") && list.contains(" min ago") && !list.contains("login"), "{list}");
     assert!(says(&world, "3", TEAMS_MONA, "why").await.contains("completed"));
     assert_eq!(says(&world, "4", TEAMS_MONA, "status").await, "Nothing runs for you now.");
     let help = says(&world, "5", TEAMS_MONA, "help").await;

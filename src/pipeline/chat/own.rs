@@ -38,15 +38,19 @@ async fn said(
     let who = account(person);
     let asker = talk.asker(&who);
     let text = match word {
-        OwnWord::Status => list(&asker, true).await?,
-        OwnWord::List => list(&asker, false).await?,
-        OwnWord::Why => match argument.and_then(|word| place::subject_of(word, &talk.event.host)) {
-            Some((repo, number)) => return about_subject(talk, &asker, person, &repo, number).await,
-            None => match find(&asker, word, argument).await? {
-                Some(task) if sees(&asker, &task).await? => story(&asker, &task).await?,
-                _ => NO_TASK.to_owned(),
-            },
-        },
+        OwnWord::Status | OwnWord::List if argument.is_none() => {
+            list(&asker, word == OwnWord::Status, alone(talk)).await?
+        }
+        // Of one task it says the same.
+        OwnWord::Status | OwnWord::List | OwnWord::Why => {
+            match argument.and_then(|word| place::subject_of(word, &talk.event.host)) {
+                Some((repo, number)) => return about_subject(talk, &asker, person, &repo, number).await,
+                None => match find(&asker, word, argument).await? {
+                    Some(task) if sees(&asker, &task).await? => story(&asker, &task).await?,
+                    _ => NO_TASK.to_owned(),
+                },
+            }
+        }
         OwnWord::Retry | OwnWord::Cancel | OwnWord::Approve => match find(&asker, word, argument).await? {
             Some(task) => steer_task(&asker, word, &task).await?,
             None => NO_TASK.to_owned(),
@@ -84,6 +88,12 @@ async fn link(talk: &Talk<'_>, code: Option<&str>, person: Option<&Person>) -> R
         ),
         None => talk.ask_to_link(NOT_LINKED, false),
     })
+}
+
+/// Whether the one who asks is answered alone.
+fn alone(talk: &Talk<'_>) -> bool {
+    let side = talk.live.sources.get(&talk.event.source).and_then(|source| source.chat.as_ref());
+    side.is_some_and(|side| !side.platform.answers_at_the_door())
 }
 
 /// How a word of ours is written in this chat, at the start of a sentence.

@@ -149,9 +149,11 @@ async fn help(live: &Live, event: &Event, asker: &Asker<'_>, admitted: &Admitted
 async fn own_word(concern: &Concern, asker: &Asker<'_>, admitted: &Admitted, own: &Own) -> Result<String, Unanswered> {
     let argument = own.argument.as_deref();
     Ok(match own.word {
-        OwnWord::Status => list(asker, true).await?,
-        OwnWord::List => list(asker, false).await?,
-        OwnWord::Why => why(&concern.heard.event, asker, admitted, argument).await?,
+        OwnWord::Status | OwnWord::List if argument.is_none() => {
+            list(asker, own.word == OwnWord::Status, false).await?
+        }
+        // Of one task it says the same.
+        OwnWord::Status | OwnWord::List | OwnWord::Why => why(&concern.heard.event, asker, admitted, argument).await?,
         OwnWord::Retry | OwnWord::Cancel => match find(asker, own.word, argument).await? {
             Some(task) => steer_task(asker, own.word, &task).await?,
             None => NO_TASK.to_owned(),
