@@ -31,8 +31,6 @@ use crate::sources::slack::SlackSource;
 /// Rules, sources and receivers of a loaded configuration; ids in GitHub's payloads belong to `host`.
 #[must_use]
 pub fn live_of(loaded: &Loaded, host: &str) -> Live {
-    let free_text = !loaded.rules.candidates("", "", "", None, Some("")).is_empty()
-        || loaded.config.sources.keys().any(|name| !loaded.rules.candidates(name, "", "", None, Some("")).is_empty());
     let mut sources = BTreeMap::new();
     for (name, config) in &loaded.config.sources {
         let live = match config {
@@ -44,6 +42,7 @@ pub fn live_of(loaded: &Loaded, host: &str) -> Live {
                     _ => String::new(),
                 };
                 let own = if takes_commands(&loaded.rules, name) { OwnWord::IN_THREADS.to_vec() } else { Vec::new() };
+                let free_text = !loaded.rules.candidates(name, "", "", None, Some("")).is_empty();
                 let grammar = Grammar { prefix, names: loaded.rules.command_names(name), free_text, own };
                 LiveSource { source: source_of(other, host), grammar, chat: None }
             }

@@ -54,6 +54,24 @@ async fn a_command_that_a_rule_declares_for_the_chat_is_one_there_too() {
 }
 
 #[tokio::test]
+async fn free_text_that_is_for_a_chat_alone_is_no_command_in_a_comment() {
+    let any = "  - name: any
+    sources: slack
+    on: { command: \"*\" }
+    prompt: \"ANY {{ command.text }}\"
+";
+    let rules = format!("{}{DECLARED}{any}", CHAT_RULE.replace("slash: /copilot", "slash: /other"));
+    let world = World::of(Setup { app: true, ..Setup::new(&rules) }).await;
+    world.link(MONA_CHAT, PersonId(1001)).await;
+    world.slash(MONA_CHAT, "write it").await;
+    assert_eq!(world.task().await.prompt, "ANY write it");
+    world.say(900, "/copilot write it", MONA, "d-1").await;
+    world.live_for(10).await;
+    assert!(world.comments().concat().contains("there is no command `write`"), "{:?}", world.comments());
+    assert_eq!(world.tasks().await.len(), 1);
+}
+
+#[tokio::test]
 async fn help_and_explain_know_the_commands_that_are_declared_for_the_chat() {
     let world = World::of(Setup { app: true, ..Setup::new(&format!("{CHAT_RULE}{DECLARED}")) }).await;
     let (live, now) = (world.bridge.live(), world.bridge.ground.now());
