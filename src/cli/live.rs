@@ -31,13 +31,10 @@ use crate::sources::slack::SlackSource;
 /// Rules, sources and receivers of a loaded configuration; ids in GitHub's payloads belong to `host`.
 #[must_use]
 pub fn live_of(loaded: &Loaded, host: &str) -> Live {
-    let free_text = !loaded.rules.candidates("", "", "", None, Some("")).is_empty()
-        || loaded.config.sources.keys().any(|name| !loaded.rules.candidates(name, "", "", None, Some("")).is_empty());
-    let names = loaded.rules.command_names();
     let mut sources = BTreeMap::new();
     for (name, config) in &loaded.config.sources {
         let live = match config {
-            chat if chat.channels().is_some() => chat_of(chat, host),
+            chat if chat.channels().is_some() => chat_of(chat, loaded.rules.chat_names(name), host),
             other => {
                 let prefix = match other {
                     SourceConfig::Github(github) => github.command_prefix.clone(),
@@ -45,7 +42,8 @@ pub fn live_of(loaded: &Loaded, host: &str) -> Live {
                     _ => String::new(),
                 };
                 let own = if takes_commands(&loaded.rules, name) { OwnWord::IN_THREADS.to_vec() } else { Vec::new() };
-                let grammar = Grammar { prefix, names: names.clone(), free_text, own };
+                let free_text = !loaded.rules.candidates(name, "", "", None, Some("")).is_empty();
+                let grammar = Grammar { prefix, names: loaded.rules.command_names(name), free_text, own };
                 LiveSource { source: source_of(other, host), grammar, chat: None }
             }
         };
@@ -138,7 +136,7 @@ fn source_of(config: &SourceConfig, host: &str) -> Source {
 }
 
 /// One configured chat.
-fn chat_of(config: &SourceConfig, host: &str) -> LiveSource {
+fn chat_of(config: &SourceConfig, names: Vec<String>, host: &str) -> LiveSource {
     let source = source_of(config, host);
     let (mut listener, mut rotation) = (None, None);
     let (platform, command) = match config {
@@ -167,7 +165,7 @@ fn chat_of(config: &SourceConfig, host: &str) -> LiveSource {
         _ => (None, String::new()),
     };
     // All that is said there is work, unless it is one of our own words.
-    let grammar = Grammar { prefix: command, names: Vec::new(), free_text: true, own: OwnWord::ALL.to_vec() };
+    let grammar = Grammar { prefix: command, names, free_text: true, own: OwnWord::ALL.to_vec() };
     let channels = config.channels().into_iter().flatten().map(|(id, spec)| (id.clone(), usual(spec))).collect();
     LiveSource { source, grammar, chat: platform.map(|platform| ChatSide { platform, rotation, listener, channels }) }
 }

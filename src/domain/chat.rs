@@ -50,6 +50,13 @@ impl Place {
     pub fn speaks_in(&self) -> &str {
         self.within.as_deref().unwrap_or(&self.channel)
     }
+
+    /// The message in whose thread it is, if it is in one: where threads are channels of their own, one that was started from a
+    /// message has that message's id.
+    #[must_use]
+    pub fn hangs_on(&self) -> Option<&str> {
+        self.thread.as_deref().or(self.within.as_deref())
+    }
 }
 
 /// How one turns to us in a chat.

@@ -115,14 +115,31 @@ impl RuleSet {
         hits
     }
 
-    /// The words that commands of any rule begin with, sorted, without `*`.
+    /// The positions of the rules that listen to work in a chat of this source, in order, each once: said with this command
+    /// (`on.slash`), or, with the command that stands before all that is said there (`usual`), under this name or none
+    /// (`on.command`). A rule is named in a chat only if it names the chat.
     #[must_use]
-    pub fn command_names(&self) -> Vec<String> {
-        let indexes = std::iter::once(&self.every_source).chain(self.by_source.values());
-        let mut names: Vec<String> = indexes.flat_map(|index| index.commands.keys().cloned()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+    pub fn said_in_chat(&self, source: &str, command: &str, usual: bool, name: &str) -> Vec<usize> {
+        let mut hits = if name.is_empty() { self.slashed(source, command) } else { Vec::new() };
+        if let Some(index) = self.by_source.get(source).filter(|_| usual) {
+            let named = if name.is_empty() { Some(&index.free_text) } else { index.commands.get(&name.to_lowercase()) };
+            hits.extend(named.into_iter().flatten());
+        }
+        hits.sort_unstable();
+        hits.dedup();
+        hits
+    }
+
+    /// The words that commands in comments of this source begin with, sorted, without `*`.
+    #[must_use]
+    pub fn command_names(&self, source: &str) -> Vec<String> {
+        names_in(std::iter::once(&self.every_source).chain(self.by_source.get(source)))
+    }
+
+    /// The same in a chat, where only those count of rules that name it.
+    #[must_use]
+    pub fn chat_names(&self, source: &str) -> Vec<String> {
+        names_in(self.by_source.get(source).into_iter())
     }
 
     /// The rule of this name.
@@ -130,6 +147,13 @@ impl RuleSet {
     pub fn by_name(&self, name: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.name == name)
     }
+}
+
+fn names_in<'a>(indexes: impl Iterator<Item = &'a Index>) -> Vec<String> {
+    let mut names: Vec<String> = indexes.flat_map(|index| index.commands.keys().cloned()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 impl Index {

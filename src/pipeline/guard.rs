@@ -230,6 +230,9 @@ pub async fn could_have_started(
     }
 }
 
+/// How the end of a delivery begins that tells of such a doing.
+pub(super) const OWN_DOING: &str = "our own doing starts nothing";
+
 /// Why an event is our own doing or the agent's, if it is: it then starts nothing.
 ///
 /// # Errors

@@ -72,7 +72,9 @@ async fn look(bridge: &Bridge, delivery: DeliveryId) -> Result<Option<String>, S
 
 /// The words, and instead of a link that is for one account alone the way that others may see.
 async fn in_the_open(bridge: &Bridge, whisper: &Whisper) -> Result<String, StoreError> {
-    let Some(who) = whisper.linked() else { return Ok(whisper.text.clone()) };
+    let Some(who) = whisper.linked() else {
+        return Ok(whisper.with_page(bridge.settings.connect_url.as_deref()));
+    };
     match links::await_account(bridge, &who).await {
         Ok((page, name)) => Ok(format!(
             "{} Open {page}, sign in with GitHub, and enter your account there: `{name}`. The page shows a code; \

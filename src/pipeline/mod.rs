@@ -77,6 +77,7 @@ mod usable;
 /// From a request to a proof that its sender signed it.
 pub mod verify;
 mod whisper;
+mod why_not;
 
 pub use bridge::{Bridge, Live, Settings};
 

@@ -11,17 +11,19 @@ use crate::domain::event::{Account, Event};
 use crate::domain::intent;
 use crate::domain::rule::Allow;
 use crate::domain::task::State;
+use crate::domain::telling::ago;
 use crate::domain::trust::clean_line;
 use crate::github::RepoPath;
 use crate::ids::{PersonId, TaskId};
-use crate::store::tasks::Task;
 use crate::store::tasks::list::ListedTask;
+use crate::store::tasks::{Hold, Task};
 use crate::store::{Moment, StoreError};
 
 /// Most tasks of a list.
 const LISTED: i64 = 10;
-/// Most tasks of one issue or pull request that are told of.
-const OF_SUBJECT: i64 = 3;
+/// How much of a prompt is looked at for its first words, and the most of them that are told, in characters.
+const LOOKED_AT: i32 = 200;
+const EXCERPT: usize = 40;
 /// Most entries of a task's story that are told.
 const STORY: usize = 8;
 /// Longest entry, in characters.
@@ -78,7 +80,7 @@ impl Thread {
 
 impl Asker<'_> {
     /// Whether the task is one that may be spoken of here at all.
-    fn speaks_of(&self, task: &Task) -> bool {
+    pub(super) fn speaks_of(&self, task: &Task) -> bool {
         self.thread.as_ref().is_none_or(|thread| thread.holds(task))
     }
 
@@ -89,10 +91,13 @@ impl Asker<'_> {
     }
 }
 
-/// The tasks of the one who asks; with `live` those that have not ended.
-pub(super) async fn list(asker: &Asker<'_>, live: bool) -> Result<String, Unanswered> {
+/// The tasks of the one who asks; with `live` those that have not ended. How their prompts begin is told where nobody else reads it.
+pub(super) async fn list(asker: &Asker<'_>, live: bool, alone: bool) -> Result<String, Unanswered> {
     // Some that run here were asked for elsewhere, and are not told of.
     let tasks = asker.own(live, LISTED * if asker.thread.is_some() { 3 } else { 1 }).await?;
+    let ids: Vec<TaskId> = tasks.iter().filter(|_| alone).map(|task| task.id).collect();
+    let begun = asker.bridge.store.prompts_begin(&ids, LOOKED_AT).await?;
+    let now = asker.bridge.ground.now();
     let mut lines = Vec::new();
     for task in &tasks {
         if lines.len() >= usize::try_from(LISTED).unwrap_or_default() {
@@ -104,7 +109,10 @@ pub(super) async fn list(asker: &Asker<'_>, live: bool) -> Result<String, Unansw
         let page = task.pull_url.as_deref().or(task.remote_url.as_deref());
         let page = page.map(|url| format!(" · [open]({url})")).unwrap_or_default();
         let place = format!("{}/{}", task.repo_owner, task.repo_name);
-        lines.push(format!("• **{}** `{place}` · rule `{}`{page} · {}", task.state, task.rule, task.id));
+        let words = begun.get(&task.id).map(|text| excerpt(text)).filter(|words| !words.is_empty());
+        let words = words.map(|words| format!(" `{words}` ·")).unwrap_or_default();
+        let ago = ago(now.signed_duration_since(task.created_at).to_std().unwrap_or_default());
+        lines.push(format!("• **{}**{words} `{place}` · rule `{}`{page} · {ago} · {}", task.state, task.rule, task.id));
     }
     let here = if asker.thread.is_some() { " in this repository" } else { "" };
     Ok(match (lines.is_empty(), live) {
@@ -114,29 +122,60 @@ pub(super) async fn list(asker: &Asker<'_>, live: bool) -> Result<String, Unansw
     })
 }
 
+/// The first words of a text, as they stand between backticks.
+fn excerpt(text: &str) -> String {
+    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    clean_line(line.trim(), EXCERPT).replace('`', "'")
+}
+
 async fn visible(asker: &Asker<'_>, id: TaskId) -> Result<bool, StepError> {
     Ok(asker.bridge.store.task(id).await?.is_some_and(|task| asker.speaks_of(&task)))
 }
 
-/// The task that is named; else in a chat the newest of the one who asks, and in a comment the newest of its issue or
-/// pull request, of their own if one is.
-pub(super) async fn find(asker: &Asker<'_>, named: Option<&str>) -> Result<Option<Task>, Unanswered> {
+/// The task that is named; else in the thread of tasks in a chat one of these, elsewhere in a chat the newest of the one who
+/// asks, and in a comment the newest of its issue or pull request, of their own if one is.
+pub(super) async fn find(asker: &Asker<'_>, word: OwnWord, named: Option<&str>) -> Result<Option<Task>, Unanswered> {
     let store = &asker.bridge.store;
+    let of_chat = if named.is_none() { of_chat_thread(asker).await? } else { Vec::new() };
+    let in_chat = !of_chat.is_empty();
     let ids: Vec<TaskId> = match (named, &asker.thread) {
         (Some(text), _) => text.trim_start_matches('#').parse().into_iter().collect(),
         (None, Some(thread)) => store.newest_tasks_of_subject(thread.repo_id, thread.number, LISTED).await?,
+        (None, None) if in_chat => of_chat,
         (None, None) => asker.own(false, LISTED).await?.iter().map(|task| task.id).collect(),
     };
-    let mut newest = None;
+    let mut best: Option<((bool, bool), Task)> = None;
     for id in ids {
         let is_meant = |task: &Task| asker.speaks_of(task) && (named.is_some() || task.created_at <= asker.heard_at);
         let Some(task) = store.task(id).await?.filter(is_meant) else { continue };
-        if is_theirs(asker, &task) {
-            return Ok(Some(task));
+        let fit = (in_chat && is_for(word, &task), is_theirs(asker, &task));
+        if best.as_ref().is_none_or(|(least, _)| fit > *least) {
+            best = Some((fit, task));
         }
-        newest = newest.or(Some(task));
+        if fit == (in_chat, true) {
+            break;
+        }
     }
-    Ok(newest)
+    Ok(best.map(|(_, task)| task))
+}
+
+/// The tasks in whose thread something is said in a chat, the newest first.
+async fn of_chat_thread(asker: &Asker<'_>) -> Result<Vec<TaskId>, StepError> {
+    let place = asker.said.chat.as_deref().map(|chat| &chat.place);
+    let Some((place, thread)) = place.and_then(|place| Some((place, place.hangs_on()?))) else {
+        return Ok(Vec::new());
+    };
+    Ok(asker.bridge.store.tasks_of_thread(&place.source, &place.channel, thread, LISTED).await?)
+}
+
+/// Whether the word can be meant for a task that stands so.
+fn is_for(word: OwnWord, task: &Task) -> bool {
+    match word {
+        OwnWord::Retry => task.state.is_end(),
+        OwnWord::Cancel => !task.state.is_end(),
+        OwnWord::Approve => task.hold == Some(Hold::Approval),
+        _ => true,
+    }
 }
 
 fn is_theirs(asker: &Asker<'_>, task: &Task) -> bool {
@@ -206,19 +245,11 @@ pub(super) async fn steer_task(asker: &Asker<'_>, word: OwnWord, task: &Task) ->
     })
 }
 
-/// Why an issue or pull request led to what it did. Whoever asks may write there.
-pub(super) async fn of_subject(asker: &Asker<'_>, repo_id: i64, number: i64) -> Result<String, Unanswered> {
-    let mut texts = Vec::new();
-    for id in asker.bridge.store.newest_tasks_of_subject(repo_id, number, OF_SUBJECT).await? {
-        if let Some(task) = asker.bridge.store.task(id).await?.filter(|task| asker.speaks_of(task)) {
-            texts.push(story(asker, &task).await?);
-        }
-    }
-    if texts.is_empty() {
-        let text = "Nothing was started for it. Whoever runs taskbridge sees every decision with `taskbridge explain`.";
-        return Ok(text.to_owned());
-    }
-    Ok(texts.join("\n\n"))
+/// A text of ours about what happened, as it is shown here.
+pub(super) fn shown(asker: &Asker<'_>, text: &str) -> String {
+    let text = clean_line(text, ENTRY);
+    // In a comment it would call people and refer to issues.
+    if asker.thread.is_some() { format!("`{}`", text.replace('`', "'")) } else { text }
 }
 
 /// The story of a task, without its prompt.
@@ -227,11 +258,7 @@ pub(super) async fn story(asker: &Asker<'_>, task: &Task) -> Result<String, Unan
     // What came again may have happened in another repository than the one whose readers see this.
     entries.retain(|entry| asker.thread.is_none() || !entry.text.starts_with(AGAIN));
     let from = entries.len().saturating_sub(STORY);
-    let shown = |text: &str| {
-        let text = clean_line(&task.marker.mask(text), ENTRY);
-        // In a comment it would call people and refer to issues.
-        if asker.thread.is_some() { format!("`{}`", text.replace('`', "'")) } else { text }
-    };
+    let shown = |text: &str| shown(asker, &task.marker.mask(text));
     let mut lines = vec![format!("Task {} in `{}` is **{}**.", task.id, task.repo_full_name(), task.state)];
     if task.state == State::Held && !task.reason.is_empty() {
         lines.push(shown(&task.reason));

@@ -1,6 +1,7 @@
 //! What a delivery and the rules alone tell: how it reads, and whether any rule listens to it at all. Most deliveries
 //! end here, and one that does is recorded with its end: it costs one row and one commit, and no worker sees it.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use chrono::TimeDelta;
 use super::verify::Verified;
 use super::{Bridge, Live};
 use crate::domain::chat::{Chat, ChatSaid, Form, anew};
-use crate::domain::command::{self, Command, Own, OwnWord, Parsed, place};
+use crate::domain::command::{self, Command, Grammar, Own, OwnWord, Parsed, place};
 use crate::domain::event::{Event, SubjectKind};
 use crate::sources::{Envelope, Reading};
 use crate::store::Moment;
@@ -188,20 +189,19 @@ pub(in crate::pipeline) fn is_thread_event(event: &Event, action: &str) -> bool 
     event.action == action && matches!(event.name.as_str(), "issues" | "pull_request")
 }
 
-/// The rules for work that is wanted in a chat: the channel's own, or all that listen to the command.
+/// The rules for work that is wanted in a chat: the channel's own, or all that listen to the command or to the name behind it.
 pub(in crate::pipeline) fn chat_candidates(
     live: &Live,
     source: &super::bridge::LiveSource,
     chat: &Chat,
     said: &Said,
 ) -> Vec<usize> {
-    if !matches!(said, Said::Command(_)) {
-        return Vec::new();
-    }
+    let Said::Command(command) = said else { return Vec::new() };
     if let Some(own) = rule_of_channel(source, chat) {
         return live.rules.rules.iter().position(|rule| rule.name == *own).into_iter().collect();
     }
-    live.rules.slashed(&chat.place.source, chat_command(source, chat))
+    let (typed, usual) = (chat_command(source, chat), counts_as_usual(source, chat));
+    live.rules.said_in_chat(&chat.place.source, typed, usual, &command.name)
 }
 
 /// The channel's own rule, to which all work leads that is wanted there.
@@ -215,6 +215,19 @@ pub(in crate::pipeline) fn chat_command<'c>(source: &'c super::bridge::LiveSourc
         ChatSaid::Command { name, .. } => name,
         ChatSaid::Form(Form { command, .. }) if !command.is_empty() => command,
         _ => &source.grammar.prefix,
+    }
+}
+
+/// Whether it is said with the command behind which the names stand that rules declare.
+pub(in crate::pipeline) fn counts_as_usual(source: &super::bridge::LiveSource, chat: &Chat) -> bool {
+    chat_command(source, chat).eq_ignore_ascii_case(&source.grammar.prefix)
+}
+
+/// What can be written there: names that lead nowhere are text.
+fn grammar_of<'l>(source: &'l super::bridge::LiveSource, chat: &Chat) -> Cow<'l, Grammar> {
+    match counts_as_usual(source, chat) && rule_of_channel(source, chat).is_none() {
+        true => Cow::Borrowed(&source.grammar),
+        false => Cow::Owned(Grammar { names: Vec::new(), ..source.grammar.clone() }),
     }
 }
 
@@ -242,7 +255,7 @@ fn said_in_chat(chat: &Chat, host: &str, source: &super::bridge::LiveSource) -> 
                 Err(message) => return Said::Answer(message),
             };
             // What our own words are about may be a link, which is no place to work in.
-            match command::parse_said(&rest, &source.grammar) {
+            match command::parse_said(&rest, &grammar_of(source, chat)) {
                 Parsed::None => Said::Nothing,
                 Parsed::Command(command) => Said::Command(command),
                 Parsed::Own(own) => Said::Own(own),

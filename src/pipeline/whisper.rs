@@ -38,6 +38,16 @@ impl Whisper {
         Self { text: text.into(), link_for: None, sign_in: true }
     }
 
+    /// The words, and where one signs in if that goes with them: at the page, if there is one.
+    pub(super) fn with_page(&self, page: Option<&str>) -> String {
+        let text = &self.text;
+        match page {
+            _ if !self.sign_in => text.clone(),
+            Some(page) => format!("{text} [Sign in with GitHub]({page})."),
+            None => format!("{text} Nobody can sign in here by themselves: ask whoever runs taskbridge."),
+        }
+    }
+
     /// Whose link goes with it.
     pub(super) fn linked(&self) -> Option<Identity> {
         let (platform, team, account) = self.link_for.as_ref()?;

@@ -269,6 +269,8 @@ async fn queries_that_run_in_loops_do_not_scan_what_grows() {
         ("newest_with_key", vec!["'rule1'", "'k1'", now, now]),
         ("notes_of", vec![lease, "200"]),
         ("reports_of_task", vec![lease]),
+        ("prompts_begin", vec!["ARRAY[id_of(7), id_of(8)]", "200"]),
+        ("deliveries_about", vec!["'acme/r7'", "ARRAY['https://github.com/acme/r7/issues/7']", "'own'", "5"]),
         ("tasks_of_thread", vec!["'slack'", "'C1'", "'1.1'", "10"]),
         ("live_of_rule", vec!["'rule1'", lease]),
         ("live_of_rule_in_repo", vec!["'rule1'", "7", lease]),

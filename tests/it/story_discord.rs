@@ -280,3 +280,45 @@ async fn in_a_thread_what_is_set_for_its_channel_holds_and_its_limits_count() {
     assert_eq!(world.tasks().await.len(), 1);
     assert!(whispered(&world).contains("repo"), "{}", whispered(&world));
 }
+
+/// A thread that is started from a message has that message's id. What is said in it is meant for the agent.
+#[tokio::test]
+async fn a_command_in_the_thread_of_the_living_message_is_a_word_to_its_agent() {
+    let world = discord_world().await;
+    let discord = world.sandbox.discord();
+    world.discord_command(DISCORD_MONA, "fix it").await;
+    let living = only_living(discord.messages());
+    let says = async |thread: &str, words: &str| {
+        let request = discord.in_thread(&discord.command(DISCORD_MONA, DISCORD_CHANNEL, Some(words)), thread);
+        assert_eq!(world.chat_says("discord", &request).await.status, StatusCode::OK);
+        world.settle().await;
+        world.live_in_steps(4, 1).await;
+    };
+    let mut pull = None;
+    for _ in 0..60 {
+        pull = world.task().await.pull_number;
+        if pull.is_some() {
+            break;
+        }
+        world.advance(1);
+        world.settle().await;
+    }
+    let pull = pull.expect("a pull request");
+    says(&living.id, "also rename it").await;
+    let on_pull = || world.control().comments("acme/widgets", pull).unwrap();
+    assert_eq!(on_pull().len(), 1, "{:#?}", on_pull());
+    assert!(on_pull()[0].body.starts_with("@copilot also rename it"), "{}", on_pull()[0].body);
+    assert_eq!(on_pull()[0].author, "mona");
+    let told = discord.messages().pop().unwrap();
+    assert_eq!(told.channel, living.id, "{told:?}");
+    assert!(told.text.contains(&format!("pull request #{pull}")), "{}", told.text);
+    assert_eq!(world.tasks().await.len(), 1);
+    says(&living.id, "why").await;
+    assert!(whispered(&world).contains(&world.task().await.id.to_string()), "{}", whispered(&world));
+    // A task of its own there, and words in a thread of something else.
+    says(&living.id, "new: write a test").await;
+    says("645027906669519999", "write another").await;
+    let prompts: Vec<_> = world.tasks().await.into_iter().map(|task| task.prompt).collect();
+    assert_eq!(prompts, ["fix it", "write a test", "write another"]);
+    assert_eq!(on_pull().len(), 1);
+}

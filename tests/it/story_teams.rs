@@ -6,6 +6,8 @@ use axum::http::StatusCode;
 use chrono::TimeDelta;
 use sha2::Digest as _;
 use taskbridge::domain::task::State;
+use taskbridge::sandbox::{Fault, FaultKind};
+use taskbridge::store::tasks::Hold;
 
 use crate::connect_kit::{Browser, SITE, open, setup};
 use crate::support::chats::{MONA, TEAMS_MONA, TEAMS_RULE, on_teams, teams_activity, teams_signed, teams_stamp};
@@ -49,7 +51,8 @@ async fn a_message_becomes_a_task_and_the_answer_says_so() {
     assert!(!answer.contains("login"), "a channel has other readers: {answer}");
     world.live_for(120).await;
     assert_eq!(world.task().await.state, State::Completed);
-    assert!(says(&world, "2", TEAMS_MONA, "list").await.contains("completed"));
+    let list = says(&world, "2", TEAMS_MONA, "list").await;
+    assert!(list.contains("completed") && list.contains(" min ago") && !list.contains("login"), "{list}");
     assert!(says(&world, "3", TEAMS_MONA, "why").await.contains("completed"));
     assert_eq!(says(&world, "4", TEAMS_MONA, "status").await, "Nothing runs for you now.");
     let help = says(&world, "5", TEAMS_MONA, "help").await;
@@ -191,4 +194,18 @@ async fn an_account_is_linked_without_a_link_that_others_could_follow() {
     let linked = says(&world, "6", TEAMS_MONA, "link").await;
     assert!(linked.contains("Mention me and write `unlink` to undo that"), "{linked}");
     assert!(says(&world, "4", TEAMS_MONA, "fix it").await.contains("acme/widgets"));
+}
+
+/// Teams tells nothing later: the page is said with the answer or never.
+#[tokio::test]
+async fn who_must_sign_in_anew_is_told_where() {
+    let world = open(Setup { rules: TEAMS_RULE.to_owned(), ..setup() }).await;
+    world.link_as(&on_teams(TEAMS_MONA), MONA).await;
+    world.control().inject(Fault::new(FaultKind::StatusBefore { status: 401 }).on("POST", "/agents/repos/*/*/tasks"));
+    says(&world, "1", TEAMS_MONA, "fix it").await;
+    assert_eq!(world.task().await.hold, Some(Hold::Token));
+    // Asked again, as Teams does that missed the answer, it is the same.
+    let told = says(&world, "1", TEAMS_MONA, "fix it").await;
+    assert!(told.contains("It goes on by itself when you have signed in."), "{told}");
+    assert!(told.contains(&format!("[Sign in with GitHub]({SITE}/connect)")), "{told}");
 }

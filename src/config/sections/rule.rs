@@ -73,14 +73,15 @@ fn actor() -> RunAsText {
     RunAsText::read("actor").expect("a literal form")
 }
 
-/// What selects a rule: exactly one of `label`, `command`, `event` and `alert`, and perhaps the source.
+/// What selects a rule: exactly one of `label`, `command`, `event`, `alert` and `slash`, and perhaps the source.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OnSpec {
     /// One of these labels was put on an issue or pull request; compared without case.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub label: OneOrMany<LabelName>,
-    /// One of these commands was written in a comment; `*` stands for text that begins with no other command.
+    /// One of these commands was written in a comment, or, if `sources` names a chat, behind that chat's own command or a mention
+    /// there; `*` stands for text that begins with no other command.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub command: OneOrMany<CommandName>,
     /// One of these events came, by the sender's own name: `issues.opened`, or `push` for every action of it.
@@ -93,8 +94,8 @@ pub struct OnSpec {
     /// The sources it listens to; the same as `sources` of the rule, and instead of it.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub source: OneOrMany<String>,
-    /// One of these commands was said in a chat (`/copilot`), with a text that is work; messages to the app and its form
-    /// count as the command. A channel may have a rule of its own instead.
+    /// One of these commands was said in a chat (`/copilot`), with a text that is work and begins with no other
+    /// `command`; messages to the app and its form count as the command. A channel may have a rule of its own instead.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub slash: OneOrMany<SlashName>,
 }

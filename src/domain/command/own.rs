@@ -65,9 +65,9 @@ impl OwnWord {
             Self::Status => ("status", "what runs for you now"),
             Self::List => ("list", "your newest tasks"),
             Self::Why => ("why LINK or TASK", "why an issue or a task stands where it does"),
-            Self::Retry => ("retry [TASK]", "try your newest task, or this one, once more"),
+            Self::Retry => ("retry [TASK]", "try the task of this thread, your newest or the one named once more"),
             Self::Cancel => ("cancel [TASK]", "call off a task that has not started"),
-            Self::Approve => ("approve TASK", "let a task go on that waits for approval"),
+            Self::Approve => ("approve [TASK]", "let a task go on that waits for approval"),
             Self::Link => ("link", "link this account to your GitHub account"),
             Self::Unlink => ("unlink", "forget that link"),
         }

@@ -169,6 +169,19 @@ fn elapsed(duration: Duration) -> String {
     }
 }
 
+/// How long ago something was, roughly.
+#[must_use]
+pub fn ago(duration: Duration) -> String {
+    let minutes = duration.as_secs() / 60;
+    match (minutes / 1440, minutes / 60, minutes) {
+        (0, 0, 0) => "just now".to_owned(),
+        (0, 0, minutes) => format!("{minutes} min ago"),
+        (0, hours, _) => format!("{hours} h ago"),
+        (1, ..) => "a day ago".to_owned(),
+        (days, ..) => format!("{days} days ago"),
+    }
+}
+
 /// `1.25 AI credits`, from billionths.
 #[must_use]
 pub fn usage(kind: &str, nano: i64) -> String {

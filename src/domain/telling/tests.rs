@@ -75,6 +75,12 @@ fn only_web_addresses_become_links() {
 }
 
 #[test]
+fn an_age_is_told_in_one_number() {
+    let told = [0, 59, 60, 3_599, 3_600, 86_399, 86_400, 200_000].map(|seconds| ago(Duration::from_secs(seconds)));
+    assert_eq!(told.join(", "), "just now, just now, 1 min ago, 59 min ago, 1 h ago, 23 h ago, a day ago, 2 days ago");
+}
+
+#[test]
 fn amounts_are_exact() {
     assert_eq!(usage("ai_credits", 3), "0.000000003 AI credits");
     assert_eq!(usage("ai_credits", 2_000_000_000), "2 AI credits");

@@ -45,7 +45,7 @@ pub(in crate::pipeline) struct Reply {
 /// [`StepError`]: retry.
 pub(super) async fn follow_up(talk: &Talk<'_>, person: Option<&Person>) -> Result<Option<Hearing>, StepError> {
     let (ChatSaid::Command { text, .. }, Some(thread), true) =
-        (&talk.chat.said, &talk.chat.place.thread, talk.chat.replies)
+        (&talk.chat.said, talk.chat.place.hangs_on(), talk.chat.replies)
     else {
         return Ok(None);
     };

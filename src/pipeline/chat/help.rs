@@ -14,7 +14,9 @@ pub(super) async fn help(talk: &Talk<'_>, person: Option<&Person>) -> String {
     let Some(source) = talk.live.sources.get(&talk.event.source) else { return String::new() };
     let grammar = Grammar { free_text: false, own: vec![OwnWord::Link], ..source.grammar.clone() };
     let address = source.chat.as_ref().map_or(Address::Command, |side| side.platform.address());
-    let Some(person) = person else { return chat_help(&grammar, &[], address) };
+    let Some(person) = person else {
+        return chat_help(&Grammar { names: Vec::new(), ..grammar }, &[], address);
+    };
     let usual = source.chat.as_ref().and_then(|side| side.channels.get(&talk.chat.place.channel));
     let mut rules = rules_here(talk, usual);
     let repo = usual.and_then(|usual| usual.repo.as_deref());
@@ -22,10 +24,10 @@ pub(super) async fn help(talk: &Talk<'_>, person: Option<&Person>) -> String {
         Some(path) => Some(usable(talk.bridge, &Asked::default(), &path, &account(person), &rules).await),
         None => None,
     };
-    let mut approves = true;
+    let mut writes = true;
     let note = match (found, repo) {
         (Some(Ok(found)), Some(repo)) if !found.unknown => {
-            (rules, approves) = (found.rules, found.writes);
+            (rules, writes) = (found.rules, found.writes);
             if rules.is_empty() { format!("\nNo rule lets you start a task in `{repo}`.") } else { String::new() }
         }
         (Some(unknown), _) => {
@@ -38,24 +40,41 @@ pub(super) async fn help(talk: &Talk<'_>, person: Option<&Person>) -> String {
         }
     };
     let mut commands = commands(usual, &rules, &grammar.prefix);
+    let names = grammar.names.iter().filter(|name| {
+        rules
+            .iter()
+            .any(|rule| matches!(&rule.on, Trigger::Command(own) if own.iter().any(|it| it.eq_ignore_ascii_case(name))))
+    });
+    let names = names.cloned().collect();
     if address == Address::Mention {
         // Another command cannot be said there.
         commands.retain(|command| *command == grammar.prefix);
     }
-    let words = OwnWord::ALL.into_iter().filter(|word| *word != OwnWord::Link);
-    let own = words.filter(|word| approves || *word != OwnWord::Approve).collect();
-    let text = chat_help(&Grammar { own, ..grammar }, &commands, address);
+    // What cannot be looked up is shown.
+    let has_tasks =
+        talk.bridge.store.tasks_of_person(person.id, None, false, 1).await.map_or(true, |tasks| !tasks.is_empty());
+    let words = OwnWord::ALL.into_iter().filter(|word| match word {
+        OwnWord::Retry => has_tasks,
+        OwnWord::Cancel => has_tasks || writes,
+        OwnWord::Approve => writes,
+        OwnWord::Link => false,
+        OwnWord::Status | OwnWord::List | OwnWord::Why | OwnWord::Unlink => true,
+    });
+    let own = words.collect();
+    let text = chat_help(&Grammar { names, own, ..grammar }, &commands, address);
     format!("You are linked to {} on GitHub. {text}{note}", person.login)
 }
 
 /// The channel's own rule, or all that listen to commands of this chat.
 fn rules_here<'l>(talk: &Talk<'l>, usual: Option<&ChannelUsual>) -> Vec<&'l Rule> {
     let own = usual.and_then(|usual| usual.rule.as_ref());
-    let here = |rule: &&Rule| match own {
-        Some(own) => rule.name == *own,
-        None => rule.sources.is_empty() || rule.sources.contains(&talk.event.source),
+    let here = |rule: &&Rule| match (own, &rule.on) {
+        (Some(own), Trigger::Slash(_)) => rule.name == *own,
+        (None, Trigger::Slash(_)) => rule.sources.is_empty() || rule.sources.contains(&talk.event.source),
+        (None, Trigger::Command(_)) => rule.sources.contains(&talk.event.source),
+        _ => false,
     };
-    talk.live.rules.rules.iter().filter(|rule| matches!(rule.on, Trigger::Slash(_))).filter(here).collect()
+    talk.live.rules.rules.iter().filter(here).collect()
 }
 
 /// The commands that lead to these rules; to a channel's own rule all of them do.
@@ -67,6 +86,7 @@ fn commands(usual: Option<&ChannelUsual>, rules: &[&Rule], prefix: &str) -> Vec<
         .iter()
         .flat_map(|rule| match &rule.on {
             Trigger::Slash(commands) => commands.clone(),
+            Trigger::Command(names) if names.iter().any(|name| name == "*") => vec![prefix.to_owned()],
             _ => Vec::new(),
         })
         .collect();

@@ -9,7 +9,8 @@ use crate::github::RepoPath;
 use crate::pipeline::StepError;
 use crate::pipeline::guard::{May, may};
 use crate::pipeline::links::{self, NotConfirmed};
-use crate::pipeline::own_words::{Asker, NO_TASK, Unanswered, find, list, of_subject, sees, steer_task, story};
+use crate::pipeline::own_words::{Asker, NO_TASK, Unanswered, find, list, sees, steer_task, story};
+use crate::pipeline::why_not::of_subject;
 use crate::store::people::Person;
 
 pub(super) async fn act(talk: &Talk<'_>, own: &Own, person: Option<&Person>) -> Result<Hearing, StepError> {
@@ -37,16 +38,20 @@ async fn said(
     let who = account(person);
     let asker = talk.asker(&who);
     let text = match word {
-        OwnWord::Status => list(&asker, true).await?,
-        OwnWord::List => list(&asker, false).await?,
-        OwnWord::Why => match argument.and_then(|word| place::subject_of(word, &talk.event.host)) {
-            Some((repo, number)) => return about_subject(talk, &asker, person, &repo, number).await,
-            None => match find(&asker, argument).await? {
-                Some(task) if sees(&asker, &task).await? => story(&asker, &task).await?,
-                _ => NO_TASK.to_owned(),
-            },
-        },
-        OwnWord::Retry | OwnWord::Cancel | OwnWord::Approve => match find(&asker, argument).await? {
+        OwnWord::Status | OwnWord::List if argument.is_none() => {
+            list(&asker, word == OwnWord::Status, alone(talk)).await?
+        }
+        // Of one task it says the same.
+        OwnWord::Status | OwnWord::List | OwnWord::Why => {
+            match argument.and_then(|word| place::subject_of(word, &talk.event.host)) {
+                Some((repo, number)) => return about_subject(talk, &asker, person, &repo, number).await,
+                None => match find(&asker, word, argument).await? {
+                    Some(task) if sees(&asker, &task).await? => story(&asker, &task).await?,
+                    _ => NO_TASK.to_owned(),
+                },
+            }
+        }
+        OwnWord::Retry | OwnWord::Cancel | OwnWord::Approve => match find(&asker, word, argument).await? {
             Some(task) => steer_task(&asker, word, &task).await?,
             None => NO_TASK.to_owned(),
         },
@@ -85,6 +90,12 @@ async fn link(talk: &Talk<'_>, code: Option<&str>, person: Option<&Person>) -> R
     })
 }
 
+/// Whether the one who asks is answered alone.
+fn alone(talk: &Talk<'_>) -> bool {
+    let side = talk.live.sources.get(&talk.event.source).and_then(|source| source.chat.as_ref());
+    side.is_some_and(|side| !side.platform.answers_at_the_door())
+}
+
 /// How a word of ours is written in this chat, at the start of a sentence.
 fn write_here(talk: &Talk<'_>) -> &'static str {
     match address_in(talk.chat.identity.platform()) {
@@ -111,5 +122,5 @@ async fn about_subject(
         May::Later(later) => return Ok(Err(Hearing::Later(later))),
         May::No { .. } | May::NoReader(_) => return Ok(Ok(no_such_repo(repo))),
     }
-    Ok(Ok(of_subject(asker, found.id, number).await?))
+    Ok(Ok(of_subject(asker, found.id, &found.full_name(), number).await?))
 }

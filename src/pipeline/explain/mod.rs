@@ -123,7 +123,7 @@ pub async fn of_delivery(bridge: &Bridge, id: DeliveryId) -> Result<Option<Expla
     let mut told = Explanation {
         delivery: Some(id),
         source: delivery.source.clone(),
-        event: full_name(&delivery),
+        event: delivery.full_name(),
         actor: some(delivery.actor_login.as_ref()),
         repo: some(delivery.repo_name.as_ref()),
         subject_url: some(delivery.subject_url.as_ref()),
@@ -217,19 +217,13 @@ fn add_facts(told: &mut Explanation, event: &Event, live: &Live) {
     told.chat = event.chat.as_deref().map(|chat| match &said {
         Said::Command(_) => InChat::Wanted {
             command: sort::chat_command(source, chat).to_owned(),
+            usual: sort::counts_as_usual(source, chat),
             only: sort::rule_of_channel(source, chat).map(str::to_owned),
         },
         _ => InChat::ForUs,
     });
     if let Said::Command(command) = said {
         told.command = Some(command.name);
-    }
-}
-
-fn full_name(delivery: &Delivery) -> String {
-    match delivery.action.as_deref() {
-        Some(action) if !action.is_empty() => format!("{}.{action}", delivery.event_name),
-        _ => delivery.event_name.clone(),
     }
 }
 

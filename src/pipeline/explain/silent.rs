@@ -17,13 +17,15 @@ pub(super) struct Written {
     slashes: Vec<String>,
 }
 
+const FOR_US: &str = "this asks for no work: taskbridge answers it itself, and no rule sees it";
+
 /// What something said in a chat is for rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum InChat {
     /// Help, one of our own words, a button, or what could not be understood: it reaches no rule.
     ForUs,
-    /// Work: the command that it is, and the only rule that its channel leads to.
-    Wanted { command: String, only: Option<String> },
+    /// Work: the command that it is, whether names of rules can stand behind that one, and the only rule that its channel leads to.
+    Wanted { command: String, usual: bool, only: Option<String> },
 }
 
 /// What an event offers to the index.
@@ -86,8 +88,8 @@ pub(super) fn why(rule: &Written, all: &[Written], heard: Heard<'_>, body_known:
     if !rule.slashes.is_empty() {
         return rule.misses_slash(heard, body_known);
     }
-    if heard.chat.is_some() {
-        return Some("listens to no command of a chat (`on.slash`)".to_owned());
+    if let Some(chat) = heard.chat {
+        return rule.misses_in_chat(all, heard, chat);
     }
     if !rule.events.is_empty() {
         return rule.misses_event(heard.event);
@@ -132,12 +134,13 @@ impl Written {
     fn misses_slash(&self, heard: Heard<'_>, body_known: bool) -> Option<String> {
         let wants = format!("listens to {} in a chat", quoted(&self.slashes));
         match heard.chat {
-            Some(InChat::ForUs) => {
-                Some(format!("{wants}, and this asks for no work: taskbridge answers it itself, and no rule sees it"))
-            }
+            Some(InChat::ForUs) => Some(format!("{wants}, and {FOR_US}")),
             Some(InChat::Wanted { only: Some(only), .. }) if *only == self.name => None,
             Some(InChat::Wanted { only: Some(only), .. }) => {
                 Some(format!("{wants}, and the channel leads to its own rule `{only}` alone"))
+            }
+            Some(InChat::Wanted { .. }) if heard.command.is_some_and(|name| !name.is_empty()) => {
+                Some(format!("{wants}, and this was `{}` behind it", heard.command.unwrap_or_default()))
             }
             Some(InChat::Wanted { command, .. }) if self.slashes.iter().any(|it| it.eq_ignore_ascii_case(command)) => {
                 None
@@ -146,6 +149,26 @@ impl Written {
             None if body_known => Some(format!("{wants}, and `{}` was not said in one", heard.event)),
             // It may have been this one: what became of it says more.
             None => None,
+        }
+    }
+
+    /// The same of a rule that is not asked for by a command of the chat's own: only by a name behind it, if it names the chat.
+    fn misses_in_chat(&self, all: &[Self], heard: Heard<'_>, chat: &InChat) -> Option<String> {
+        if self.commands.is_empty() || self.sources.is_empty() {
+            return Some(
+                "listens to no command of a chat (`on.slash`, or `on.command` with the chat in `sources`)".to_owned(),
+            );
+        }
+        let wants = format!("listens to the command {}", quoted(&self.commands));
+        match chat {
+            InChat::ForUs => Some(format!("{wants}, and {FOR_US}")),
+            InChat::Wanted { only: Some(only), .. } => {
+                Some(format!("{wants}, and the channel leads to its own rule `{only}` alone"))
+            }
+            InChat::Wanted { usual: false, command, .. } => {
+                Some(format!("{wants}, and no names stand behind `{command}`"))
+            }
+            InChat::Wanted { .. } => self.misses_name(all, heard.source, heard.command.unwrap_or_default()),
         }
     }
 
@@ -164,15 +187,19 @@ impl Written {
                 false => format!("{wants}, and `{}` is no new comment", heard.event),
             });
         };
+        self.misses_name(all, heard.source, word)
+    }
+
+    fn misses_name(&self, all: &[Self], source: &str, word: &str) -> Option<String> {
         let is = |wanted: &String| !word.is_empty() && wanted.eq_ignore_ascii_case(word);
         if self.commands.iter().any(is) {
             return None;
         }
-        if !free {
+        if !self.commands.iter().any(|wanted| wanted == "*") {
             let this = if word.is_empty() { "this was free text".to_owned() } else { format!("this was `{word}`") };
-            return Some(format!("{wants}, and {this}"));
+            return Some(format!("listens to the command {}, and {this}", quoted(&self.commands)));
         }
-        let taken = all.iter().find(|rule| rule.hears_source(heard.source) && rule.commands.iter().any(is));
+        let taken = all.iter().find(|rule| rule.hears_source(source) && rule.commands.iter().any(is));
         taken.map(|rule| format!("listens to free text, and `{word}` is a command of `{}`", rule.name))
     }
 }
@@ -245,10 +272,17 @@ mod tests {
             let of = |rule| why(rule, &rules, heard, body_known).unwrap_or_else(|| "listens".to_owned());
             rules.iter().map(of).collect()
         };
-        let wanted = |only: Option<&str>| InChat::Wanted { command: "/fix".to_owned(), only: only.map(str::to_owned) };
+        let wanted = |only: Option<&str>| InChat::Wanted {
+            command: "/fix".to_owned(),
+            usual: false,
+            only: only.map(str::to_owned),
+        };
         let said = told(Some(&wanted(None)), true);
         assert_eq!(said[0], "listens to `/copilot` in a chat, and this was `/fix`");
-        assert_eq!((said[1].as_str(), said[2].as_str()), ("listens", "listens to no command of a chat (`on.slash`)"));
+        assert_eq!(
+            (said[1].as_str(), said[2].as_str()),
+            ("listens", "listens to no command of a chat (`on.slash`, or `on.command` with the chat in `sources`)")
+        );
         let said = told(Some(&wanted(Some("chat"))), true);
         assert_eq!(said[0], "listens");
         assert_eq!(

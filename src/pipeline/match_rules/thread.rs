@@ -11,12 +11,11 @@ use crate::github::RepoPath;
 use crate::ids::PersonId;
 use crate::pipeline::asked::Asked;
 use crate::pipeline::decide::Settled;
-use crate::pipeline::own_words::{
-    Asker, NO_TASK, Thread, Unanswered, find, list, may_move, of_subject, sees, steer_task, story,
-};
+use crate::pipeline::own_words::{Asker, NO_TASK, Thread, Unanswered, find, list, may_move, sees, steer_task, story};
 use crate::pipeline::sort::Said;
 use crate::pipeline::steer::{self, SteerError};
 use crate::pipeline::usable::{Usable, usable};
+use crate::pipeline::why_not::of_subject;
 use crate::pipeline::{Bridge, Live, StepError};
 use crate::store::deliveries::DeliveryState;
 
@@ -150,10 +149,12 @@ async fn help(live: &Live, event: &Event, asker: &Asker<'_>, admitted: &Admitted
 async fn own_word(concern: &Concern, asker: &Asker<'_>, admitted: &Admitted, own: &Own) -> Result<String, Unanswered> {
     let argument = own.argument.as_deref();
     Ok(match own.word {
-        OwnWord::Status => list(asker, true).await?,
-        OwnWord::List => list(asker, false).await?,
-        OwnWord::Why => why(&concern.heard.event, asker, admitted, argument).await?,
-        OwnWord::Retry | OwnWord::Cancel => match find(asker, argument).await? {
+        OwnWord::Status | OwnWord::List if argument.is_none() => {
+            list(asker, own.word == OwnWord::Status, false).await?
+        }
+        // Of one task it says the same.
+        OwnWord::Status | OwnWord::List | OwnWord::Why => why(&concern.heard.event, asker, admitted, argument).await?,
+        OwnWord::Retry | OwnWord::Cancel => match find(asker, own.word, argument).await? {
             Some(task) => steer_task(asker, own.word, &task).await?,
             None => NO_TASK.to_owned(),
         },
@@ -188,9 +189,9 @@ async fn why(
         Some((repo, _)) if !repo.eq_ignore_ascii_case(&thread.repo) => {
             Ok("only what happens in this repository is told here.".to_owned())
         }
-        Some((_, number)) if admitted.writes => of_subject(asker, thread.repo_id, number).await,
+        Some((_, number)) if admitted.writes => of_subject(asker, thread.repo_id, &thread.repo, number).await,
         Some((_, number)) if number != thread.number => Ok(NO_TASK.to_owned()),
-        _ => match find(asker, argument.filter(|_| subject.is_none())).await? {
+        _ => match find(asker, OwnWord::Why, argument.filter(|_| subject.is_none())).await? {
             Some(task) if sees(asker, &task).await? => story(asker, &task).await,
             _ => Ok(NO_TASK.to_owned()),
         },

@@ -15,7 +15,7 @@ use crate::ids::PersonId;
 use crate::pipeline::chat::gone::app_gone;
 use crate::pipeline::chat::{Hearing, hear, no_such_repo};
 use crate::pipeline::decide::{Notice, Settled, refusal_text};
-use crate::pipeline::guard::{Later, own_action};
+use crate::pipeline::guard::{Later, OWN_DOING, own_action};
 use crate::pipeline::sight::{Raw, Sight};
 use crate::pipeline::{Bridge, Live, StepError, steer};
 use crate::store::decisions::Finished;
@@ -66,7 +66,7 @@ async fn weigh_rules(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<
     let mut settled = settled(live, concern, DeliveryState::Processed);
     if let Some(why) = own_action(bridge, event).await? {
         settled.finished.end.state = DeliveryState::Ignored;
-        settled.finished.end.reason = format!("our own doing starts nothing: {why}");
+        settled.finished.end.reason = format!("{OWN_DOING}: {why}");
         touch_tasks(bridge, concern).await?;
         return Ok(Weighed::Settled(Box::new(settled)));
     }

@@ -20,7 +20,7 @@ const TASKS: i64 = 10;
 impl Telling<'_> {
     pub(super) async fn whisper(&self) -> Result<Told, StepError> {
         let whisper: Whisper = serde_json::from_str(&self.report.content).unwrap_or_default();
-        let mut text = whisper.text.clone();
+        let mut text = whisper.with_page(self.bridge.settings.connect_url.as_deref());
         if let Some(who) = whisper.linked() {
             // Made now, and seen by nobody else: it is in no table.
             text = match links::make_link(self.bridge, &who).await {
@@ -29,12 +29,6 @@ impl Telling<'_> {
                 Err(NoLink::NotConfigured) => format!(
                     "{text} Nobody can sign in here by themselves yet: ask whoever runs taskbridge to allow it, for the {who}."
                 ),
-            };
-        }
-        if whisper.sign_in {
-            text = match &self.bridge.settings.connect_url {
-                Some(page) => format!("{text} [Sign in with GitHub]({page})."),
-                None => format!("{text} Nobody can sign in here by themselves: ask whoever runs taskbridge."),
             };
         }
         self.alone(&Message { text, ..Message::default() }).await

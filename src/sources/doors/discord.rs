@@ -133,6 +133,7 @@ fn says(source: &str, application: &str, interaction: Interaction) -> Result<Say
     let told = interaction.channel.unwrap_or_default();
     let spoken_in = interaction.channel_id.unwrap_or_else(|| told.id.clone());
     let spoken_in = place(source, &spoken_in, None, &user)?;
+    let replies = told.parent().is_some();
     let place = match told.parent() {
         Some(parent) => Place { within: Some(spoken_in.channel), ..place(source, parent, None, &user)? },
         None => spoken_in,
@@ -141,7 +142,7 @@ fn says(source: &str, application: &str, interaction: Interaction) -> Result<Say
         identity: Identity::new(PLATFORM, EVERYWHERE, &user).map_err(|error| Unreadable(error.to_string()))?,
         place,
         said,
-        replies: false,
+        replies,
         answer_to: Some(interaction.token).filter(|token| !token.is_empty()).map(Secret::new),
         server: Some(server),
         opens: None,

@@ -20,6 +20,47 @@ impl Store {
         .await?)
     }
 
+    /// The newest deliveries about one of these pages of a repository in which a rule said anything but yes, and labels that no
+    /// rule listens to; those whose end begins with `but` are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn deliveries_about(
+        &self,
+        repo: &str,
+        pages: &[String],
+        but: &str,
+        limit: i64,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let mut tx = self.begin_looking().await?;
+        let deliveries = sqlx::query_as!(
+            Delivery,
+            "/* deliveries_about: by deliveries_subject, whose conditions these are */
+            WITH newest AS (
+                SELECT d.id FROM UNNEST($2::text[]) AS page (url) CROSS JOIN LATERAL (
+                    SELECT id FROM deliveries
+                    WHERE subject_url = page.url AND length(subject_url) <= 500
+                      AND (state = 'processed' OR state = 'ignored' AND action = 'labeled')
+                      AND repo_name = $1 AND NOT starts_with(coalesce(reason, ''), $3)
+                      AND (state = 'ignored' OR EXISTS (
+                          SELECT FROM decisions WHERE delivery_id = deliveries.id AND verdict <> 'matched'))
+                    ORDER BY subject_url DESC, id DESC LIMIT $4) d
+                ORDER BY d.id DESC LIMIT $4
+            )
+            SELECT id, source, hook_id, sender_id, event_name, content_type, received_at, state, reason, action,
+                   actor_login, repo_name, subject_url, rule_version, duplicate_of, processed_at, tries
+            FROM deliveries JOIN newest USING (id) ORDER BY id DESC",
+            repo,
+            pages,
+            but,
+            limit,
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(deliveries)
+    }
+
     /// A page of deliveries, newest first.
     ///
     /// # Errors

@@ -132,6 +132,17 @@ pub struct Delivery {
     pub tries: i16,
 }
 
+impl Delivery {
+    /// The sender's name of what happened, such as `issues.labeled`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        match self.action.as_deref() {
+            Some(action) if !action.is_empty() => format!("{}.{action}", self.event_name),
+            _ => self.event_name.clone(),
+        }
+    }
+}
+
 /// A delivery taken up by the match step.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the columns are described in the migration")]

@@ -1,5 +1,9 @@
 //! Tasks as lists show them: the prompt, which is most of a row, is left where it lies.
 
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
 use super::{Hold, Task};
 use crate::domain::task::{ALL, State};
 use crate::domain::trust::MarkerText;
@@ -192,6 +196,23 @@ impl Store {
         .await?;
         tx.commit().await?;
         Ok(tasks)
+    }
+
+    /// How the prompts of these tasks begin, in so many characters.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn prompts_begin(&self, tasks: &[TaskId], longest: i32) -> Result<HashMap<TaskId, String>, StoreError> {
+        let ids: Vec<Uuid> = tasks.iter().map(|id| id.0).collect();
+        let begun = sqlx::query!(
+            r#"/* prompts_begin */
+            SELECT id AS "id: TaskId", left(prompt, $2) AS "text!" FROM tasks WHERE id = ANY($1)"#,
+            &ids,
+            longest
+        )
+        .fetch_all(&self.work)
+        .await?;
+        Ok(begun.into_iter().map(|row| (row.id, row.text)).collect())
     }
 
     /// The tasks that a delivery became.

@@ -38,7 +38,28 @@ fn free_text_is_what_no_rule_for_the_source_has_named() {
     assert_eq!(command("hub", ""), [3]);
     assert_eq!(command("lab", "fix the door"), [3, 5], "only the other source has named it");
     assert_eq!(command("lab", "go"), [5]);
-    assert_eq!(set.command_names(), ["fix", "go", "test"]);
+    assert_eq!(set.command_names("hub"), ["fix", "test"]);
+    assert_eq!(set.command_names("lab"), ["go"], "what is no command there is text, whole");
+}
+
+#[test]
+fn in_a_chat_a_rule_is_named_that_names_the_chat() {
+    let text = "\
+sources:
+  hub: { type: github, secrets: \"${GITHUB_WEBHOOK_SECRET}\" }
+  team: { type: mattermost, server_url: \"https://chat.example.com\", tokens: \"${GITHUB_WEBHOOK_SECRET}\", command: /bot }
+rules:
+  - { name: r0, on: { slash: [/bot, /other] }, prompt: p }
+  - { name: r1, on: { command: [fix, '*'] }, prompt: p, sources: team }
+  - { name: r2, on: { command: [test, '*'] }, prompt: p, sources: hub }
+";
+    let set = load_text(text).expect("good").rules;
+    let said = |command, usual, name| set.said_in_chat("team", command, usual, name);
+    assert_eq!(set.chat_names("team"), ["fix"]);
+    assert_eq!(said("/bot", true, "FIX"), [1]);
+    assert_eq!(said("/bot", true, ""), [0, 1]);
+    assert_eq!(said("/other", false, ""), [0], "names stand behind the chat's own command");
+    assert!(said("/bot", true, "test").is_empty() && said("/other", false, "fix").is_empty());
 }
 
 #[test]
