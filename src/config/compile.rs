@@ -120,7 +120,7 @@ impl Compile<'_> {
             Ok(template) => Some(template),
             Err(fault) => {
                 let node = self.document.nearest(path);
-                let at = fault.line.map_or(node.at, |line| node.inside(line, 1));
+                let at = fault.line.map_or(node.at, |line| node.inside(line, fault.column.unwrap_or(1)));
                 self.found.faults.push(self.document.fault_at(at, path, fault.message));
                 None
             }

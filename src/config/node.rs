@@ -26,11 +26,13 @@ pub(super) struct Node {
 }
 
 /// How the lines of a text lie in the file, to find the place of a fault inside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Lines {
     /// Line n of the text is line n of the file from here on, all starting at this column.
     From(Pos),
-    /// Folded or escaped: no line of the text can be found again.
+    /// All of it is on one line of the file, where its signs, and the end, stand in these columns.
+    Escaped { line: usize, columns: Vec<u16> },
+    /// Folded: no line of the text can be found again.
     Unknown,
 }
 
@@ -92,9 +94,14 @@ impl Node {
 
     /// Where a line and column inside this text (both from 1) stand in the file.
     pub(super) fn inside(&self, line: usize, column: usize) -> Pos {
-        match self.lines {
+        match &self.lines {
             Lines::From(start) => {
                 Pos { line: start.line + line.saturating_sub(1), column: start.column + column.saturating_sub(1) }
+            }
+            Lines::Escaped { line: file_line, columns } => {
+                let before = self.text().unwrap_or_default().split('\n').take(line.saturating_sub(1));
+                let nth = before.map(|line| line.chars().count() + 1).sum::<usize>() + column.saturating_sub(1);
+                columns.get(nth).map_or(self.at, |column| Pos { line: *file_line, column: usize::from(*column) })
             }
             Lines::Unknown => self.at,
         }

@@ -151,9 +151,11 @@ impl<'a> Builder<'a> {
         }
         let rest = line.char_indices().nth(column - 1).map_or("", |(byte, _)| &line[byte..]);
         if rest.starts_with(content) && blank < at.line {
-            Lines::From(Pos { line: at.line - blank, column })
-        } else {
-            Lines::Unknown
+            return Lines::From(Pos { line: at.line - blank, column });
+        }
+        match style {
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => escaped(rest, text, style, at.line, column),
+            _ => Lines::Unknown,
         }
     }
 
@@ -227,4 +229,25 @@ impl<'a> Builder<'a> {
             Open::Map { key: None, .. } => path,
         })
     }
+}
+
+/// Where the signs of a text in quotes stand that ends on the line where it starts; `rest` is that line from its first sign on.
+fn escaped(rest: &str, text: &str, style: ScalarStyle, line: usize, column: usize) -> Lines {
+    let mut columns = Vec::new();
+    let mut signs = rest.chars().zip(column..).peekable();
+    while let Some((sign, column)) = signs.next() {
+        columns.extend(u16::try_from(column));
+        let more = match (style, sign, signs.peek().map(|(next, _)| *next)) {
+            (ScalarStyle::SingleQuoted, '\'', Some('\'')) => 1,
+            (ScalarStyle::SingleQuoted, '\'', _) | (ScalarStyle::DoubleQuoted, '"', _) => break,
+            (ScalarStyle::DoubleQuoted, '\\', Some('x')) => 3,
+            (ScalarStyle::DoubleQuoted, '\\', Some('u')) => 5,
+            (ScalarStyle::DoubleQuoted, '\\', Some('U')) => 9,
+            (ScalarStyle::DoubleQuoted, '\\', _) => 1,
+            _ => 0,
+        };
+        signs.by_ref().take(more).for_each(drop);
+    }
+    // What is read otherwise than it was read here has no places.
+    if columns.len() == text.chars().count() + 1 { Lines::Escaped { line, columns } } else { Lines::Unknown }
 }

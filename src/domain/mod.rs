@@ -36,6 +36,8 @@ pub mod rule;
 pub mod rule_set;
 /// Keys that webhooks are signed with.
 pub mod signing_key;
+/// Room for what calls itself often.
+mod stack;
 /// The states of a task and the steps between them.
 pub mod task;
 /// The words that people read on GitHub.

@@ -4,31 +4,22 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cel::common::ast::{Expr, IdedExpr, LiteralValue, SourceInfo};
-use cel::{Context, Env, ParseErrors};
-use regex::{Regex, RegexBuilder};
+use cel::Env;
+use cel::common::ast::operators::INDEX;
+use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, ListExpr, LiteralValue, SelectExpr, SourceInfo};
+use regex::Regex;
 
-use super::super::nearest::nearest;
-use super::super::prompt::unknown_name;
-use super::super::trust::clean_line;
-use super::super::view::{NAMES, unknown_path};
-use super::ConditionFault;
-use super::outcome::{children, path};
+use super::super::stack::with_room;
+use super::super::view::{Shape, unknown_name};
+use super::expression::{children, literal, written};
+use super::text::{brackets, lone_equals, name_before, name_behind, place, syntax};
+use super::{ConditionFault, functions, operators, pattern};
 
 const SOURCE_LIMIT: usize = 4_000;
-const BRACKET_DEPTH: usize = 16;
-const LINKS: usize = 500;
 const NODES: usize = 600;
 const DEPTH: usize = 64;
 /// How deep the parser may call itself, which costs it more stack than anything else: for brackets and for `a ? b : c`.
 const PARSER_DEPTH: u16 = 24;
-/// Stack for the parser. Unoptimised, and while it looks for a way out of mistakes, so many calls of itself were seen to
-/// need more than the 2 MiB that a thread has.
-const PARSER_STACK: usize = 32 * 1024 * 1024;
-const PATTERN_LIMIT: usize = 500;
-const PATTERNS: usize = 16;
-/// Bytes of a compiled pattern.
-const PATTERN_SIZE: usize = 256 * 1024;
 
 /// A condition that may be evaluated.
 pub(super) struct Checked {
@@ -46,278 +37,202 @@ pub(super) fn check(text: &str, env: &Arc<Env>) -> Result<Checked, ConditionFaul
         return Err(start(format!("a condition has at most {SOURCE_LIMIT} bytes")));
     }
     brackets(text)?;
-    let parsed = with_stack(|| env.parser().max_recursion_depth(PARSER_DEPTH).parse_with_source_info(text));
+    let parsed = with_room(|| env.parser().max_recursion_depth(PARSER_DEPTH).parse_with_source_info(text));
     let parsed = parsed.ok_or_else(|| start("this condition could not be read".to_owned()))?;
     let (mut expression, info) = parsed.map_err(|errors| lone_equals(text).unwrap_or_else(|| syntax(&errors)))?;
-    let functions = Context::with_env(Arc::clone(env));
-    let mut walk = Walk { info: &info, functions, nodes: 0, names: BTreeSet::new(), patterns: Vec::new(), fault: None };
-    walk.visit(&expression, 0, &mut Vec::new());
+    let mut walk =
+        Walk { info: &info, nodes: 0, bound: Vec::new(), names: BTreeSet::new(), patterns: Vec::new(), fault: None };
+    walk.visit(&expression, 0);
     if let Some(fault) = walk.fault {
         return Err(fault);
     }
     let (names, mut patterns) = (walk.names, walk.patterns);
     patterns.dedup_by(|a, b| a.0 == b.0);
-    replace_patterns(&mut expression);
+    pattern::replace(&mut expression);
     Ok(Checked { expression, names, patterns })
-}
-
-/// Does `work` in a thread that has stack enough; `None` if it panics, or there can be no more threads.
-fn with_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
-    std::thread::scope(|scope| {
-        std::thread::Builder::new().stack_size(PARSER_STACK).spawn_scoped(scope, work).ok()?.join().ok()
-    })
-}
-
-/// Nesting and long chains are refused before the parser sees them: each link costs it stack, and at some
-/// 1,500 links (`a.a.a…`, `1<1<1…`) a thread's stack is gone. Texts in quotes count too, to be on the safe side. What
-/// closes need not fit what is open: the parser skips it, and is held by its own bound then.
-fn brackets(text: &str) -> Result<(), ConditionFault> {
-    let (mut depth, mut links, mut line, mut column) = (0_usize, 0_usize, 1, 0);
-    for c in text.chars() {
-        column += 1;
-        match c {
-            '\n' => (line, column) = (line + 1, 0),
-            '(' | '[' | '{' => (depth, links) = (depth + 1, links + 1),
-            ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            '.' | '<' | '>' | '=' | '+' | '-' | '*' | '/' | '%' | '!' | '?' => links += 1,
-            _ => {}
-        }
-        let message = if depth > BRACKET_DEPTH {
-            format!("brackets may be nested {BRACKET_DEPTH} deep at most")
-        } else if links > LINKS {
-            "this condition is too long; split it into several rules".to_owned()
-        } else {
-            continue;
-        };
-        return Err(ConditionFault { message, line, column });
-    }
-    Ok(())
-}
-
-/// What other languages write for `==`, outside of quotes.
-fn lone_equals(text: &str) -> Option<ConditionFault> {
-    let (mut quote, mut before, mut line, mut column) = (None, ' ', 1, 0);
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        column += 1;
-        match (c, quote) {
-            ('\n', _) => (line, column) = (line + 1, 0),
-            ('\\', Some(_)) => {
-                column += usize::from(chars.next().is_some());
-            }
-            ('"' | '\'', None) => quote = Some(c),
-            (c, Some(open)) if c == open => quote = None,
-            ('=', None) if !matches!(before, '=' | '!' | '<' | '>') && chars.peek() != Some(&'=') => {
-                let message = "`=` means nothing here: to compare, write `==`".to_owned();
-                return Some(ConditionFault { message, line, column });
-            }
-            _ => {}
-        }
-        before = c;
-    }
-    None
-}
-
-fn syntax(errors: &ParseErrors) -> ConditionFault {
-    let first = errors.errors.first();
-    let at = |position: isize| usize::try_from(position).unwrap_or(1).max(1);
-    let (line, column) = first.map_or((1, 1), |error| (at(error.pos.0), at(error.pos.1)));
-    let message = first.map_or("no valid condition", |error| error.msg.as_str());
-    ConditionFault { message: clean_line(message, 200), line, column }
 }
 
 struct Walk<'a> {
     info: &'a SourceInfo,
-    /// Knows which functions there are.
-    functions: Context<'static, 'static>,
     nodes: usize,
+    /// The variables of the macro around this expression, and what they stand for.
+    bound: Vec<(String, Shape)>,
     names: BTreeSet<String>,
     patterns: Vec<(String, Regex)>,
     fault: Option<ConditionFault>,
 }
 
 impl Walk<'_> {
-    /// `bound` holds the variables of the macros around this expression.
-    fn visit(&mut self, expression: &IdedExpr, depth: usize, bound: &mut Vec<String>) {
+    /// What the expression gives, as far as it is known before an event comes.
+    fn visit(&mut self, expression: &IdedExpr, depth: usize) -> Shape {
         self.nodes += 1;
         if self.fault.is_some() {
-            return;
+            return Shape::Unknown;
         }
         if self.nodes > NODES || depth > DEPTH {
             return self.refuse(expression, "this condition is too long; split it into several rules".to_owned());
         }
         match &expression.expr {
-            Expr::Ident(name) if name.starts_with('@') || bound.contains(name) => {}
-            Expr::Ident(name) if NAMES.contains(&name.as_str()) => {
-                self.names.insert(name.clone());
-            }
-            Expr::Ident(name) if TYPES.contains(&name.as_str()) => {}
-            Expr::Ident(name) => self.refuse(expression, unknown_name(name)),
+            Expr::Ident(name) => self.name(expression, name),
+            Expr::Literal(literal) => match literal {
+                LiteralValue::Boolean(_) => Shape::Truth,
+                LiteralValue::Double(_) | LiteralValue::Int(_) | LiteralValue::UInt(_) => Shape::Number,
+                LiteralValue::String(_) => Shape::Text,
+                LiteralValue::Bytes(_) | LiteralValue::Null => Shape::Unknown,
+            },
             Expr::Struct(_) => self.refuse(expression, "conditions cannot make objects".to_owned()),
-            Expr::Comprehension(comprehension) => {
-                if !bound.is_empty() {
-                    let message = "all, exists, map and filter cannot stand inside one another".to_owned();
-                    return self.refuse(expression, message);
-                }
-                self.visit(&comprehension.iter_range, depth + 1, bound);
-                bound.push(comprehension.iter_var.clone());
-                bound.extend(comprehension.iter_var2.clone());
-                for inner in [
-                    &comprehension.accu_init,
-                    &comprehension.loop_cond,
-                    &comprehension.loop_step,
-                    &comprehension.result,
-                ] {
-                    self.visit(inner, depth + 1, bound);
-                }
-                bound.clear();
-            }
-            _ => {
-                if let Some(path) = path(expression)
-                    && let Some(top) = path.split('.').next()
-                    && NAMES.contains(&top)
-                    && !bound.iter().any(|name| name == top)
-                    && let Some(message) = unknown_path(&path)
-                {
-                    return self.refuse(expression, message);
-                }
-                if let Expr::Call(call) = &expression.expr
-                    && let Some(message) = self.unknown_function(&call.func_name)
-                {
-                    return self.refuse(expression, message);
-                }
-                if is_call(expression, "matches") {
-                    self.pattern(expression);
-                }
-                children(expression, &mut |child| self.visit(child, depth + 1, bound));
+            Expr::Comprehension(comprehension) => self.comprehension(expression, comprehension, depth),
+            Expr::Select(select) => self.select(expression, select, depth),
+            Expr::Call(call) => self.call(expression, call, depth),
+            Expr::List(list) => self.list(list, depth),
+            Expr::Map(_) | Expr::Unspecified => {
+                children(expression, &mut |child| {
+                    self.visit(child, depth + 1);
+                });
+                Shape::Unknown
             }
         }
     }
 
-    /// What is wrong with the name of a function; nothing, if it is one or an operator.
-    fn unknown_function(&mut self, name: &str) -> Option<String> {
-        if !name.chars().all(|c| c.is_alphanumeric() || c == '_') {
-            return None;
+    fn name(&mut self, expression: &IdedExpr, name: &str) -> Shape {
+        if name.starts_with('@') || TYPES.contains(&name) {
+            return Shape::Unknown;
         }
-        if MACROS.contains(&name) {
-            return Some(format!(
-                "`{name}` is not written so: `{}`",
-                if name == "has" { "has(issue.title)" } else { "issue.labels.exists(label, label == \"bug\")" }
-            ));
+        if let Some((_, shape)) = self.bound.iter().find(|(bound, _)| bound == name) {
+            return shape.clone();
         }
-        // A name that the engine has cannot be given to another.
-        if self.functions.add_function(name, || true).is_err() {
-            return None;
+        match Shape::of_name(name) {
+            Some(shape) => {
+                self.names.insert(name.to_owned());
+                shape
+            }
+            None => self.refuse(expression, unknown_name(name)),
         }
-        let name = clean_line(name, 60);
-        Some(match nearest(&name, FUNCTIONS.into_iter().chain(MACROS)) {
-            Some(near) => format!("there is no function `{name}`; did you mean `{near}`?"),
-            None => format!("there is no function `{name}`"),
-        })
     }
 
-    fn pattern(&mut self, call: &IdedExpr) {
-        let Some(pattern) = literal_pattern(call) else {
-            let message = "matches() takes its pattern as a literal text, so that it can be checked here".to_owned();
-            return self.refuse(call, message);
+    fn list(&mut self, list: &ListExpr, depth: usize) -> Shape {
+        let entries: Vec<_> = list.elements.iter().map(|entry| self.visit(entry, depth + 1)).collect();
+        entries.into_iter().reduce(Shape::or).unwrap_or(Shape::Unknown).listed()
+    }
+
+    fn comprehension(&mut self, expression: &IdedExpr, comprehension: &ComprehensionExpr, depth: usize) -> Shape {
+        if !self.bound.is_empty() {
+            let message = "all, exists, map and filter cannot stand inside one another".to_owned();
+            return self.refuse(expression, message);
+        }
+        let range = self.visit(&comprehension.iter_range, depth + 1);
+        if let (Shape::Text | Shape::Number | Shape::Truth, Some(what)) = (&range, range.in_words()) {
+            let message = format!("`{}` is {what}, and no list to go through", written(&comprehension.iter_range));
+            return self.refuse(&comprehension.iter_range, message);
+        }
+        let second = comprehension.iter_var2.as_ref();
+        // With two variables the first one is the place in the list.
+        let entry = if second.is_some() { Shape::Unknown } else { range.entry() };
+        self.bound.push((comprehension.iter_var.clone(), entry));
+        self.bound.extend(second.map(|name| (name.clone(), Shape::Unknown)));
+        self.visit(&comprehension.accu_init, depth + 1);
+        self.visit(&comprehension.loop_cond, depth + 1);
+        let step = self.visit(&comprehension.loop_step, depth + 1);
+        self.visit(&comprehension.result, depth + 1);
+        self.bound.clear();
+        match comprehension.result.expr {
+            Expr::Ident(_) => step,
+            _ => Shape::Truth,
+        }
+    }
+
+    fn select(&mut self, expression: &IdedExpr, select: &SelectExpr, depth: usize) -> Shape {
+        let inner = self.visit(&select.operand, depth + 1);
+        let of = written(&select.operand);
+        self.part(&inner, &of, &select.field).unwrap_or_else(|message| self.refuse(expression, message))
+    }
+
+    fn part(&self, shape: &Shape, of: &str, name: &str) -> Result<Shape, String> {
+        match (shape, name) {
+            (Shape::Text | Shape::List(_), "length" | "size" | "count" | "len") if self.fault.is_none() => {
+                let what = shape.in_words().unwrap_or_default();
+                Err(format!("`{of}` is {what} and has no `{name}`: write `size({of})`"))
+            }
+            _ => shape.part(of, name),
+        }
+    }
+
+    fn call(&mut self, expression: &IdedExpr, call: &CallExpr, depth: usize) -> Shape {
+        // The engine's own names for operators have signs in them.
+        if !call.func_name.chars().all(|c| c.is_alphanumeric() || c == '_') {
+            let values = self.values(call, depth);
+            return self.operator(expression, call, &values);
+        }
+        let target = call.target.as_deref().map(|target| self.visit(target, depth + 1));
+        let said = functions::Call { name: &call.func_name, behind: target.is_some(), values: call.args.len() };
+        let gives = match functions::check(&said) {
+            Ok(gives) => gives,
+            Err(message) => return self.refuse(expression, message),
         };
-        if pattern.len() > PATTERN_LIMIT || self.patterns.len() >= PATTERNS {
-            let message = format!("at most {PATTERNS} patterns of {PATTERN_LIMIT} bytes each can stand in a condition");
-            return self.refuse(call, message);
+        let values = self.values(call, depth);
+        let asked = call.target.as_deref().or(call.args.first()).zip(target.as_ref().or(values.first()));
+        if let Some((asked, shape)) = asked
+            && let Err(message) = functions::asks(said.name, &written(asked), shape)
+        {
+            return self.refuse(expression, message);
         }
-        match RegexBuilder::new(pattern).size_limit(PATTERN_SIZE).dfa_size_limit(PATTERN_SIZE * 4).build() {
-            Ok(regex) => self.patterns.push((function_name(pattern), regex)),
-            Err(regex::Error::CompiledTooBig(_)) => self.refuse(call, "this pattern is too large".to_owned()),
-            Err(error) => {
-                let reason = error.to_string();
-                let last = reason.lines().last().unwrap_or("").trim_start_matches("error: ");
-                self.refuse(call, format!("this pattern is not valid: {last}"));
-            }
+        if said.name == "matches"
+            && let Err(message) = pattern::build(expression, &mut self.patterns)
+        {
+            return self.refuse(expression, message);
         }
+        gives
     }
 
-    fn refuse(&mut self, at: &IdedExpr, message: String) {
-        let offset = self.info.offset_for(at.id).map_or(0, |(start, _)| start as usize);
-        let before: String = self.info.source.chars().take(offset).collect();
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    fn values(&mut self, call: &CallExpr, depth: usize) -> Vec<Shape> {
+        call.args.iter().map(|value| self.visit(value, depth + 1)).collect()
+    }
+
+    fn operator(&mut self, expression: &IdedExpr, call: &CallExpr, values: &[Shape]) -> Shape {
+        let checked = match (call.args.as_slice(), values) {
+            ([of, place], [shape, _]) if call.func_name == INDEX => match literal(place) {
+                Some(name) => self.part(shape, &written(of), name).map_err(|message| (self.offset(place), message)),
+                None => Ok(match shape {
+                    Shape::List(_) | Shape::Sent => shape.entry(),
+                    _ => Shape::Unknown,
+                }),
+            },
+            _ => operators::check(call, values).map_err(|message| (self.offset(expression), message)),
+        };
+        checked.unwrap_or_else(|(at, message)| self.refuse_at(at, message))
+    }
+
+    /// Where it is told, in characters: a part and a function at their names.
+    fn place(&self, expression: &IdedExpr) -> usize {
+        let source = &self.info.source;
+        let named = match &expression.expr {
+            Expr::Select(select) => name_behind(source, self.offset(&select.operand), &select.field),
+            Expr::Call(CallExpr { func_name, target: Some(target), .. }) => {
+                name_behind(source, self.offset(target), func_name)
+            }
+            Expr::Call(call) => name_before(source, self.offset(expression), &call.func_name),
+            _ => None,
+        };
+        named.unwrap_or_else(|| self.offset(expression))
+    }
+
+    /// Where the parser has it: of a part the point before it, of a call the bracket.
+    fn offset(&self, expression: &IdedExpr) -> usize {
+        self.info.offset_for(expression.id).map_or(0, |(start, _)| start as usize)
+    }
+
+    fn refuse(&mut self, at: &IdedExpr, message: String) -> Shape {
+        self.refuse_at(self.place(at), message)
+    }
+
+    /// The first fault counts.
+    fn refuse_at(&mut self, offset: usize, message: String) -> Shape {
+        let (line, column) = place(&self.info.source, offset);
         self.fault.get_or_insert(ConditionFault { message, line, column });
+        Shape::Unknown
     }
 }
-
-/// What the parser makes other things of, where it is written as it should be.
-const MACROS: [&str; 6] = ["all", "exists", "exists_one", "filter", "has", "map"];
-
-/// The functions that conditions have use for, to say what was meant.
-const FUNCTIONS: [&str; 18] = [
-    "bool",
-    "bytes",
-    "contains",
-    "double",
-    "duration",
-    "endsWith",
-    "getDayOfWeek",
-    "getFullYear",
-    "getHours",
-    "getMinutes",
-    "getMonth",
-    "int",
-    "matches",
-    "size",
-    "startsWith",
-    "string",
-    "timestamp",
-    "uint",
-];
 
 /// Names that CEL itself knows as types.
 const TYPES: [&str; 12] =
     ["bool", "bytes", "double", "duration", "dyn", "int", "list", "map", "null_type", "string", "timestamp", "uint"];
-
-fn is_call(expression: &IdedExpr, name: &str) -> bool {
-    matches!(&expression.expr, Expr::Call(call) if call.func_name == name)
-}
-
-/// The pattern of `text.matches("…")` or `matches(text, "…")`.
-fn literal_pattern(call: &IdedExpr) -> Option<&str> {
-    let Expr::Call(call) = &call.expr else { return None };
-    let arguments = if call.target.is_some() { 1 } else { 2 };
-    match (&call.args.last()?.expr, call.args.len() == arguments) {
-        (Expr::Literal(LiteralValue::String(pattern)), true) => Some(pattern.inner()),
-        _ => None,
-    }
-}
-
-/// Each pattern becomes a function of its own that holds it ready; no rule can write this name.
-fn function_name(pattern: &str) -> String {
-    format!("@matches {pattern}")
-}
-
-fn replace_patterns(expression: &mut IdedExpr) {
-    let name = literal_pattern(expression).filter(|_| is_call(expression, "matches")).map(function_name);
-    match (&mut expression.expr, name) {
-        (Expr::Call(call), name) => {
-            if let Some(name) = name {
-                call.func_name = name;
-                call.args.pop();
-            }
-            call.target.as_deref_mut().into_iter().chain(&mut call.args).for_each(replace_patterns);
-        }
-        (Expr::Comprehension(c), _) => {
-            [&mut c.iter_range, &mut c.accu_init, &mut c.loop_cond, &mut c.loop_step, &mut c.result]
-                .into_iter()
-                .for_each(replace_patterns);
-        }
-        (Expr::List(list), _) => list.elements.iter_mut().for_each(replace_patterns),
-        (Expr::Select(select), _) => replace_patterns(&mut select.operand),
-        (Expr::Map(map), _) => {
-            for entry in &mut map.entries {
-                if let cel::common::ast::EntryExpr::MapEntry(entry) = &mut entry.expr {
-                    replace_patterns(&mut entry.key);
-                    replace_patterns(&mut entry.value);
-                }
-            }
-        }
-        _ => {}
-    }
-}

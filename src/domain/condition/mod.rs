@@ -1,15 +1,24 @@
 //! `when` of a rule: a CEL condition. The engine has no limit on steps, so all that could make a condition
 //! slow is refused when it is loaded; what is left is evaluated in microseconds, and can say what it saw.
 
+mod expression;
+mod fault;
+mod functions;
 mod lint;
+mod operators;
 mod outcome;
+mod pattern;
 mod redact;
+mod text;
 mod values;
+
+pub use fault::ConditionFault;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use cel::common::ast::{Expr, IdedExpr, operators};
+use cel::common::ast::operators::LOGICAL_AND;
+use cel::common::ast::{Expr, IdedExpr};
 use cel::extractors::This;
 use cel::{Context, Env, Value};
 use regex::Regex;
@@ -35,18 +44,6 @@ struct Inner {
 struct Part {
     expression: IdedExpr,
     paths: Vec<String>,
-}
-
-/// Why a text is no condition: for the operator who wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ConditionFault {
-    /// What is wrong, in a sentence.
-    pub message: String,
-    /// The line inside the text, counted from 1.
-    pub line: usize,
-    /// The column, in characters counted from 1.
-    pub column: usize,
 }
 
 /// What a condition says of an event.
@@ -142,7 +139,7 @@ impl std::fmt::Debug for Condition {
 /// The members of an `&&` chain from left to right.
 fn conjuncts(expression: IdedExpr, into: &mut Vec<IdedExpr>) {
     match expression.expr {
-        Expr::Call(call) if call.func_name == operators::LOGICAL_AND && call.target.is_none() => {
+        Expr::Call(call) if call.func_name == LOGICAL_AND && call.target.is_none() => {
             for member in call.args {
                 conjuncts(member, into);
             }
@@ -153,3 +150,5 @@ fn conjuncts(expression: IdedExpr, into: &mut Vec<IdedExpr>) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told;

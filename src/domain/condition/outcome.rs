@@ -1,11 +1,12 @@
 //! What a decision says when a condition was false or could not be answered: the paths it looked at and
 //! the values it saw, so that nobody has to guess.
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::common::ast::{Expr, IdedExpr};
 use cel::{ExecutionError, Value};
 
 use super::super::trust;
 use super::super::view::{NAMES, View};
+use super::expression::{children, path};
 use super::{ConditionError, Part, redact};
 
 const PATHS: usize = 5;
@@ -32,38 +33,6 @@ fn collect(expression: &IdedExpr, bound: &str, into: &mut Vec<String>) {
         _ => bound,
     };
     children(expression, &mut |child| collect(child, bound, into));
-}
-
-/// `a.b.c` if the expression is only that, also inside `has()`.
-pub(super) fn path(expression: &IdedExpr) -> Option<String> {
-    match &expression.expr {
-        Expr::Ident(name) => Some(name.clone()),
-        Expr::Select(select) => Some(format!("{}.{}", path(&select.operand)?, select.field)),
-        _ => None,
-    }
-}
-
-/// Calls `visit` for each direct part of an expression.
-pub(super) fn children<'a>(expression: &'a IdedExpr, visit: &mut dyn FnMut(&'a IdedExpr)) {
-    match &expression.expr {
-        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).for_each(visit),
-        Expr::Comprehension(comprehension) => {
-            let c = comprehension;
-            [&c.iter_range, &c.accu_init, &c.loop_cond, &c.loop_step, &c.result].into_iter().for_each(visit);
-        }
-        Expr::List(list) => list.elements.iter().for_each(visit),
-        Expr::Select(select) => visit(&select.operand),
-        Expr::Map(map) => map.entries.iter().for_each(|entry| entry_children(&entry.expr, visit)),
-        Expr::Struct(fields) => fields.entries.iter().for_each(|entry| entry_children(&entry.expr, visit)),
-        Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => {}
-    }
-}
-
-fn entry_children<'a>(entry: &'a EntryExpr, visit: &mut dyn FnMut(&'a IdedExpr)) {
-    match entry {
-        EntryExpr::MapEntry(entry) => [&entry.key, &entry.value].into_iter().for_each(visit),
-        EntryExpr::StructField(field) => visit(&field.value),
-    }
 }
 
 /// The values at `paths`, short and on one line, without secrets.

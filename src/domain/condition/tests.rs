@@ -201,7 +201,7 @@ fn patterns_are_linear_and_checked_when_loaded() {
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     let fault = Condition::parse("true && issue.title.matches('(a')").unwrap_err();
     assert_eq!(fault.message, "this pattern is not valid: unclosed group");
-    assert!(evaluate("issue.number.matches('a')").is_err());
+    assert!(evaluate("command.text.matches('a')").is_err());
 }
 
 #[test]
@@ -316,32 +316,5 @@ fn the_dearest_condition_that_is_let_through_is_answered_in_time() {
         assert_eq!(condition.evaluate(&view), Ok(Outcome { holds: true, saw: Vec::new() }), "{text}");
         // Unoptimised and alone it takes less than a hundredth of that.
         assert!(start.elapsed() < Duration::from_millis(100), "{text}: {:?}", start.elapsed());
-    }
-}
-
-/// What could never hold is told when it is loaded, and not by an event that is refused.
-#[test]
-fn paths_and_functions_that_nothing_has_are_faults_with_what_was_meant() {
-    for (text, told) in [
-        ("issue.titel == \"x\"", "`issue` has no `titel`; did you mean `issue.title`?"),
-        ("has(issue.autor.login)", "`issue` has no `autor`; did you mean `issue.author`?"),
-        ("actor.name == \"x\"", "`actor` has no `name`; it has id, login, kind"),
-        ("issue.title.startswith(\"x\")", "there is no function `startswith`; did you mean `startsWith`?"),
-        ("issue.labels.exist(l, l == \"x\")", "there is no function `exist`; did you mean `exists`?"),
-        ("has(issue)", ""),
-        ("frobnicate(1) == 2", "there is no function `frobnicate`"),
-    ] {
-        let message = Condition::parse(text).unwrap_err().message;
-        assert!(message.contains(told), "{text}: {message}");
-    }
-    for good in [
-        "payload.any.thing == 1 && has(payload.other)",
-        "issue.labels.exists(actor, actor.startsWith(\"x\"))",
-        "size(issue.title) > 3 && issue.body.contains(\"x\") && !(issue.number in [1, 2])",
-        "timestamp(payload.at).getFullYear() > 2020 && int(\"3\") == 3 && issue.title.matches(\"a.*\")",
-        "payload.items.filter(x, x.id > 1).map(x, x.id).exists_one(x, x == 2) || -issue.number < 0",
-        "type(payload) == map && [1][0] == 1 && {\"a\": 1}.a == 1 && (true ? 1 : 2) == 1 && \"a\" + \"b\" == \"ab\"",
-    ] {
-        Condition::parse(good).unwrap_or_else(|fault| panic!("{good}: {fault}"));
     }
 }

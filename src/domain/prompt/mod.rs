@@ -2,15 +2,21 @@
 //! a template inside a value. Parsed once when the rules are loaded; rendering only looks values up.
 
 mod check;
+mod fault;
+mod lint;
+mod words;
 
-pub(super) use check::unknown_name;
+pub use fault::TemplateFault;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use minijinja::machinery::parse;
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Object;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 
+use super::stack;
 use super::trust;
 use super::view::View;
 
@@ -32,16 +38,6 @@ struct Inner {
     environment: Environment<'static>,
     names: BTreeSet<String>,
     paths: Vec<String>,
-}
-
-/// Why a text is no template: for the operator who wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct TemplateFault {
-    /// What is wrong, in a sentence.
-    pub message: String,
-    /// Where inside the text, counted from 1.
-    pub line: Option<usize>,
 }
 
 /// A finished prompt.
@@ -69,17 +65,20 @@ impl Template {
     /// A mistake in the text: syntax, a name that no event has, a filter that does not exist, or its size.
     pub fn parse(text: &str) -> Result<Self, TemplateFault> {
         if text.len() > SOURCE_LIMIT {
-            return Err(TemplateFault { message: format!("a template has at most {SOURCE_LIMIT} bytes"), line: None });
+            let message = format!("a template has at most {SOURCE_LIMIT} bytes");
+            return Err(TemplateFault { message, line: None, column: None });
         }
-        let mut environment = environment(UndefinedBehavior::Strict);
-        environment.add_template_owned(NAME, text.to_owned()).map_err(|error| check::fault(&error))?;
-        let template = environment.get_template(NAME).map_err(|error| check::fault(&error))?;
-        let names: BTreeSet<_> = template.undeclared_variables(false).into_iter().collect();
-        let mut paths: Vec<_> = template.undeclared_variables(true).into_iter().collect();
-        paths.sort();
-        check::names(text, &names)?;
-        check::paths(text, &paths)?;
-        check::filters(text)?;
+        check::length(text)?;
+        let read = stack::with_room(|| {
+            let mut environment = environment(UndefinedBehavior::Strict);
+            environment.add_template_owned(NAME, text.to_owned()).map_err(|error| check::fault(&error))?;
+            let parsed = parse(text, NAME, SyntaxConfig::default()).map_err(|error| check::fault(&error))?;
+            Ok((environment, lint::check(text, &parsed)?))
+        });
+        let message = || "this template could not be read".to_owned();
+        let read = read.unwrap_or_else(|| Err(TemplateFault { message: message(), line: None, column: None }));
+        let (environment, lint::Mentioned { names, paths }) = read?;
+        let paths = paths.into_iter().collect();
         Ok(Self(Arc::new(Inner { source: text.to_owned(), environment, names, paths })))
     }
 
@@ -200,3 +199,5 @@ fn shown(path: &str) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told;

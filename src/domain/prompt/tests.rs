@@ -200,29 +200,3 @@ proptest! {
         }
     }
 }
-
-/// Also in a branch that is taken for few events.
-#[test]
-fn paths_and_filters_that_nothing_has_are_faults_with_what_was_meant() {
-    for (text, line, told) in [
-        ("Fix it\n{{ issue.titel }}", 2, "`issue` has no `titel`; did you mean `issue.title`?"),
-        ("{% if comment is defined %}{{ comment.bodi }}{% endif %}", 1, "did you mean `comment.body`?"),
-        ("{{ repo.branch }}", 1, "`repo` has no `branch`; it has id, owner,"),
-        ("\n{{ issue.title | uper }}", 2, "did you mean `upper`?"),
-        ("{% if comment %}{{ comment.body | lenght }}{% endif %}", 1, "did you mean `length`?"),
-        ("{% for label in issue.labels %}{{ label | trimm }}{% endfor %}", 1, "did you mean `trim`?"),
-        ("{% if issue.number is evn %}x{% endif %}", 1, "did you mean `even`?"),
-    ] {
-        let fault = Template::parse(text).unwrap_err();
-        assert!(fault.message.contains(told), "{text}: {fault:?}");
-        assert_eq!(fault.line, Some(line), "{text}: {fault:?}");
-    }
-    for good in [
-        "{{ payload.any.thing }}{% for item in payload.list %}{{ loop.index }}{{ item.name }}{% endfor %}",
-        "{% set who = issue.author %}{{ who.login }}{{ subject.author.login | default(\"x\") }}",
-        "{% raw %}{{ issue.titel | uper }}{% endraw %}{# {{ issue.titel | uper }} #}",
-        "{{ command.base or repo.default_branch }}{{ pull_request.branches.head_ref }}",
-    ] {
-        Template::parse(good).unwrap_or_else(|fault| panic!("{good}: {fault}"));
-    }
-}

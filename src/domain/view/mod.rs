@@ -5,10 +5,12 @@
 
 mod bare;
 mod build;
+mod github_names;
 mod known;
 mod shown;
 
-pub use known::unknown_path;
+pub use known::NAMES;
+pub(super) use known::{Shape, unknown_name};
 
 use std::sync::{Arc, OnceLock};
 
@@ -17,10 +19,6 @@ use serde_json::Value;
 use super::command::Command;
 use super::event::{Event, SubjectKind};
 use super::trust::Untrusted;
-
-/// The names at the top of a view. Any other name in a template or condition is a mistake in the rule.
-pub const NAMES: [&str; 11] =
-    ["event", "actor", "repo", "subject", "issue", "pull_request", "label", "comment", "command", "chat", "payload"];
 
 /// The most entries of a list that a view shows.
 pub const LIST_LIMIT: usize = 100;

@@ -24,6 +24,10 @@ pub(crate) const TEMPLATE: Target = Target {
         "{%- ",
         "issue.title",
         "issue.body",
+        "issue.labels",
+        "issue['title']",
+        "issue.author",
+        "issue.titel",
         "payload",
         "payload.list",
         "event",
@@ -46,6 +50,14 @@ pub(crate) const TEMPLATE: Target = Target {
         "| sort",
         "| upper",
         "| default('x')",
+        "| default(",
+        "| map(attribute='name')",
+        "| map('upper')",
+        "| selectattr('x')",
+        "is even",
+        "elif ",
+        ".upper()",
+        "lenght(",
         "| indent(99999)",
         "set x = ",
         "macro f()",
@@ -88,8 +100,12 @@ fn check(data: &[u8]) {
     let template = match Template::parse(text) {
         Ok(template) => template,
         Err(fault) => {
-            let lines = text.split('\n').count();
-            assert!(fault.line.is_none_or(|line| (1..=lines).contains(&line)), "{fault:?}");
+            let lines: Vec<_> = text.split('\n').collect();
+            assert!(fault.line.is_none_or(|line| (1..=lines.len()).contains(&line)), "{fault:?}");
+            if let (Some(line), Some(column)) = (fault.line, fault.column) {
+                assert!((1..=lines[line - 1].chars().count() + 1).contains(&column), "{fault:?} is not in {text:?}");
+            }
+            assert!(!fault.message.contains('\n'), "{fault:?}");
             assert!(!fault.message.is_empty() && fault.message.chars().count() <= 700, "{fault:?}");
             return;
         }

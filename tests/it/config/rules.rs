@@ -177,6 +177,36 @@ rules:
     );
 }
 
+/// To the column, and with what to write instead.
+#[test]
+fn names_that_cannot_be_right_are_told_where_they_stand_with_what_to_write() {
+    let text = "\
+rules:
+  - name: a
+    on: { label: x }
+    when: issue.state == 'open' && issue[\"titel\"] == 'é'
+    prompt: |
+      {% for l in issue.labels %}
+        é {{ l.name }}
+      {% endfor %}
+    once_per: 'k {{ issue.user.login | uper }}'
+  - name: b
+    on: { label: y }
+    prompt: \"\\u00e9\\t\\\"{{ issue.number }}\\n\\nx {{ issue.titel }}\"
+    once_per: 'it''s {{ issue[''titel''] }}'
+";
+    assert_eq!(
+        faults(text),
+        [
+            "t.yaml:4:42: rules[0].when: `issue` has no `titel`; did you mean `issue.title`?",
+            "t.yaml:7:16: rules[0].prompt: `l` is a text and has no `name`: write `l` alone",
+            "t.yaml:9:27: rules[0].once_per: `issue` has no `user`: write `issue.author`",
+            "t.yaml:12:57: rules[1].prompt: `issue` has no `titel`; did you mean `issue.title`?",
+            "t.yaml:13:31: rules[1].once_per: `issue` has no `titel`; did you mean `issue.title`?",
+        ]
+    );
+}
+
 #[test]
 fn one_bad_rule_hides_no_fault_of_another() {
     let text = "\
