@@ -17,6 +17,7 @@ mod cli_connect;
 mod cli_database;
 mod cli_demo;
 mod cli_errors;
+mod cli_held;
 mod cli_help;
 mod cli_killed;
 mod cli_replicas;
