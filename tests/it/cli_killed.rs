@@ -1,20 +1,24 @@
-//! The real binary, killed with `kill -9` at four exact moments: while its commit waits, after the commit and before
-//! the answer, half-way through a rotation of the sealing key, and with a new pair of Slack's in its hands.
+//! The real binary, killed with `kill -9` at exact moments: while its commit waits, after the commit and before the answer,
+//! while starts that GitHub answered with an error are of unknown outcome, half-way through a rotation of the sealing key, and
+//! with a new pair of Slack's in its hands.
 
 use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
+use taskbridge::domain::task::State;
 use taskbridge::sandbox::slack::SIGNING_SECRET;
 use taskbridge::sandbox::slack::rotation::CLIENT_SECRET;
+use taskbridge::sandbox::{Fault, FaultKind};
 use taskbridge::secret::Secret;
 use taskbridge::vault::{Key, Vault};
 
 use crate::cli_serve::now;
 use crate::support::cut::{Cut, Line};
-use crate::support::door::{BLOCKED, Door, count, counted};
+use crate::support::door::{BLOCKED, Door, count, counted, leases_end};
 use crate::support::install::{Install, SEALING_KEY, client, until, webhook};
 use crate::support::payloads::{MONA, labelled};
+use crate::support::stories::CREATE;
 
 const NEW_KEY: &str = "d15ea5ed0ddba11ad15ea5ed0ddba11ad15ea5ed0ddba11ad15ea5ed0ddba11a";
 
@@ -84,6 +88,59 @@ async fn killed_before_the_commit_nobody_was_told_2xx_and_the_retry_is_recorded(
     assert_eq!(count(&mut door.watcher, ROWS).await, 0);
 
     retried(&install, &payload, &mut door.watcher, "recorded").await;
+}
+
+/// GitHub answers starts with errors that prove nothing, of which it has made every second one all the same. None of them is
+/// sent again before it was looked for, not by the next process either: what is there is found, what is not is made once.
+///
+/// Case 45.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_while_server_errors_leave_starts_unknown_the_next_one_looks_before_it_sends() {
+    let times = "tasks: { uncertain_grace: 1s }\nsweep: { interval_min: 1s, interval_max: 2s }\n";
+    let install = Install::new(", write_spacing: 10ms", times).await;
+    install.person(1001, "mona").await;
+    let mut replica = install.replica();
+    let control = install.sandbox.control();
+    let attempts = async |nth: usize| {
+        let task = install.tasks().await.into_iter().nth(nth)?;
+        let attempts = install.bridge.store.attempts(task.id).await.unwrap();
+        let outcomes: Option<Vec<String>> = attempts.into_iter().map(|attempt| attempt.outcome).collect();
+        outcomes.filter(|outcomes| !outcomes.is_empty())
+    };
+    // Whoever fails only is not asked for a while: one of three goes well.
+    let (mut answers, mut ends) = (Vec::new(), Vec::new());
+    for status in [500, 502, 503, 504] {
+        answers.extend([Some(FaultKind::StatusBefore { status }), Some(FaultKind::StatusAfter { status }), None]);
+        ends.extend([&["absent", "created"][..], &["adopted"], &["created"]]);
+    }
+    for (nth, answer) in answers.iter().enumerate() {
+        if let Some(kind) = answer {
+            control.inject(Fault::new(kind.clone()).on("POST", CREATE).times(1));
+        }
+        let at = now() - chrono::TimeDelta::seconds(60 - i64::try_from(nth).unwrap());
+        let wish = labelled("copilot-fix", MONA, at);
+        webhook(&client(), &replica.address, &format!("d-{nth}"), &wish).send().await.unwrap();
+        let outcomes = until("GitHub has answered", Duration::from_secs(20), async || attempts(nth).await).await;
+        assert_eq!(outcomes, [if answer.is_some() { "unknown" } else { "created" }], "{answer:?}");
+    }
+    replica.program.signal("KILL");
+    replica.program.ended(Duration::from_secs(5));
+    let mut connection = PgConnection::connect(&install.url).await.unwrap();
+    leases_end(&mut connection).await;
+    let due = "UPDATE tasks SET due_at = now() WHERE state = 'uncertain'";
+    sqlx::raw_sql(due).execute(&mut connection).await.unwrap();
+
+    let _next = install.replica();
+    let settled = async || {
+        let tasks = install.tasks().await;
+        tasks.iter().all(|task| task.state == State::InProgress).then_some(())
+    };
+    until("all are settled", Duration::from_secs(60), settled).await;
+    for (nth, (answer, ends)) in answers.iter().zip(ends).enumerate() {
+        assert_eq!(attempts(nth).await.unwrap(), ends, "{answer:?}");
+    }
+    let made = control.creations_by_last_line();
+    assert!(made.len() == answers.len() && made.values().all(|count| *count == 1), "{made:?}");
 }
 
 /// How many tokens are sealed with this key.

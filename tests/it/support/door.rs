@@ -33,6 +33,11 @@ pub(crate) async fn counted(connection: &mut PgConnection, query: &'static str, 
     }
 }
 
+/// Ends all leases, as when their time is over.
+pub(crate) async fn leases_end(connection: &mut PgConnection) {
+    sqlx::raw_sql(LEASES_END).execute(connection).await.unwrap();
+}
+
 /// The door.
 pub(crate) struct Door {
     keeper: PgConnection,
@@ -72,8 +77,8 @@ impl Door {
         self.open().await;
     }
 
-    /// Ends all leases, as when their time is over.
+    /// As [`leases_end`].
     pub(crate) async fn leases_end(&mut self) {
-        sqlx::raw_sql(LEASES_END).execute(&mut self.watcher).await.unwrap();
+        leases_end(&mut self.watcher).await;
     }
 }
