@@ -19,7 +19,7 @@ use crate::support::install::{SEALING_KEY, client, until, webhook};
 use crate::support::stories::{CREATE, MONA, OTTO};
 use crate::support::world::{HOOK_SECRET, LABEL_RULE, MONA_TOKEN, OTTO_TOKEN, World, labelled};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Case 62.
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::support::payloads::{MONA, labelled};
 const SLEEP: Duration = Duration::from_secs(4);
 const CALLS: &str = ", write_spacing: 10ms, timeout: 3s";
 const TIMES: &str = "tasks: { lease: 7s, uncertain_grace: 1s }\nsweep: { interval_min: 1s, interval_max: 2s }\n";
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {

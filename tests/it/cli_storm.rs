@@ -218,7 +218,7 @@ async fn storm_while_github_is(dead: Line, operators: usize) {
         let tasks = install.tasks().await;
         (tasks.len() == DELIVERIES / MATCHES).then_some(())
     };
-    until("what waited for GitHub is decided", Duration::from_secs(30), decided).await;
+    until("what waited for GitHub is decided", Duration::from_secs(60), decided).await;
     assert_eq!(count(&mut watcher, "state = 'processed'").await, DELIVERIES / MATCHES);
     assert_eq!(count(&mut watcher, "state = 'ignored'").await, DELIVERIES - DELIVERIES / MATCHES);
 }
