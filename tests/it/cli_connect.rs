@@ -8,18 +8,24 @@ use crate::support::install::{Install, until};
 use crate::support::program::Program;
 
 const CLIENT: &str = "Iv23terminal";
-const CLIENT_SECRET: &str = "canary-terminal-secret-7b";
+pub(crate) const CLIENT_SECRET: &str = "canary-terminal-secret-7b";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn install() -> Install {
-    let github = format!(", sign_in: {{ client_id: {CLIENT}, client_secret: \"${{CLIENT_SECRET}}\" }}");
-    let install = Install::new(&github, "server: { public_url: \"http://127.0.0.1:9\" }\n").await;
+    install_with("", "").await
+}
+
+/// An installation where people can sign in, with these further lines.
+pub(crate) async fn install_with(github: &str, sections: &str) -> Install {
+    let github = format!(", sign_in: {{ client_id: {CLIENT}, client_secret: \"${{CLIENT_SECRET}}\" }}{github}");
+    let sections = format!("server: {{ public_url: \"http://127.0.0.1:9\" }}\n{sections}");
+    let install = Install::new(&github, &sections).await;
     install.sandbox.control().set_sign_in(CLIENT, CLIENT_SECRET, None);
     install
 }
 
 /// The command, once it shows the code; and the code.
-fn connect(install: &Install) -> (Program, String) {
+pub(crate) fn connect(install: &Install) -> (Program, String) {
     let env = [&install.env()[..], &[("CLIENT_SECRET", CLIENT_SECRET)]].concat();
     let mut program = install.folder.start(&["people", "connect"], &env);
     let line = program.says("type the code ");

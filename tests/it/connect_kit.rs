@@ -10,6 +10,7 @@ use http_body_util::BodyExt as _;
 use sha2::{Digest as _, Sha256};
 use taskbridge::github::SignInSettings;
 use taskbridge::ids::PersonId;
+use taskbridge::pipeline::Bridge;
 use taskbridge::secret::Secret;
 use taskbridge::store::people::Person;
 use taskbridge::vault::Place;
@@ -19,7 +20,7 @@ use crate::support::canary;
 use crate::support::world::{LABEL_RULE, Setup, World};
 
 pub(crate) const CLIENT: &str = "Iv23connect";
-const CLIENT_SECRET: &str = "canary-client-secret-5e";
+pub(crate) const CLIENT_SECRET: &str = "canary-client-secret-5e";
 /// Where browsers reach the bridge.
 pub(crate) const SITE: &str = "http://127.0.0.1:9";
 pub(crate) const OTTO: PersonId = PersonId(1002);
@@ -55,16 +56,23 @@ pub(crate) async fn otto(world: &World) -> Option<Person> {
     world.bridge.store.person(OTTO).await.unwrap()
 }
 
+/// A person's tokens, opened: the one to ask with, and the one to renew it with, if there is one.
+pub(crate) async fn tokens_of(bridge: &Bridge, id: PersonId) -> Vec<String> {
+    let person = bridge.store.person(id).await.unwrap().unwrap();
+    let row = id.to_string();
+    let sealed = [("token", person.token), ("refresh_token", person.refresh_token)];
+    let open = |(column, sealed): (&'static str, Option<Vec<u8>>)| {
+        let token = bridge.vault.open(&Place { table: "people", row: &row, column }, &sealed?).unwrap();
+        Some(token.expose().to_owned())
+    };
+    let tokens: Vec<String> = sealed.into_iter().filter_map(open).collect();
+    canary::know(&tokens.iter().map(String::as_str).collect::<Vec<_>>());
+    tokens
+}
+
 /// Otto's access token, opened.
 pub(crate) async fn token_of_otto(world: &World) -> String {
-    let sealed = otto(world).await.unwrap().token.unwrap();
-    let token = world.bridge.vault.open(&Place { table: "people", row: "1002", column: "token" }, &sealed).unwrap();
-    canary::know(&[token.expose()]);
-    if let Some(sealed) = otto(world).await.unwrap().refresh_token {
-        let place = Place { table: "people", row: "1002", column: "refresh_token" };
-        canary::know(&[world.bridge.vault.open(&place, &sealed).unwrap().expose()]);
-    }
-    token.expose().to_owned()
+    tokens_of(&world.bridge, OTTO).await.remove(0)
 }
 
 /// An answer as a browser sees it.

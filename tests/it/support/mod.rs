@@ -4,6 +4,7 @@ pub(crate) mod canary;
 pub(crate) mod chat;
 pub(crate) mod chats;
 pub(crate) mod cut;
+pub(crate) mod door;
 pub(crate) mod install;
 pub(crate) mod payloads;
 pub(crate) mod postgres;
