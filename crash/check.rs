@@ -82,7 +82,7 @@ pub(crate) async fn deliveries(stage: &Stage, pool: &PgPool, book: &Book) -> Res
     let loose: Vec<String> =
         loose.into_iter().map(|(key, (state, why))| format!("{} is {state}: {why}", told(key))).collect();
     note(stage, "poison_not_parked", &loose);
-    let aborts = crate::watcher::count(stage).get("match-reading").map_or(0, |(_, aborts, _)| *aborts);
+    let aborts = crate::watcher::count(stage).get("match-reading").map_or(0, |visits| visits.aborted);
     let met = book.acknowledged.keys().any(|key| key.1.starts_with("poison-"));
     if met && aborts == 0 {
         note(stage, "poison_never_read", &["it was acknowledged, and killed nobody".to_owned()]);
@@ -147,7 +147,7 @@ fn acknowledged(wish: &Wish, book: &Book, parked: &Keys) -> bool {
 /// Every named place of the walk was reached: one that never is proves nothing.
 pub(crate) fn points(stage: &Stage) {
     let options = &stage.options;
-    if options.control || options.seconds < 60 || !(options.arms() && options.disturbs_github()) {
+    if !options.must_reach_all() {
         return;
     }
     let counts = crate::watcher::count(stage);

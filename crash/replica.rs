@@ -32,7 +32,7 @@ pub(crate) async fn live(
     let mut generation = stage.generation.subscribe();
     while !stop.is_cancelled() {
         let born = *generation.borrow_and_update();
-        let plan = if stage.options.arms() { armoury.arm(&mut dice) } else { String::new() };
+        let plan = if stage.options.arms() { armoury.arm(&stage, &mut dice) } else { String::new() };
         let life = Life::begin(&stage, number);
         let mut child = start(&stage, number, &plan)?;
         // Asked now: a process that has ended has no number.

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::load::{Book, Load};
 use crate::options::Options;
+use crate::places::{Counts, Places};
 use crate::stage::{Fatal, Stage};
 use crate::tally::Tally;
 use crate::told::Told;
@@ -21,7 +22,7 @@ pub(crate) struct Outcome {
     seed: u64,
     pub tally: Tally,
     wrong: Vec<String>,
-    points: String,
+    pub visits: Counts,
     /// Where everything lies, if it was kept.
     kept: Option<std::path::PathBuf>,
 }
@@ -34,7 +35,9 @@ impl Outcome {
 
     /// Tells it to a person.
     pub(crate) fn tell(&self, control: bool) {
-        eprintln!("fail points (reached, aborted, stopped): {}", self.points);
+        let points =
+            self.visits.iter().map(|(name, of)| format!("{name} {}/{}/{}", of.reached, of.aborted, of.stopped));
+        eprintln!("fail points (reached, aborted, stopped): {}", points.collect::<Vec<_>>().join("  "));
         eprintln!("seed {}: {}", self.seed, self.tally.line());
         for what in &self.wrong {
             eprintln!("seed {}: {what}", self.seed);
@@ -49,8 +52,13 @@ impl Outcome {
 }
 
 /// Plays a round; nothing comes of one that was told to end.
-pub(crate) async fn run(options: &Options, seed: u64, told: &mut Told) -> Result<Option<Outcome>, Fatal> {
-    let stage = Stage::set(options, seed).await?;
+pub(crate) async fn run(
+    options: &Options,
+    seed: u64,
+    places: &Arc<Places>,
+    told: &mut Told,
+) -> Result<Option<Outcome>, Fatal> {
+    let stage = Stage::set(options, seed, Arc::clone(places)).await?;
     let played = tokio::select! {
         played = play(&stage) => played,
         () = told.wait() => {
@@ -62,14 +70,13 @@ pub(crate) async fn run(options: &Options, seed: u64, told: &mut Told) -> Result
     let book = played.map_err(|error| format!("{error}; see {}", stage.folder.display()))?;
     stage.tally.add("rounds", 1);
     stage.tally.add("deliveries.through_two_hooks", check::through_two_hooks(&book));
-    let mut points = String::new();
-    for (name, (hits, aborts, stops)) in watcher::count(&stage) {
-        stage.tally.add(&format!("point.{name}.reached"), hits);
-        stage.tally.add(&format!("point.{name}.aborted"), aborts);
-        stage.tally.add(&format!("point.{name}.stopped"), stops);
-        stage.tally.add("kills.at_fail_points", aborts);
-        stage.tally.add("pauses.at_fail_points", stops);
-        points += &format!("{name} {hits}/{aborts}/{stops}  ");
+    let visits = watcher::count(&stage);
+    for (name, of) in &visits {
+        stage.tally.add(&format!("point.{name}.reached"), of.reached);
+        stage.tally.add(&format!("point.{name}.aborted"), of.aborted);
+        stage.tally.add(&format!("point.{name}.stopped"), of.stopped);
+        stage.tally.add("kills.at_fail_points", of.aborted);
+        stage.tally.add("pauses.at_fail_points", of.stopped);
     }
     let wrong = stage.wrong.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     let keep = options.keep || !wrong.is_empty() && !options.control;
@@ -79,7 +86,7 @@ pub(crate) async fn run(options: &Options, seed: u64, told: &mut Told) -> Result
     let kept = keep.then(|| stage.folder.clone());
     let tally = Tally::default();
     tally.take_in(&stage.tally);
-    Ok(Some(Outcome { seed, tally, wrong, points, kept }))
+    Ok(Some(Outcome { seed, tally, wrong, visits, kept }))
 }
 
 async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {

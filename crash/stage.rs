@@ -21,6 +21,7 @@ use crate::chance::Dice;
 use crate::chat;
 use crate::database::Database;
 use crate::options::Options;
+use crate::places::Places;
 use crate::receiver::Receiver;
 use crate::signed_in;
 use crate::tally::Tally;
@@ -62,6 +63,8 @@ pub(crate) struct Stage {
     pub client: reqwest::Client,
     pub receiver: Receiver,
     pub tally: Tally,
+    /// The named places, over all rounds.
+    pub places: Arc<Places>,
     /// What should not have happened, as it was seen.
     pub wrong: Mutex<Vec<String>>,
     /// Raised when every replica must be started anew, to read its configuration.
@@ -84,7 +87,7 @@ impl Stage {
         deaths.iter().filter(|at| (from..=to).contains(*at)).count()
     }
 
-    pub(crate) async fn set(options: &Options, seed: u64) -> Result<Arc<Self>, Fatal> {
+    pub(crate) async fn set(options: &Options, seed: u64, places: Arc<Places>) -> Result<Arc<Self>, Fatal> {
         let folder = std::env::temp_dir().join(format!("taskbridge-crash-{}-{seed}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let mut dice = Dice::of(seed, "stage");
@@ -114,6 +117,7 @@ impl Stage {
             client: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(4)).build()?,
             receiver,
             tally: Tally::default(),
+            places,
             wrong: Mutex::default(),
             generation: watch::channel(1).0,
             keys: Mutex::new(vec![dice.hex::<32>()]),

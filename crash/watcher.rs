@@ -1,8 +1,7 @@
 //! Fail points from outside: which are armed, which were reached, and who must be woken again.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use taskbridge::fail_point::{ALL, NOT_ON_THE_WALK, Point};
 use tokio::sync::watch;
@@ -11,20 +10,19 @@ use tokio::time::{Duration, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::chance::Dice;
+use crate::places::{Card, Counts, Deed};
 use crate::replica::wake;
 use crate::stage::Stage;
 
-/// Points that a running replica is not armed with: they have scenes of their own.
-const ELSEWHERE: [Point; 4] =
-    [Point::MatchReading, Point::MigrateBefore, Point::ResealBetween, Point::ResealBeforeProof];
+/// Points that no replica comes to: `keys reseal` does, and dies and sleeps there.
+pub(crate) const OF_RESEALING: [Point; 2] = [Point::ResealBetween, Point::ResealBeforeProof];
 
 /// The plan by which some deliveries kill whoever reads them.
 pub(crate) const POISON: &str = "match-reading=abort~poison";
 
-/// Deals out fail points, each as often as the others.
+/// Deals out fail points, those first that were visited least in this run.
 pub(crate) struct Armoury {
-    left: Mutex<Vec<Point>>,
-    stops: bool,
+    cards: Vec<Card>,
     /// The generation of the configuration that each replica has read.
     read: watch::Sender<Vec<u64>>,
 }
@@ -32,27 +30,22 @@ pub(crate) struct Armoury {
 impl Armoury {
     pub(crate) fn new(stage: &Stage) -> Self {
         let read = watch::channel(vec![0; stage.addresses.len()]).0;
-        Self { left: Mutex::default(), stops: stage.options.pauses(), read }
+        let points = ALL.iter().filter(|point| !OF_RESEALING.contains(point) && !NOT_ON_THE_WALK.contains(point));
+        let cards = points.flat_map(|point| [(*point, Deed::Abort), (*point, Deed::Stop)]);
+        // Deliveries that kill do so at one of them, and are counted.
+        let cards = cards.filter(|card| *card != (Point::MatchReading, Deed::Abort));
+        let stops = stage.options.pauses();
+        Self { cards: cards.filter(|(_, deed)| stops || *deed == Deed::Abort).collect(), read }
     }
 
     /// A plan for one life of a replica.
     ///
     /// Cases 35 to 41: each of these points is one of these cases.
-    pub(crate) fn arm(&self, dice: &mut Dice) -> String {
+    pub(crate) fn arm(&self, stage: &Stage, dice: &mut Dice) -> String {
         if dice.percent(50) {
             return POISON.to_owned();
         }
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        if left.is_empty() {
-            left.extend(ALL.iter().filter(|point| !ELSEWHERE.contains(point) && !NOT_ON_THE_WALK.contains(point)));
-        }
-        let nth = dice.below(left.len());
-        let point = left.swap_remove(nth);
-        let deed = if self.stops && dice.percent(35) { "stop" } else { "abort" };
-        // A token is renewed every few seconds only, and most replicas live for no more.
-        let often = !matches!(point, Point::RefreshLeaves | Point::RefreshAnswered | Point::RefreshStored);
-        let nth = 1 + if often { dice.below(8) } else { 0 };
-        format!("{POISON} {}={deed}@{nth}", point.as_str())
+        format!("{POISON} {}", stage.places.deal(&self.cards, &count(stage), dice))
     }
 
     /// A replica that starts now reads this generation.
@@ -97,20 +90,20 @@ pub(crate) async fn wake_sleepers(stage: Arc<Stage>, stop: CancellationToken) {
     }
 }
 
-/// How often each point was reached, aborted at, stopped at.
-pub(crate) fn count(stage: &Stage) -> BTreeMap<&'static str, (u64, u64, u64)> {
-    let mut counts: BTreeMap<&'static str, (u64, u64, u64)> = BTreeMap::new();
+/// How often each point was visited in this round.
+pub(crate) fn count(stage: &Stage) -> Counts {
+    let mut counts = Counts::new();
     let text = fs::read_to_string(stage.fail_log()).unwrap_or_default();
     for line in text.lines() {
         let mut words = line.split_whitespace();
         let Some(point) = words.next().and_then(|name| ALL.iter().find(|point| point.as_str() == name)) else {
             continue;
         };
-        let (hits, aborts, stops) = counts.entry(point.as_str()).or_default();
-        *hits += 1;
+        let visits = counts.entry(point.as_str()).or_default();
+        visits.reached += 1;
         match words.nth(1) {
-            Some("abort") => *aborts += 1,
-            Some("stop") => *stops += 1,
+            Some("abort") => visits.aborted += 1,
+            Some("stop") => visits.stopped += 1,
             _ => {}
         }
     }
