@@ -95,8 +95,8 @@ async fn run(options: &Options) -> ExitCode {
         }
     }
     if good && options.must_leave_out_nothing() {
-        for what in places.left_out(options) {
-            eprintln!("{what}: what is not visited shows nothing");
+        for what in places.left_out(options).into_iter().chain(faults::never_met(options, &sum)) {
+            eprintln!("{what}; what never happened shows nothing");
             good = false;
         }
     }

@@ -70,6 +70,10 @@ impl Ledger {
     fn done(&self, now: &Counts, (point, deed): Card) -> u64 {
         [&self.before, now].map(|counts| counts.get(point.as_str()).map_or(0, |visits| visits.of(deed))).iter().sum()
     }
+
+    fn dealt(&self, (point, deed): Card) -> u64 {
+        self.dealt.get(&(point.as_str(), deed)).copied().unwrap_or(0)
+    }
 }
 
 impl Places {
@@ -77,21 +81,23 @@ impl Places {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The word of a plan for the card that was done least in this run, `now` being what the round has done so far; of
-    /// equals the one that was dealt least, of equals again one by chance.
-    pub(crate) fn deal(&self, cards: &[Card], now: &Counts, dice: &mut Dice) -> String {
+    /// A plan of the so many cards that were done least in this run, `now` being what the round has done so far; of equals
+    /// those that were dealt least, of equals again some by chance.
+    pub(crate) fn deal(&self, cards: &[Card], count: usize, now: &Counts, dice: &mut Dice) -> String {
         let mut ledger = self.lock();
-        let weight = |card: &Card| {
-            let dealt = ledger.dealt.get(&(card.0.as_str(), card.1)).copied().unwrap_or(0);
-            (ledger.done(now, *card), dealt)
-        };
-        let Some(least) = cards.iter().map(weight).min() else { return String::new() };
-        let among: Vec<Card> = cards.iter().copied().filter(|card| weight(card) == least).collect();
-        let (point, deed) = *dice.pick(&among);
-        *ledger.dealt.entry((point.as_str(), deed)).or_default() += 1;
-        let in_vain = usize::try_from(least.1.saturating_sub(least.0)).unwrap_or(usize::MAX);
-        let nth = if is_rare(point) { 1 } else { 1 + dice.below(NTH >> in_vain.min(3)) };
-        format!("{}={}@{nth}", point.as_str(), deed.as_str())
+        let mut left: Vec<_> = cards.iter().map(|card| (ledger.done(now, *card), ledger.dealt(*card), *card)).collect();
+        let mut words = Vec::new();
+        while words.len() < count
+            && let Some(least) = left.iter().map(|(done, dealt, _)| (*done, *dealt)).min()
+        {
+            let among = (0..left.len()).filter(|at| (left[*at].0, left[*at].1) == least).collect::<Vec<_>>();
+            let (done, dealt, (point, deed)) = left.swap_remove(*dice.pick(&among));
+            *ledger.dealt.entry((point.as_str(), deed)).or_default() += 1;
+            let in_vain = usize::try_from(dealt.saturating_sub(done)).unwrap_or(usize::MAX);
+            let nth = if is_rare(point) { 1 } else { 1 + dice.below(NTH >> in_vain.min(3)) };
+            words.push(format!("{}={}@{nth}", point.as_str(), deed.as_str()));
+        }
+        words.join(" ")
     }
 
     /// A round is over.
@@ -162,11 +168,15 @@ mod tests {
             [(Point::StartBegun, Deed::Abort), (Point::StartBegun, Deed::Stop), (Point::ReportSent, Deed::Stop)];
         let mut dice = Dice::of(1, "places");
         let now = Counts::from([(Point::ReportSent.as_str(), visits(0, 1))]);
-        let dealt: Vec<String> = (0..20).map(|_| places.deal(&cards, &now, &mut dice)).collect();
+        let dealt: Vec<String> = (0..20).map(|_| places.deal(&cards, 1, &now, &mut dice)).collect();
         assert!(dealt.iter().all(|word| word.starts_with("start-begun=stop@")), "{dealt:?}");
         assert!(dealt[3..].iter().all(|word| word.ends_with("@1")), "{dealt:?}");
         places.take_in(&Counts::from([(Point::StartBegun.as_str(), visits(0, 9))]));
-        assert!(places.deal(&cards, &now, &mut dice).starts_with("report-sent=stop@"), "the run's sum counts");
+        let two = places.deal(&cards, 2, &now, &mut dice);
+        assert!(
+            two.starts_with("report-sent=stop@") && two.contains(" start-begun=abort@"),
+            "the run's sum counts: {two}"
+        );
     }
 
     #[test]
@@ -174,7 +184,7 @@ mod tests {
         let cards: Vec<_> = ALL.iter().flat_map(|point| [(*point, Deed::Abort), (*point, Deed::Stop)]).collect();
         let deal = |seed| {
             let (places, mut dice) = (Places::default(), Dice::of(seed, "places"));
-            cards.iter().map(|_| places.deal(&cards, &Counts::new(), &mut dice)).collect::<Vec<_>>()
+            cards.iter().map(|_| places.deal(&cards, 1, &Counts::new(), &mut dice)).collect::<Vec<_>>()
         };
         let places_of = |words: Vec<String>| {
             words

@@ -57,7 +57,7 @@ fn sleep_at(stage: &Stage, dice: &mut Dice) -> String {
     if !(stage.options.arms() && stage.options.pauses()) {
         return String::new();
     }
-    stage.places.deal(&OF_RESEALING.map(|point| (point, Deed::Stop)), &count(stage), dice)
+    stage.places.deal(&OF_RESEALING.map(|point| (point, Deed::Stop)), 1, &count(stage), dice)
 }
 
 /// Has every replica read the configuration anew. Answers false when it was told to stop: the configuration is good

@@ -20,6 +20,9 @@ pub(crate) const OF_RESEALING: [Point; 2] = [Point::ResealBetween, Point::Reseal
 /// The plan by which some deliveries kill whoever reads them.
 pub(crate) const POISON: &str = "match-reading=abort~poison";
 
+/// So many places in one plan: few replicas live long enough to come to a certain one.
+const AT_ONCE: usize = 3;
+
 /// Deals out fail points, those first that were visited least in this run.
 pub(crate) struct Armoury {
     cards: Vec<Card>,
@@ -42,10 +45,10 @@ impl Armoury {
     ///
     /// Cases 35 to 41: each of these points is one of these cases.
     pub(crate) fn arm(&self, stage: &Stage, dice: &mut Dice) -> String {
-        if dice.percent(50) {
+        if dice.percent(30) {
             return POISON.to_owned();
         }
-        format!("{POISON} {}", stage.places.deal(&self.cards, &count(stage), dice))
+        format!("{POISON} {}", stage.places.deal(&self.cards, AT_ONCE, &count(stage), dice))
     }
 
     /// A replica that starts now reads this generation.
