@@ -6,6 +6,7 @@
 //! it is taskbridge, through the same [`taskbridge::cli`] as the released program, so that one binary is linked and
 //! the fail points are in it.
 
+mod app_tokens;
 mod chance;
 mod chat;
 mod check;

@@ -143,8 +143,11 @@ impl Places {
 
 /// Whether most processes come there once in their life or not at all, as few live for more than seconds.
 fn is_rare(point: Point) -> bool {
-    use Point::{MigrateBefore, MigrateDone, RefreshAnswered, RefreshLeaves, RefreshStored, ResealBeforeProof};
-    matches!(point, RefreshLeaves | RefreshAnswered | RefreshStored | MigrateBefore | MigrateDone | ResealBeforeProof)
+    use Point::{MigrateBefore, MigrateDone, ResealBeforeProof};
+    use Point::{RefreshAnswered, RefreshLeaves, RefreshStored, RotationAnswered, RotationLeaves, RotationStored};
+    let of_tokens = matches!(point, RefreshLeaves | RefreshAnswered | RefreshStored)
+        || matches!(point, RotationLeaves | RotationAnswered | RotationStored);
+    of_tokens || matches!(point, MigrateBefore | MigrateDone | ResealBeforeProof)
 }
 
 #[cfg(test)]

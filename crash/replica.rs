@@ -80,8 +80,10 @@ pub(crate) async fn live(
 /// kills this one too: it is started again, as a supervisor would, so that what was sent late is parked as the rest is.
 pub(crate) async fn keep(stage: Arc<Stage>, number: usize, stop: CancellationToken) -> Result<(), Fatal> {
     let plan = if stage.options.arms() { POISON } else { "" };
+    let mut generation = stage.generation.subscribe();
     while !stop.is_cancelled() {
         let life = Life::begin(&stage, number);
+        generation.mark_unchanged();
         let mut child = start(&stage, number, plan)?;
         let pid = pid_of(&child);
         tokio::select! {
@@ -95,6 +97,7 @@ pub(crate) async fn keep(stage: Arc<Stage>, number: usize, stop: CancellationTok
                 }
             }
             () = stop.cancelled() => term(&stage, &life, &mut child).await?,
+            _ = generation.changed() => term(&stage, &life, &mut child).await?,
         }
     }
     Ok(())

@@ -15,7 +15,10 @@ use crate::stage::{Fatal, Stage};
 use crate::tally::Tally;
 use crate::told::Told;
 use crate::watcher::Armoury;
-use crate::{chat, check, database, faults, logs, receiver, replica, rest, rotation, signed_in, stage, tasks, watcher};
+use crate::{
+    app_tokens, chat, check, database, faults, logs, receiver, replica, rest, rotation, signed_in, stage, tasks,
+    watcher,
+};
 
 /// What came of a round.
 pub(crate) struct Outcome {
@@ -106,6 +109,7 @@ async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {
     }
     let book = load.finish().await;
     let pool = stage.database.pool().await?;
+    app_tokens::settle(stage, &pool).await?;
     rest::come_to_rest(stage, &pool).await?;
     let found = tasks::find(stage, &pool).await?;
     let by_chance = check::deliveries(stage, &pool, &book).await?;
@@ -118,6 +122,7 @@ async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {
     chat::told(stage, &found);
     receiver::heard(stage, &pool).await?;
     signed_in::good(stage, &pool).await?;
+    app_tokens::good(stage, &pool).await?;
     logs::look_at_rows(stage, &pool).await?;
     pool.close().await;
     at_rest.cancel();
@@ -157,6 +162,11 @@ async fn disturb(stage: &Arc<Stage>, load: &mut Load, stop: &CancellationToken) 
     watchers.spawn(watcher::wake_sleepers(Arc::clone(stage), watched.clone()));
     let (on, until, arms) = (Arc::clone(stage), stop.clone(), Arc::clone(&armoury));
     actors.spawn(async move { rotation::rotate(&on, &arms, &until).await });
+    let (on, until) = (Arc::clone(stage), stop.clone());
+    actors.spawn(async move {
+        app_tokens::operate(&on, &until).await;
+        Ok(())
+    });
     if stage.options.disturbs_github() {
         let (on, until) = (Arc::clone(stage), stop.clone());
         actors.spawn(async move {
