@@ -132,7 +132,8 @@ type Row = (Option<Vec<u8>>, Vec<u8>, String, bool);
 /// Whether the stored pair opens, is taken by Slack, both halves of it, and lasts; if not, how it stands.
 async fn is_good(stage: &Stage, pool: &PgPool) -> Result<Result<(), String>, Fatal> {
     const PAIR: &str = "SELECT token, refresh_token, coalesce(ended_reason, ''),
-        ended_at IS NULL AND sent_at IS NULL AND token_expires_at > clock_timestamp() + $1 * interval '1 second'
+        ended_at IS NULL AND sent_at IS NULL
+            AND coalesce(token_expires_at > clock_timestamp() + $1 * interval '1 second', false)
         FROM chat_tokens WHERE source = 'slack'";
     let row: Option<Row> = sqlx::query_as(PAIR).bind(FRESH_S).fetch_optional(pool).await?;
     let Some((token, refresh_token, reason, lasts)) = row else { return Ok(Err("there is none".to_owned())) };

@@ -10,8 +10,10 @@ use taskbridge::fail_point::{ALL, Point};
 use crate::chance::Dice;
 use crate::options::Options;
 
-/// A plan names the first to so many-th time that a place is reached; half as many after each time that it came to nothing.
+/// A plan names the first to so many-th time that a place is reached, until it is known how often a replica comes there.
 const NTH: usize = 8;
+/// That is known from so many lives.
+const LIVES: u64 = 10;
 
 /// What is done at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,6 +76,19 @@ impl Ledger {
     fn dealt(&self, (point, deed): Card) -> u64 {
         self.dealt.get(&(point.as_str(), deed)).copied().unwrap_or(0)
     }
+
+    /// In half of its life a replica comes there so often: who died at the first time always would live for a moment only,
+    /// and others must get their work done. Two thirds of all visits are those of the last lives, which nothing cuts short.
+    fn usual(&self, now: &Counts, point: Point) -> usize {
+        let reached = |point: Point| -> u64 {
+            [&self.before, now].map(|counts| counts.get(point.as_str()).map_or(0, |visits| visits.reached)).iter().sum()
+        };
+        // Each that starts comes by here once.
+        match reached(Point::MigrateDone) {
+            ..LIVES => NTH,
+            lives => usize::try_from(reached(point) / lives / 6).unwrap_or(NTH),
+        }
+    }
 }
 
 impl Places {
@@ -93,8 +108,9 @@ impl Places {
             let among = (0..left.len()).filter(|at| (left[*at].0, left[*at].1) == least).collect::<Vec<_>>();
             let (done, dealt, (point, deed)) = left.swap_remove(*dice.pick(&among));
             *ledger.dealt.entry((point.as_str(), deed)).or_default() += 1;
-            let in_vain = usize::try_from(dealt.saturating_sub(done)).unwrap_or(usize::MAX);
-            let nth = if is_rare(point) { 1 } else { 1 + dice.below(NTH >> in_vain.min(3)) };
+            // Sooner when it came to nothing.
+            let in_vain = u32::try_from(dealt.saturating_sub(done)).unwrap_or(u32::MAX);
+            let nth = 1 + dice.below(ledger.usual(now, point).checked_shr(in_vain).unwrap_or(0));
             words.push(format!("{}={}@{nth}", point.as_str(), deed.as_str()));
         }
         words.join(" ")
@@ -141,15 +157,6 @@ impl Places {
     }
 }
 
-/// Whether most processes come there once in their life or not at all, as few live for more than seconds.
-fn is_rare(point: Point) -> bool {
-    use Point::{MigrateBefore, MigrateDone, ResealBeforeProof};
-    use Point::{RefreshAnswered, RefreshLeaves, RefreshStored, RotationAnswered, RotationLeaves, RotationStored};
-    let of_tokens = matches!(point, RefreshLeaves | RefreshAnswered | RefreshStored)
-        || matches!(point, RotationLeaves | RotationAnswered | RotationStored);
-    of_tokens || matches!(point, MigrateBefore | MigrateDone | ResealBeforeProof)
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -180,6 +187,25 @@ mod tests {
             two.starts_with("report-sent=stop@") && two.contains(" start-begun=abort@"),
             "the run's sum counts: {two}"
         );
+    }
+
+    #[test]
+    fn a_replica_lives_for_a_while_before_it_comes_to_its_place() {
+        let cards = [(Point::ReportSent, Deed::Abort), (Point::SettleLooked, Deed::Abort)];
+        let reached = |reached| Visits { reached, ..Visits::default() };
+        let name = Point::as_str;
+        let mut now = Counts::from([(name(Point::MigrateDone), reached(10)), (name(Point::SettleLooked), reached(59))]);
+        now.insert(name(Point::ReportSent), reached(1_200));
+        let nth: Vec<usize> = (0..40)
+            .flat_map(|seed| {
+                let words = Places::default().deal(&cards, 2, &now, &mut Dice::of(seed, "places"));
+                let mut words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+                words.sort();
+                words.iter().filter_map(|word| word.split_once('@')?.1.parse().ok()).collect::<Vec<_>>()
+            })
+            .collect();
+        assert!(nth.iter().step_by(2).all(|nth| (1..=20).contains(nth)) && nth.iter().any(|nth| *nth > 10), "{nth:?}");
+        assert!(nth.iter().skip(1).step_by(2).all(|nth| *nth == 1), "few come there at all: {nth:?}");
     }
 
     #[test]

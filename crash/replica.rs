@@ -57,6 +57,11 @@ pub(crate) async fn live(
                 () = sleep(rest) => {}
             }
             match dice.below(100) {
+                // It sleeps at named places as well: that is enough.
+                0..15 if stage.options.pauses() && stage.options.arms() => {
+                    rest = dice.millis(500, 5_000);
+                    continue;
+                }
                 0..30 if stage.options.pauses() => {
                     pause(&stage, &child, dice.millis(PAUSE_MS.0, PAUSE_MS.1)).await;
                     rest = dice.millis(500, 5_000);

@@ -109,7 +109,7 @@ impl Stage {
         signed_in::seed(sandbox.control(), &dice.hex::<12>())?;
         let database = Database::start(&folder.join("database")).await?;
         let receiver = Receiver::start(seed, options.disturbs_github()).await?;
-        let app = App::install(&sandbox.slack(), seed);
+        let app = App::install(sandbox.slack(), seed);
         let stage = Self {
             options: options.clone(),
             seed,

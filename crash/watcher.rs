@@ -21,11 +21,13 @@ pub(crate) const OF_RESEALING: [Point; 2] = [Point::ResealBetween, Point::Reseal
 pub(crate) const POISON: &str = "match-reading=abort~poison";
 
 /// So many places in one plan: few replicas live long enough to come to a certain one.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 2;
 
 /// Deals out fail points, those first that were visited least in this run.
 pub(crate) struct Armoury {
-    cards: Vec<Card>,
+    aborts: Vec<Card>,
+    /// None when nothing is paused.
+    stops: Vec<Card>,
     /// The generation of the configuration that each replica has read.
     read: watch::Sender<Vec<u64>>,
 }
@@ -33,12 +35,12 @@ pub(crate) struct Armoury {
 impl Armoury {
     pub(crate) fn new(stage: &Stage) -> Self {
         let read = watch::channel(vec![0; stage.addresses.len()]).0;
-        let points = ALL.iter().filter(|point| !OF_RESEALING.contains(point));
-        let cards = points.flat_map(|point| [(*point, Deed::Abort), (*point, Deed::Stop)]);
+        let points = || ALL.iter().filter(|point| !OF_RESEALING.contains(point));
         // Deliveries that kill do so at one of them, and are counted.
-        let cards = cards.filter(|card| *card != (Point::MatchReading, Deed::Abort));
-        let stops = stage.options.pauses();
-        Self { cards: cards.filter(|(_, deed)| stops || *deed == Deed::Abort).collect(), read }
+        let aborts =
+            points().filter(|point| **point != Point::MatchReading).map(|point| (*point, Deed::Abort)).collect();
+        let stops = points().filter(|_| stage.options.pauses()).map(|point| (*point, Deed::Stop)).collect();
+        Self { aborts, stops, read }
     }
 
     /// A plan for one life of a replica.
@@ -47,10 +49,12 @@ impl Armoury {
     ///
     /// Cases 35, 36, 37, 38, 39, 40, 41.
     pub(crate) fn arm(&self, stage: &Stage, dice: &mut Dice) -> String {
-        if dice.percent(30) {
+        if dice.percent(40) {
             return POISON.to_owned();
         }
-        format!("{POISON} {}", stage.places.deal(&self.cards, AT_ONCE, &count(stage), dice))
+        // A pause holds up what the process has in hand for longer than a crash does: with many of them little gets done.
+        let cards = if !self.stops.is_empty() && dice.percent(25) { &self.stops } else { &self.aborts };
+        format!("{POISON} {}", stage.places.deal(cards, AT_ONCE, &count(stage), dice))
     }
 
     /// A replica that starts now reads this generation.
