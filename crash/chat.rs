@@ -8,6 +8,7 @@ use taskbridge::sandbox::{Sandbox, SlackFault};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::app_tokens;
 use crate::chance::Dice;
 use crate::check::note;
 use crate::stage::{Fatal, REPOS, Stage, WRITERS};
@@ -22,8 +23,9 @@ const METHODS: [&str; 2] = ["chat.postMessage", "chat.update"];
 /// The source, as the configuration has it.
 pub(crate) fn source(sandbox: &Sandbox) -> String {
     format!(
-        "{{ type: slack, signing_secret: \"${{SLACK_SIGNING_SECRET}}\", bot_token: \"${{SLACK_BOT_TOKEN}}\", app_id: A0001, \
+        "{{ type: slack, signing_secret: \"${{SLACK_SIGNING_SECRET}}\", {}, app_id: A0001, \
          api_url: \"{}\", channels: {{ {CHANNEL}: {{ repo: acme/{} }} }} }}",
+        app_tokens::configured(),
         sandbox.slack().api_url(),
         REPOS[0].0
     )

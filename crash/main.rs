@@ -6,6 +6,7 @@
 //! it is taskbridge, through the same [`taskbridge::cli`] as the released program, so that one binary is linked and
 //! the fail points are in it.
 
+mod app_tokens;
 mod chance;
 mod chat;
 mod check;
@@ -16,6 +17,7 @@ mod faults;
 mod load;
 mod logs;
 mod options;
+mod places;
 mod receiver;
 mod replica;
 mod rest;
@@ -30,10 +32,12 @@ mod watcher;
 mod webhook;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser as _;
 
 use options::Options;
+use places::Places;
 use tally::Tally;
 use told::Told;
 
@@ -68,11 +72,11 @@ async fn run(options: &Options) -> ExitCode {
     };
     let first = options.first_seed();
     let sum = Tally::default();
-    let mut good = true;
+    let (places, mut good) = (Arc::new(Places::default()), true);
     for nth in 0..options.rounds.max(1) {
         let seed = first.wrapping_add(nth);
         eprintln!("seed {seed}: {} s, {} replicas, {}", options.seconds, options.replicas, options.disturbances());
-        let outcome = match round::run(options, seed, &mut told).await {
+        let outcome = match round::run(options, seed, &places, &mut told).await {
             Ok(Some(outcome)) => outcome,
             Ok(None) => {
                 eprintln!("seed {seed}: told to end by a signal; what the round had started is stopped");
@@ -86,13 +90,21 @@ async fn run(options: &Options) -> ExitCode {
         outcome.tell(options.control);
         good = outcome.is_good(options.control);
         sum.take_in(&outcome.tally);
+        places.take_in(&outcome.visits);
         if !good {
             break;
         }
     }
+    if good && options.must_leave_out_nothing() {
+        for what in places.left_out(options).into_iter().chain(faults::never_met(options, &sum)) {
+            eprintln!("{what}; what never happened shows nothing");
+            good = false;
+        }
+    }
     if options.json {
-        println!("{}", sum.json(first, good));
+        println!("{}", sum.json(first, good, &places));
     } else {
+        places.tell();
         println!("totals first_seed={first} {}", sum.line());
         println!("verdict: {}", if good { "it holds" } else { "IT DOES NOT HOLD" });
     }

@@ -3,6 +3,11 @@
 use clap::Parser;
 use taskbridge::clock::Ground;
 
+/// A round of so many seconds comes everywhere.
+const LONG_ROUND: u64 = 60;
+/// In so many rounds nothing is left to chance.
+const MANY_ROUNDS: u64 = 20;
+
 /// Runs taskbridge, kills it again and again, and sees whether its promises hold.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "taskbridge-crash")]
@@ -69,6 +74,16 @@ impl Options {
     /// Whether fail points are armed.
     pub(crate) fn arms(&self) -> bool {
         self.fail_points || self.all()
+    }
+
+    /// Whether every named place must be reached in a round.
+    pub(crate) fn must_reach_all(&self) -> bool {
+        !self.control && self.seconds >= LONG_ROUND && self.arms() && self.disturbs_github()
+    }
+
+    /// Whether the run is long enough to leave nothing out: something died and slept at every named place.
+    pub(crate) fn must_leave_out_nothing(&self) -> bool {
+        self.must_reach_all() && self.rounds >= MANY_ROUNDS
     }
 
     /// In words.

@@ -32,7 +32,7 @@ pub(crate) async fn live(
     let mut generation = stage.generation.subscribe();
     while !stop.is_cancelled() {
         let born = *generation.borrow_and_update();
-        let plan = if stage.options.arms() { armoury.arm(&mut dice) } else { String::new() };
+        let plan = if stage.options.arms() { armoury.arm(&stage, &mut dice) } else { String::new() };
         let life = Life::begin(&stage, number);
         let mut child = start(&stage, number, &plan)?;
         // Asked now: a process that has ended has no number.
@@ -57,6 +57,11 @@ pub(crate) async fn live(
                 () = sleep(rest) => {}
             }
             match dice.below(100) {
+                // It sleeps at named places as well: that is enough.
+                0..15 if stage.options.pauses() && stage.options.arms() => {
+                    rest = dice.millis(500, 5_000);
+                    continue;
+                }
                 0..30 if stage.options.pauses() => {
                     pause(&stage, &child, dice.millis(PAUSE_MS.0, PAUSE_MS.1)).await;
                     rest = dice.millis(500, 5_000);
@@ -80,8 +85,10 @@ pub(crate) async fn live(
 /// kills this one too: it is started again, as a supervisor would, so that what was sent late is parked as the rest is.
 pub(crate) async fn keep(stage: Arc<Stage>, number: usize, stop: CancellationToken) -> Result<(), Fatal> {
     let plan = if stage.options.arms() { POISON } else { "" };
+    let mut generation = stage.generation.subscribe();
     while !stop.is_cancelled() {
         let life = Life::begin(&stage, number);
+        generation.mark_unchanged();
         let mut child = start(&stage, number, plan)?;
         let pid = pid_of(&child);
         tokio::select! {
@@ -95,6 +102,7 @@ pub(crate) async fn keep(stage: Arc<Stage>, number: usize, stop: CancellationTok
                 }
             }
             () = stop.cancelled() => term(&stage, &life, &mut child).await?,
+            _ = generation.changed() => term(&stage, &life, &mut child).await?,
         }
     }
     Ok(())

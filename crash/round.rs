@@ -10,18 +10,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::load::{Book, Load};
 use crate::options::Options;
+use crate::places::{Counts, Places};
 use crate::stage::{Fatal, Stage};
 use crate::tally::Tally;
 use crate::told::Told;
 use crate::watcher::Armoury;
-use crate::{chat, check, database, faults, logs, receiver, replica, rest, rotation, signed_in, stage, tasks, watcher};
+use crate::{
+    app_tokens, chat, check, database, faults, logs, receiver, replica, rest, rotation, signed_in, stage, tasks,
+    watcher,
+};
 
 /// What came of a round.
 pub(crate) struct Outcome {
     seed: u64,
     pub tally: Tally,
     wrong: Vec<String>,
-    points: String,
+    pub visits: Counts,
     /// Where everything lies, if it was kept.
     kept: Option<std::path::PathBuf>,
 }
@@ -34,7 +38,9 @@ impl Outcome {
 
     /// Tells it to a person.
     pub(crate) fn tell(&self, control: bool) {
-        eprintln!("fail points (reached, aborted, stopped): {}", self.points);
+        let points =
+            self.visits.iter().map(|(name, of)| format!("{name} {}/{}/{}", of.reached, of.aborted, of.stopped));
+        eprintln!("fail points (reached, aborted, stopped): {}", points.collect::<Vec<_>>().join("  "));
         eprintln!("seed {}: {}", self.seed, self.tally.line());
         for what in &self.wrong {
             eprintln!("seed {}: {what}", self.seed);
@@ -49,8 +55,13 @@ impl Outcome {
 }
 
 /// Plays a round; nothing comes of one that was told to end.
-pub(crate) async fn run(options: &Options, seed: u64, told: &mut Told) -> Result<Option<Outcome>, Fatal> {
-    let stage = Stage::set(options, seed).await?;
+pub(crate) async fn run(
+    options: &Options,
+    seed: u64,
+    places: &Arc<Places>,
+    told: &mut Told,
+) -> Result<Option<Outcome>, Fatal> {
+    let stage = Stage::set(options, seed, Arc::clone(places)).await?;
     let played = tokio::select! {
         played = play(&stage) => played,
         () = told.wait() => {
@@ -62,14 +73,13 @@ pub(crate) async fn run(options: &Options, seed: u64, told: &mut Told) -> Result
     let book = played.map_err(|error| format!("{error}; see {}", stage.folder.display()))?;
     stage.tally.add("rounds", 1);
     stage.tally.add("deliveries.through_two_hooks", check::through_two_hooks(&book));
-    let mut points = String::new();
-    for (name, (hits, aborts, stops)) in watcher::count(&stage) {
-        stage.tally.add(&format!("point.{name}.reached"), hits);
-        stage.tally.add(&format!("point.{name}.aborted"), aborts);
-        stage.tally.add(&format!("point.{name}.stopped"), stops);
-        stage.tally.add("kills.at_fail_points", aborts);
-        stage.tally.add("pauses.at_fail_points", stops);
-        points += &format!("{name} {hits}/{aborts}/{stops}  ");
+    let visits = watcher::count(&stage);
+    for (name, of) in &visits {
+        stage.tally.add(&format!("point.{name}.reached"), of.reached);
+        stage.tally.add(&format!("point.{name}.aborted"), of.aborted);
+        stage.tally.add(&format!("point.{name}.stopped"), of.stopped);
+        stage.tally.add("kills.at_fail_points", of.aborted);
+        stage.tally.add("pauses.at_fail_points", of.stopped);
     }
     let wrong = stage.wrong.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     let keep = options.keep || !wrong.is_empty() && !options.control;
@@ -79,7 +89,7 @@ pub(crate) async fn run(options: &Options, seed: u64, told: &mut Told) -> Result
     let kept = keep.then(|| stage.folder.clone());
     let tally = Tally::default();
     tally.take_in(&stage.tally);
-    Ok(Some(Outcome { seed, tally, wrong, points, kept }))
+    Ok(Some(Outcome { seed, tally, wrong, visits, kept }))
 }
 
 async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {
@@ -99,6 +109,7 @@ async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {
     }
     let book = load.finish().await;
     let pool = stage.database.pool().await?;
+    app_tokens::settle(stage, &pool).await?;
     rest::come_to_rest(stage, &pool).await?;
     let found = tasks::find(stage, &pool).await?;
     let by_chance = check::deliveries(stage, &pool, &book).await?;
@@ -111,6 +122,7 @@ async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {
     chat::told(stage, &found);
     receiver::heard(stage, &pool).await?;
     signed_in::good(stage, &pool).await?;
+    app_tokens::good(stage, &pool).await?;
     logs::look_at_rows(stage, &pool).await?;
     pool.close().await;
     at_rest.cancel();
@@ -150,6 +162,11 @@ async fn disturb(stage: &Arc<Stage>, load: &mut Load, stop: &CancellationToken) 
     watchers.spawn(watcher::wake_sleepers(Arc::clone(stage), watched.clone()));
     let (on, until, arms) = (Arc::clone(stage), stop.clone(), Arc::clone(&armoury));
     actors.spawn(async move { rotation::rotate(&on, &arms, &until).await });
+    let (on, until) = (Arc::clone(stage), stop.clone());
+    actors.spawn(async move {
+        app_tokens::operate(&on, &until).await;
+        Ok(())
+    });
     if stage.options.disturbs_github() {
         let (on, until) = (Arc::clone(stage), stop.clone());
         actors.spawn(async move {

@@ -65,15 +65,20 @@ pub(crate) async fn sign_in(stage: &Stage) -> Result<(), Fatal> {
     Ok(())
 }
 
+/// A vault of all keys that were ever in use.
+pub(crate) fn vault(stage: &Stage) -> Result<Vault, Fatal> {
+    let keys = stage.keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let keys = keys.iter().rev().map(|key| Key::parse(&Secret::new(key.clone()))).collect::<Result<Vec<_>, _>>()?;
+    Ok(Vault::new(keys)?)
+}
+
 type Row = (String, Option<String>, Option<Vec<u8>>);
 
 /// Each token is good at GitHub, the only one of its person, or its end is told and a replica had died.
 ///
-/// Case 61.
+/// Case 56.
 pub(crate) async fn good(stage: &Stage, pool: &PgPool) -> Result<(), Fatal> {
-    let keys = stage.keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-    let keys = keys.iter().rev().map(|key| Key::parse(&Secret::new(key.clone()))).collect::<Result<Vec<_>, _>>()?;
-    let vault = Vault::new(keys)?;
+    let vault = vault(stage)?;
     let (mut bad, mut lost) = (Vec::new(), 0);
     for (login, id) in WHO {
         let began = Instant::now();

@@ -10,17 +10,20 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use taskbridge::clock::Ground;
-use taskbridge::sandbox::slack::{BOT_TOKEN, SIGNING_SECRET};
+use taskbridge::sandbox::slack::SIGNING_SECRET;
+use taskbridge::sandbox::slack::rotation::CLIENT_SECRET;
 use taskbridge::sandbox::{Control, Pace, RepoSpec, Role, Sandbox, SandboxConfig, UserSpec};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use crate::app_tokens::App;
 use crate::chance::Dice;
 use crate::chat;
 use crate::database::Database;
 use crate::options::Options;
+use crate::places::Places;
 use crate::receiver::Receiver;
 use crate::signed_in;
 use crate::tally::Tally;
@@ -61,7 +64,11 @@ pub(crate) struct Stage {
     pub addresses: Vec<std::net::SocketAddr>,
     pub client: reqwest::Client,
     pub receiver: Receiver,
+    /// The app of the chat.
+    pub app: App,
     pub tally: Tally,
+    /// The named places, over all rounds.
+    pub places: Arc<Places>,
     /// What should not have happened, as it was seen.
     pub wrong: Mutex<Vec<String>>,
     /// Raised when every replica must be started anew, to read its configuration.
@@ -84,7 +91,7 @@ impl Stage {
         deaths.iter().filter(|at| (from..=to).contains(*at)).count()
     }
 
-    pub(crate) async fn set(options: &Options, seed: u64) -> Result<Arc<Self>, Fatal> {
+    pub(crate) async fn set(options: &Options, seed: u64, places: Arc<Places>) -> Result<Arc<Self>, Fatal> {
         let folder = std::env::temp_dir().join(format!("taskbridge-crash-{}-{seed}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let mut dice = Dice::of(seed, "stage");
@@ -102,6 +109,7 @@ impl Stage {
         signed_in::seed(sandbox.control(), &dice.hex::<12>())?;
         let database = Database::start(&folder.join("database")).await?;
         let receiver = Receiver::start(seed, options.disturbs_github()).await?;
+        let app = App::install(sandbox.slack(), seed);
         let stage = Self {
             options: options.clone(),
             seed,
@@ -113,7 +121,9 @@ impl Stage {
             addresses: free_addresses(options.replicas.max(1))?,
             client: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(4)).build()?,
             receiver,
+            app,
             tally: Tally::default(),
+            places,
             wrong: Mutex::default(),
             generation: watch::channel(1).0,
             keys: Mutex::new(vec![dice.hex::<32>()]),
@@ -189,7 +199,8 @@ impl Stage {
             .env("DATABASE_URL", self.database.url())
             .env("HOOK_SECRET", &self.hook_secret)
             .env("SIGN_IN_SECRET", signed_in::CLIENT_SECRET)
-            .env("SLACK_BOT_TOKEN", BOT_TOKEN)
+            .env("SLACK_CLIENT_SECRET", CLIENT_SECRET)
+            .env("SLACK_REFRESH_TOKEN", self.app.refresh_token())
             .env("SLACK_SIGNING_SECRET", SIGNING_SECRET)
             .env("RECEIVER_KEY", self.receiver.key())
             .env("NO_COLOR", "1")

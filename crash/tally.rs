@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
+use crate::places::Places;
+
 /// Counts by name.
 #[derive(Debug, Default)]
 pub(crate) struct Tally(Mutex<BTreeMap<String, u64>>);
@@ -43,8 +45,9 @@ impl Tally {
         line
     }
 
-    /// The same as a JSON object.
-    pub(crate) fn json(&self, seed: u64, good: bool) -> serde_json::Value {
-        serde_json::json!({ "first_seed": seed, "holds": good, "totals": self.all() })
+    /// The same as a JSON object, with every place.
+    pub(crate) fn json(&self, seed: u64, good: bool, places: &Places) -> serde_json::Value {
+        let places: BTreeMap<_, _> = places.all().into_iter().collect();
+        serde_json::json!({ "first_seed": seed, "holds": good, "totals": self.all(), "places": places })
     }
 }

@@ -51,9 +51,9 @@ pub(crate) async fn find(stage: &Stage, pool: &PgPool) -> Result<Found, Fatal> {
     Ok(Found { tasks, remote_prompts })
 }
 
-/// Every task has ended as wished, or waits for a person.
+/// Every task has ended as wished, or waits for a person, wherever its worker died or slept.
 ///
-/// Cases 36 to 42: wherever its worker died or slept.
+/// Cases 36, 37, 38, 39, 40, 41, 42.
 pub(crate) fn ends(stage: &Stage, found: &Found) {
     let (mut wrong, mut waiting, mut unexplained) = (Vec::new(), 0, Vec::new());
     for task in &found.tasks {

@@ -1,30 +1,33 @@
 //! Fail points from outside: which are armed, which were reached, and who must be woken again.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use taskbridge::fail_point::{ALL, NOT_ON_THE_WALK, Point};
+use taskbridge::fail_point::{ALL, Point};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::chance::Dice;
+use crate::places::{Card, Counts, Deed};
 use crate::replica::wake;
 use crate::stage::Stage;
 
-/// Points that a running replica is not armed with: they have scenes of their own.
-const ELSEWHERE: [Point; 4] =
-    [Point::MatchReading, Point::MigrateBefore, Point::ResealBetween, Point::ResealBeforeProof];
+/// Points that no replica comes to: `keys reseal` does, and dies and sleeps there.
+pub(crate) const OF_RESEALING: [Point; 2] = [Point::ResealBetween, Point::ResealBeforeProof];
 
 /// The plan by which some deliveries kill whoever reads them.
 pub(crate) const POISON: &str = "match-reading=abort~poison";
 
-/// Deals out fail points, each as often as the others.
+/// So many places in one plan: few replicas live long enough to come to a certain one.
+const AT_ONCE: usize = 2;
+
+/// Deals out fail points, those first that were visited least in this run.
 pub(crate) struct Armoury {
-    left: Mutex<Vec<Point>>,
-    stops: bool,
+    aborts: Vec<Card>,
+    /// None when nothing is paused.
+    stops: Vec<Card>,
     /// The generation of the configuration that each replica has read.
     read: watch::Sender<Vec<u64>>,
 }
@@ -32,27 +35,26 @@ pub(crate) struct Armoury {
 impl Armoury {
     pub(crate) fn new(stage: &Stage) -> Self {
         let read = watch::channel(vec![0; stage.addresses.len()]).0;
-        Self { left: Mutex::default(), stops: stage.options.pauses(), read }
+        let points = || ALL.iter().filter(|point| !OF_RESEALING.contains(point));
+        // Deliveries that kill do so at one of them, and are counted.
+        let aborts =
+            points().filter(|point| **point != Point::MatchReading).map(|point| (*point, Deed::Abort)).collect();
+        let stops = points().filter(|_| stage.options.pauses()).map(|point| (*point, Deed::Stop)).collect();
+        Self { aborts, stops, read }
     }
 
     /// A plan for one life of a replica.
     ///
-    /// Cases 35 to 41: each of these points is one of these cases.
-    pub(crate) fn arm(&self, dice: &mut Dice) -> String {
-        if dice.percent(50) {
+    /// Each of these points is one of these cases.
+    ///
+    /// Cases 35, 36, 37, 38, 39, 40, 41.
+    pub(crate) fn arm(&self, stage: &Stage, dice: &mut Dice) -> String {
+        if dice.percent(40) {
             return POISON.to_owned();
         }
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        if left.is_empty() {
-            left.extend(ALL.iter().filter(|point| !ELSEWHERE.contains(point) && !NOT_ON_THE_WALK.contains(point)));
-        }
-        let nth = dice.below(left.len());
-        let point = left.swap_remove(nth);
-        let deed = if self.stops && dice.percent(35) { "stop" } else { "abort" };
-        // A token is renewed every few seconds only, and most replicas live for no more.
-        let often = !matches!(point, Point::RefreshLeaves | Point::RefreshAnswered | Point::RefreshStored);
-        let nth = 1 + if often { dice.below(8) } else { 0 };
-        format!("{POISON} {}={deed}@{nth}", point.as_str())
+        // A pause holds up what the process has in hand for longer than a crash does: with many of them little gets done.
+        let cards = if !self.stops.is_empty() && dice.percent(25) { &self.stops } else { &self.aborts };
+        format!("{POISON} {}", stage.places.deal(cards, AT_ONCE, &count(stage), dice))
     }
 
     /// A replica that starts now reads this generation.
@@ -97,20 +99,20 @@ pub(crate) async fn wake_sleepers(stage: Arc<Stage>, stop: CancellationToken) {
     }
 }
 
-/// How often each point was reached, aborted at, stopped at.
-pub(crate) fn count(stage: &Stage) -> BTreeMap<&'static str, (u64, u64, u64)> {
-    let mut counts: BTreeMap<&'static str, (u64, u64, u64)> = BTreeMap::new();
+/// How often each point was visited in this round.
+pub(crate) fn count(stage: &Stage) -> Counts {
+    let mut counts = Counts::new();
     let text = fs::read_to_string(stage.fail_log()).unwrap_or_default();
     for line in text.lines() {
         let mut words = line.split_whitespace();
         let Some(point) = words.next().and_then(|name| ALL.iter().find(|point| point.as_str() == name)) else {
             continue;
         };
-        let (hits, aborts, stops) = counts.entry(point.as_str()).or_default();
-        *hits += 1;
+        let visits = counts.entry(point.as_str()).or_default();
+        visits.reached += 1;
         match words.nth(1) {
-            Some("abort") => *aborts += 1,
-            Some("stop") => *stops += 1,
+            Some("abort") => visits.aborted += 1,
+            Some("stop") => visits.stopped += 1,
             _ => {}
         }
     }

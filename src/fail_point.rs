@@ -98,9 +98,6 @@ points! {
     ResealBeforeProof = "reseal-before-proof",
 }
 
-/// Those of a part that the crash program does not use: apps whose tokens rotate. Stories are told of them.
-pub const NOT_ON_THE_WALK: [Point; 3] = [Point::RotationLeaves, Point::RotationAnswered, Point::RotationStored];
-
 #[cfg(not(feature = "fail-points"))]
 mod plan {
     use super::Point;

@@ -1,6 +1,8 @@
 //! Misbehaviour on demand: each fault names the calls it meets and how many of them, so that a test
 //! can say "the next POST of a task is created and never answered".
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// One arranged misbehaviour.
@@ -168,6 +170,8 @@ fn path_begins(path: &str, pattern: &str) -> bool {
 pub(super) struct Faults {
     last: u64,
     list: Vec<(u64, Fault)>,
+    /// How many calls each has met, also when it is gone.
+    met: BTreeMap<u64, u64>,
 }
 
 impl Faults {
@@ -190,12 +194,18 @@ impl Faults {
         &self.list
     }
 
+    /// How many calls this one has met.
+    pub(super) fn met(&self, id: u64) -> u64 {
+        self.met.get(&id).copied().unwrap_or(0)
+    }
+
     /// What happens to this call; counts it.
     pub(super) fn meet(&mut self, method: &str, path: &str, user: Option<&str>) -> Vec<FaultKind> {
         let mut met = Vec::new();
-        for (_, fault) in &mut self.list {
+        for (id, fault) in &mut self.list {
             if fault.meets(method, path, user) {
                 met.push(fault.kind.clone());
+                *self.met.entry(*id).or_default() += 1;
                 fault.times = fault.times.map(|left| left - 1);
             }
         }

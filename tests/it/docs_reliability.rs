@@ -1,5 +1,5 @@
 //! The page of the numbered cases is true: each case has its row, each row the tests that carry its number, and no
-//! test carries a number that the page does not know.
+//! test carries a number that the page does not know. What the crash program shows is read from its comments too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,17 +10,23 @@ use crate::docs_pages::{read, root};
 const PAGE: &str = "docs/reliability.md";
 /// How many cases there are.
 const CASES: u32 = 78;
+/// Where the crash program is. Its functions, those that disturb and those that look, carry numbers as tests do.
+const CRASH: &str = "crash/";
+/// How a row begins to say where.
+const BY_CRASH: &str = "By the crash program";
 /// How a row begins that has no test and says why.
 const WITHOUT_TEST: [&str; 3] = ["Not yet: ", "Being written: ", "By "];
 
 /// Where the numbers stand: `file::name` of a test, or a file whose opening words carry them, and the cases.
 type Proofs = BTreeMap<String, BTreeSet<u32>>;
 
-/// The numbers of `/// Case 7.` or `//! Cases 7, 12.`
+/// The numbers of `/// Case 7.` or `//! Cases 7, 12.`, and of no other form.
 fn numbers(line: &str) -> Option<BTreeSet<u32>> {
     let words = line.trim().strip_prefix("///").or_else(|| line.trim().strip_prefix("//!"))?.trim();
-    let list = words.strip_prefix("Case ").or_else(|| words.strip_prefix("Cases "))?.strip_suffix('.')?;
-    list.split(", ").map(|number| number.parse().ok()).collect()
+    let list = words.strip_prefix("Case ").or_else(|| words.strip_prefix("Cases "))?;
+    let parsed = list.strip_suffix('.').and_then(|list| list.split(", ").map(|number| number.parse().ok()).collect());
+    assert!(parsed.is_some() || !list.starts_with(|first: char| first.is_ascii_digit()), "no list of cases: {line}");
+    parsed
 }
 
 /// The name of the function that a line opens.
@@ -42,11 +48,12 @@ fn proofs_in(shown: &str, text: &str, found: &mut Proofs, tests: &mut BTreeSet<S
         } else if line.trim().starts_with("#[") {
             is_test |= line.contains("test]") || line.contains("test(");
         } else if let Some(name) = function(line) {
-            let name = format!("{shown}::{name}");
-            if is_test {
+            let of_crash = shown.starts_with(CRASH);
+            let name = if of_crash { shown.to_owned() } else { format!("{shown}::{name}") };
+            if is_test && !of_crash {
                 tests.insert(name.clone());
             }
-            assert!(waiting.is_empty() || is_test, "{name} carries a number and is no test");
+            assert!(waiting.is_empty() || is_test || of_crash, "{name} carries a number and is no test");
             if !waiting.is_empty() {
                 found.entry(name).or_default().append(&mut waiting);
             }
@@ -76,7 +83,7 @@ fn walk(folder: &Path, found: &mut Proofs, tests: &mut BTreeSet<String>) {
 /// Everything that carries a number, and every test.
 fn all() -> (Proofs, BTreeSet<String>) {
     let (mut found, mut tests) = (Proofs::new(), BTreeSet::new());
-    for folder in ["src", "tests/it", "tests/fuzz", "benches"] {
+    for folder in ["src", "tests/it", "tests/fuzz", "benches", CRASH] {
         walk(&root().join(folder), &mut found, &mut tests);
     }
     (found, tests)
@@ -109,11 +116,17 @@ fn is_proof(part: &str) -> bool {
 fn as_it_should_be(page: &str, proofs: &Proofs) -> String {
     let mut text = page.to_owned();
     for row in rows(page) {
-        let proven = proofs.iter().filter(|(_, cases)| cases.contains(&row.number));
-        let mut parts: Vec<String> = proven.map(|(name, _)| format!("`{name}`")).collect();
+        let proven = proofs.iter().filter(|(_, cases)| cases.contains(&row.number)).map(|(name, _)| name);
+        let (crash, tests): (Vec<_>, Vec<_>) = proven.partition(|name| name.starts_with(CRASH));
+        let quoted = |names: Vec<&String>| names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+        let (crash, mut parts) = (quoted(crash), quoted(tests));
         let unfinished = |part: &&str| !parts.is_empty() && part.starts_with("Being written: ");
         let words = row.parts.iter().copied().filter(|part| !part.is_empty() && !is_proof(part));
-        let words: Vec<&str> = words.filter(|part| !unfinished(part)).collect();
+        let words: Vec<&str> = words.filter(|part| !unfinished(part) && !part.starts_with(BY_CRASH)).collect();
+        if !crash.is_empty() {
+            let too = if parts.is_empty() { "" } else { " too" };
+            parts.push(format!("{BY_CRASH}{too}: {}.", crash.join(", ")));
+        }
         parts.extend(words.into_iter().map(str::to_owned));
         let (before, _) = row.line.rsplit_once(" | ").unwrap();
         text = text.replace(row.line, &format!("{before} | {} |", parts.join("<br>")));
@@ -165,4 +178,26 @@ fn the_check_itself_sees_numbers_where_they_stand() {
     let should = "| 3 | a | b | `x.rs`<br>By hand. |\n| 7 | a | b | `x.rs::a_b` |\n";
     assert_eq!(as_it_should_be(page, &proofs), should);
     assert_eq!(rows(page).len(), 2);
+}
+
+#[test]
+fn what_the_crash_program_shows_is_named_by_its_files() {
+    let (mut proofs, mut tests) = (Proofs::from([("x.rs::a_b".to_owned(), [7].into())]), BTreeSet::new());
+    let text = "/// Words.\n///\n/// Cases 7, 8.\npub(crate) async fn look() {\n}\n#[test]\nfn c() {}\n";
+    for file in ["crash/y.rs", "crash/x.rs"] {
+        proofs_in(file, text, &mut proofs, &mut tests);
+    }
+    assert!(tests.is_empty(), "its tests run elsewhere");
+    let page = "| 7 | a | b | `x.rs::a_b`<br>By the crash program too: `crash/x.rs`. |\n\
+                | 8 | a | b | Not yet: no test. |\n| 9 | a | b | By the crash program, somehow.<br>By hand. |\n";
+    let should = "| 7 | a | b | `x.rs::a_b`<br>By the crash program too: `crash/x.rs`, `crash/y.rs`. |\n\
+                  | 8 | a | b | By the crash program: `crash/x.rs`, `crash/y.rs`.<br>Not yet: no test. |\n\
+                  | 9 | a | b | By hand. |\n";
+    assert_eq!(as_it_should_be(page, &proofs), should, "what nobody claims any more is gone");
+}
+
+#[test]
+#[should_panic(expected = "no list of cases")]
+fn numbers_in_another_form_are_not_overlooked() {
+    numbers("/// Cases 36 to 38: whatever was lost.");
 }

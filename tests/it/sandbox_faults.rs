@@ -135,9 +135,9 @@ async fn stale_lists_lag_but_single_tasks_do_not() {
 #[tokio::test]
 async fn a_fault_meets_only_whom_and_what_it_names() {
     let place = Place::new().await;
-    place
-        .control()
-        .inject(Fault::new(FaultKind::StatusBefore { status: 500 }).on("GET", "/user").user("otto").times(2));
+    let fault = Fault::new(FaultKind::StatusBefore { status: 500 }).on("GET", "/user").user("otto");
+    let id = place.control().inject(fault.clone().times(2));
+    let other = place.control().inject(fault.on("DELETE", "/user"));
     assert_eq!(place.get("/user").await.status(), 200);
     let otto = async |path: &str| place.call(Method::GET, path, "sandbox-otto-token").send().await.unwrap().status();
     assert_eq!(otto("/meta").await, 200);
@@ -145,4 +145,6 @@ async fn a_fault_meets_only_whom_and_what_it_names() {
         (otto("/user").await.as_u16(), otto("/user").await.as_u16(), otto("/user").await.as_u16()),
         (500, 500, 200)
     );
+    place.control().clear_faults();
+    assert_eq!((place.control().fault_met(id), place.control().fault_met(other)), (2, 0), "and that is counted");
 }

@@ -156,6 +156,12 @@ impl Control {
         self.0.world().faults.list().to_vec()
     }
 
+    /// How many calls a fault has met, also when it is gone.
+    #[must_use]
+    pub fn fault_met(&self, id: u64) -> u64 {
+        self.0.world().faults.met(id)
+    }
+
     /// How many times a delivery of this GUID was attempted.
     #[must_use]
     pub fn attempts(&self, guid: &str) -> usize {

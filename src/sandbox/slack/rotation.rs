@@ -15,6 +15,7 @@ use crate::sandbox::call::{Answer, Call, form};
 pub const CLIENT_ID: &str = "1111.2222";
 /// Its client secret.
 pub const CLIENT_SECRET: &str = "canary-slack-client-secret-7d";
+/// How long a token lasts unless a test says otherwise.
 const LASTS_S: i64 = 43_200;
 
 /// The pairs that are good for something.
@@ -22,6 +23,8 @@ const LASTS_S: i64 = 43_200;
 pub(super) struct Rotation {
     on: bool,
     keeps_old: bool,
+    /// How long a token lasts, in seconds, if not as usual.
+    lasts: Option<i64>,
     /// When each token ends.
     tokens: BTreeMap<String, DateTime<Utc>>,
     /// Refresh tokens that have not been used, with the token beside them.
@@ -65,16 +68,20 @@ impl Rotation {
         self.rotations += 1;
         let (token, refresh) = self.pair(ground);
         Answer::ok(json!({
-            "ok": true, "access_token": token, "expires_in": LASTS_S, "refresh_token": refresh, "token_type": "bot",
+            "ok": true, "access_token": token, "expires_in": self.lasts(), "refresh_token": refresh, "token_type": "bot",
             "scope": "chat:write,commands", "bot_user_id": "U0BOT", "app_id": "A0001",
             "team": { "id": "T0001", "name": "acme" }, "enterprise": null, "is_enterprise_install": false,
         }))
     }
 
+    fn lasts(&self) -> i64 {
+        self.lasts.unwrap_or(LASTS_S)
+    }
+
     fn pair(&mut self, ground: &Ground) -> (String, String) {
         let text = |prefix: &str| format!("{prefix}{}", hex::encode(ground.bytes::<20>()));
         let (token, refresh) = (text("xoxe.xoxb-1-"), text("xoxe-1-"));
-        self.tokens.insert(token.clone(), ground.now() + TimeDelta::seconds(LASTS_S));
+        self.tokens.insert(token.clone(), ground.now() + TimeDelta::seconds(self.lasts()));
         self.refreshes.insert(refresh.clone(), token.clone());
         (token, refresh)
     }
@@ -97,6 +104,11 @@ impl SlackControl {
         self.slack().rotation.keeps_old = keep;
     }
 
+    /// Tokens that are given from now on last for so many seconds.
+    pub fn set_token_life(&self, seconds: i64) {
+        self.slack().rotation.lasts = Some(seconds);
+    }
+
     /// All tokens end before their time; refresh tokens stay good.
     pub fn end_tokens(&self) {
         self.slack().rotation.tokens.clear();
@@ -117,6 +129,12 @@ impl SlackControl {
     #[must_use]
     pub fn refreshes_asked(&self) -> u64 {
         self.slack().rotation.asked
+    }
+
+    /// Whether a refresh token would make a new pair.
+    #[must_use]
+    pub fn renews(&self, refresh_token: &str) -> bool {
+        self.slack().rotation.refreshes.contains_key(refresh_token)
     }
 
     /// Whether a bot token is good now.
