@@ -132,9 +132,14 @@ fn grafana_header() -> HeaderText {
 pub struct AzureDevopsSource {
     /// The basic authentication user name of the subscription.
     #[schemars(length(min = 1))]
+    #[serde(default = "default_username")]
     pub username: String,
     /// Its passwords; several while one is being replaced.
     pub secrets: OneOrMany<SecretText>,
+}
+
+fn default_username() -> String {
+    "taskbridge".to_owned()
 }
 
 fn default_prefix() -> String {
