@@ -27,7 +27,7 @@ const WAITING: &str = "
           SELECT CASE WHEN needs_person THEN 'person' ELSE state END, id::text, attempt_count::int, created_at, due_at
           FROM tasks WHERE state IN ('pending', 'uncertain')
           UNION ALL
-          SELECT CASE WHEN kind = 'outgoing' THEN 'outgoing' WHEN chat IS NOT NULL AND trouble LIKE '%; install it again' THEN 'app_gone'
+          SELECT CASE WHEN kind = 'outgoing' THEN 'outgoing' WHEN chat IS NOT NULL AND trouble ~ 'lost on the way|refuses the app.s token' THEN 'app_gone'
                       WHEN chat IS NOT NULL THEN 'chat' ELSE 'report' END, id::text,
                  CASE WHEN kind = 'outgoing' THEN max(tries) OVER (PARTITION BY task_id, receiver)
                       WHEN revision > 1 THEN greatest(tries, $1) ELSE tries END, made_at, due_at
