@@ -50,6 +50,18 @@ fn written_pid(file: &File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
+/// The owner's lock. It ends with this and not with the file alone, of which a program that is just being started by another
+/// thread has a copy for a moment.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What cannot be unlocked is so when the file is closed.
+        let _ = self.0.unlock();
+    }
+}
+
 /// The data folder, made and known to be writable.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -93,8 +105,8 @@ impl Folder {
         Ok((file, path))
     }
 
-    /// Takes the owner's lock, which lasts as long as the file is held, or says who has it.
-    pub(super) fn lock(&self) -> Result<File, EmbeddedError> {
+    /// Takes the owner's lock, which lasts as long as it is held, or says who has it.
+    pub(super) fn lock(&self) -> Result<Lock, EmbeddedError> {
         let (mut file, path) = self.lock_file()?;
         match file.try_lock() {
             Ok(()) => {}
@@ -108,11 +120,11 @@ impl Folder {
             writeln!(file, "{}", std::process::id())
         };
         mark(&mut file).map_err(EmbeddedError::io("writing", path))?;
-        Ok(file)
+        Ok(Lock(file))
     }
 
     /// Takes the same lock for a start that several processes may be about to make; they queue.
-    pub(super) async fn lock_for_start(&self) -> Result<File, EmbeddedError> {
+    pub(super) async fn lock_for_start(&self) -> Result<Lock, EmbeddedError> {
         let give_up = tokio::time::Instant::now() + SHARED_WAIT;
         loop {
             match self.lock() {

@@ -12,14 +12,13 @@ mod folder;
 mod server;
 
 use std::fmt::Write as _;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 
 use account::Account;
 use binaries::Binaries;
 pub use error::EmbeddedError;
-use folder::Folder;
+use folder::{Folder, Lock};
 use server::Server;
 
 /// How to start the private server; [`EmbeddedPostgres::start`] is the usual way.
@@ -122,7 +121,7 @@ pub struct EmbeddedPostgres {
     /// Set when this process started the server.
     child: Option<Child>,
     /// Held by the one owner; `None` for a shared server.
-    lock: Option<File>,
+    lock: Option<Lock>,
     folder: Folder,
     account: Account,
     binaries: Binaries,

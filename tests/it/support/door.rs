@@ -8,10 +8,13 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 /// Statements of this database that wait for a lock.
 pub(crate) const BLOCKED: &str = "SELECT count(*) FROM pg_stat_activity
                                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
-const AT_THE_DOOR: &str = "SELECT count(*) FROM pg_stat_activity
-                           WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = 'advisory'";
-const END_THEM: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                        WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = 'advisory'";
+/// Who waits for the lock that is the door; the service has advisory locks of its own.
+const AT_THE_DOOR: &str =
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = 7 AND NOT granted
+                           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+const END_THEM: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks
+                        WHERE locktype = 'advisory' AND classid = 0 AND objid = 7 AND NOT granted
+                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 const LEASES_END: &str = "
     DO $$ DECLARE leased text; BEGIN
         FOR leased IN SELECT table_name FROM information_schema.columns
