@@ -100,6 +100,10 @@ async fn run(options: &Options) -> ExitCode {
             eprintln!("{what}; what never happened shows nothing");
             good = false;
         }
+        if let Some(too_many) = tasks::too_many_unexplained(&sum) {
+            eprintln!("{too_many}");
+            good = false;
+        }
     }
     if options.json {
         println!("{}", sum.json(first, good, &places));

@@ -8,11 +8,22 @@ use uuid::Uuid;
 
 use crate::check::note;
 use crate::stage::{Fatal, Stage};
+use crate::tally::Tally;
 
 /// Of so many tasks, one may wait for a person without a cause that can be seen.
 const UNEXPLAINED_IN: usize = 50;
 /// Of so many tasks, one may wait for a person at all: two lost starts in a row are rare.
 const WAITING_IN: usize = 10;
+
+/// The same of so many tasks of a long run, where chance in one round weighs little.
+const UNEXPLAINED_IN_ALL: u64 = 1_000;
+
+/// More tasks of a long run than may wait for a person without a cause that can be seen, in a sentence.
+pub(crate) fn too_many_unexplained(sum: &Tally) -> Option<String> {
+    let (unexplained, tasks) = (sum.get("tasks.wait_for_person.unexplained"), sum.get("tasks"));
+    (unexplained * UNEXPLAINED_IN_ALL > tasks)
+        .then(|| format!("{unexplained} of {tasks} tasks wait for a person, and nobody can see why"))
+}
 
 /// A task as the database has it.
 #[derive(Debug, sqlx::FromRow)]
