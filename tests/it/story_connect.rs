@@ -45,6 +45,23 @@ async fn somebody_signs_in_and_what_waited_goes_on() {
     assert!(page.text.contains("acme/widgets#42"), "{}", page.text);
 }
 
+/// A link to sign in reaches whoever finds it; the task waits for its own person.
+#[tokio::test]
+async fn who_signs_in_for_somebody_else_s_task_starts_nothing() {
+    let world = world().await;
+    world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
+    world.hook("issues", "d-1", &labelled("copilot-fix", OTTO, world.bridge.ground.now())).await;
+    world.settle().await;
+    assert_eq!(world.task().await.hold, Some(Hold::Token));
+    let page = Browser::new(&world).sign_in(&world, "mona").await;
+    assert!(page.text.contains("1001"), "{}", page.text);
+    world.live_for(30).await;
+    assert_eq!((world.task().await.state, world.control().creations().len()), (State::Held, 0));
+    Browser::new(&world).sign_in(&world, "otto").await;
+    world.live_for(10).await;
+    assert_eq!(world.control().tasks()[0].creator, "otto");
+}
+
 #[tokio::test]
 async fn a_right_that_was_lost_while_a_task_waited_is_noticed_when_its_person_signs_in() {
     let world = crate::connect_kit::open(taskbridge_setup_with_app()).await;
