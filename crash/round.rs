@@ -119,6 +119,7 @@ async fn play(stage: &Arc<Stage>) -> Result<Book, Fatal> {
     tasks::ends(stage, &found);
     tasks::stories(stage, &pool).await?;
     tasks::comments(stage, &pool, &found).await?;
+    tasks::labels(stage, &pool).await?;
     chat::told(stage, &found);
     receiver::heard(stage, &pool).await?;
     signed_in::good(stage, &pool).await?;

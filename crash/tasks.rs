@@ -12,11 +12,13 @@ use crate::tally::Tally;
 
 /// Of so many tasks, one may wait for a person without a cause that can be seen.
 const UNEXPLAINED_IN: usize = 50;
+/// The same of a long run, where chance in one round weighs little.
+const UNEXPLAINED_IN_ALL: u64 = 1_000;
 /// Of so many tasks, one may wait for a person at all: two lost starts in a row are rare.
 const WAITING_IN: usize = 10;
-
-/// The same of so many tasks of a long run, where chance in one round weighs little.
-const UNEXPLAINED_IN_ALL: u64 = 1_000;
+/// The labels that the rules of a round put on.
+const RUNNING: &str = "copilot: running";
+const DONE: &str = "copilot: done";
 
 /// More tasks of a long run than may wait for a person without a cause that can be seen, in a sentence.
 pub(crate) fn too_many_unexplained(sum: &Tally) -> Option<String> {
@@ -204,6 +206,30 @@ pub(crate) async fn comments(stage: &Stage, pool: &PgPool, found: &Found) -> Res
             .await?;
     let given_up: Vec<String> = given_up.into_iter().map(|(kind, why)| format!("{kind}: {why}")).collect();
     note(stage, "reports_given_up", &given_up);
+    Ok(())
+}
+
+/// The labels of an issue are those of how its task ended. Of several tasks of one issue the newest has the word, and commands
+/// have no labels: only issues with one task, and that of a label, are looked at.
+///
+/// Case 39.
+pub(crate) async fn labels(stage: &Stage, pool: &PgPool) -> Result<(), Fatal> {
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT origin_owner, origin_name, subject_number FROM tasks WHERE subject_number IS NOT NULL
+         GROUP BY 1, 2, 3 HAVING count(*) = 1 AND bool_and(rule = 'fix' AND state = 'completed')",
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut wrong = Vec::new();
+    for (owner, name, number) in rows {
+        let labels = stage.control().labels(&format!("{owner}/{name}"), number)?;
+        let has = |label: &str| labels.iter().any(|there| there == label);
+        stage.tally.add("labels.compared", 1);
+        if !has(DONE) || has(RUNNING) {
+            wrong.push(format!("{owner}/{name}#{number}: {}", labels.join(", ")));
+        }
+    }
+    note(stage, "labels_of_an_older_state", &wrong);
     Ok(())
 }
 
