@@ -8,7 +8,7 @@ use crate::stage::{Fatal, Stage};
 
 /// The longest pause that GitHub asks for here, or that a GitHub which does not answer is left alone for.
 const PAUSE: f64 = 180.0;
-/// An app that is gone is asked about again.
+/// What waits for an app that is gone, or was a moment ago, is tried again.
 const GONE: f64 = JITTER * 600.0;
 /// Waits are up to a fifth longer than said.
 const JITTER: f64 = 1.2;
@@ -27,8 +27,7 @@ const WAITING: &str = "
           SELECT CASE WHEN needs_person THEN 'person' ELSE state END, id::text, attempt_count::int, created_at, due_at
           FROM tasks WHERE state IN ('pending', 'uncertain')
           UNION ALL
-          SELECT CASE WHEN kind = 'outgoing' THEN 'outgoing' WHEN chat IS NOT NULL AND trouble ~ 'lost on the way|refuses the app.s token' THEN 'app_gone'
-                      WHEN chat IS NOT NULL THEN 'chat' ELSE 'report' END, id::text,
+          SELECT CASE WHEN kind = 'outgoing' THEN 'outgoing' WHEN chat IS NOT NULL THEN 'chat' ELSE 'report' END, id::text,
                  CASE WHEN kind = 'outgoing' THEN max(tries) OVER (PARTITION BY task_id, receiver)
                       WHEN revision > 1 THEN greatest(tries, $1) ELSE tries END, made_at, due_at
           FROM reports WHERE state = 'pending') waiting
@@ -62,8 +61,7 @@ fn longest(kind: &str, tries: i32, age: f64) -> f64 {
         "uncertain" => PAUSE,
         "person" => 1_800.0,
         "outgoing" => backoff(3.0, 7_200.0),
-        "chat" => backoff(3.0, 1_800.0),
-        "app_gone" => backoff(3.0, 1_800.0).max(GONE),
+        "chat" => backoff(3.0, 1_800.0).max(GONE),
         _ => PAUSE.max(backoff(3.0, 1_800.0)),
     }
 }
@@ -74,8 +72,7 @@ mod tests {
 
     #[test]
     fn nothing_may_wait_longer_than_its_tries_explain() {
-        assert_eq!(["outgoing", "chat"].map(|kind| longest(kind, 1, 60.0)), [6.0, 6.0]);
-        assert_eq!(longest("app_gone", 1, 60.0), 720.0);
+        assert_eq!(["outgoing", "chat"].map(|kind| longest(kind, 1, 60.0)), [6.0, 720.0]);
         assert_eq!([2, 3, 30].map(|tries| longest("outgoing", tries, 60.0)), [18.0, 54.0, 8_640.0]);
         assert_eq!([1, 5, 30].map(|tries| longest("report", tries, 60.0)), [180.0, 486.0, 2_160.0]);
         assert_eq!([1, 7, 30].map(|tries| longest("pending", tries, 60.0)), [180.0, 384.0, 720.0]);

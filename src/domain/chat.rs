@@ -118,6 +118,8 @@ pub struct Form {
     pub base: Option<String>,
     /// Whether a branch stood there and was taken out: the default one is meant.
     pub base_emptied: bool,
+    /// Whether it was opened where there is no channel, so that nothing of one stood in it.
+    pub without_channel: bool,
     /// The model.
     pub model: Option<String>,
     /// Whether a pull request is opened, if that was said.

@@ -60,8 +60,10 @@ pub(super) struct Asker<'a> {
     pub said: &'a Event,
     /// When we heard it. What is there only since then was not meant, however late the word is acted upon.
     pub heard_at: Moment,
-    /// The issue or pull request whose comment it is; none in a chat, where the answer is for the one who asked alone.
+    /// The issue or pull request whose comment it is; none in a chat.
     pub thread: Option<Thread>,
+    /// Whether nobody else reads the answer.
+    pub alone: bool,
 }
 
 /// An issue or pull request in whose comments somebody asks.
@@ -248,8 +250,8 @@ pub(super) async fn steer_task(asker: &Asker<'_>, word: OwnWord, task: &Task) ->
 /// A text of ours about what happened, as it is shown here.
 pub(super) fn shown(asker: &Asker<'_>, text: &str) -> String {
     let text = clean_line(text, ENTRY);
-    // In a comment it would call people and refer to issues.
-    if asker.thread.is_some() { format!("`{}`", text.replace('`', "'")) } else { text }
+    // In a comment it would call people and refer to issues; in a chat what strangers wrote would be a link of ours.
+    if asker.thread.is_some() { format!("`{}`", text.replace('`', "'")) } else { text.replace("](", "] (") }
 }
 
 /// The story of a task, without its prompt.

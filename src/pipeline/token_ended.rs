@@ -48,7 +48,13 @@ pub(super) async fn still_taken(
 ) -> Result<bool, StepError> {
     let session = bridge.github.with_token(Token { secret: token.clone(), owner: TokenOwner::Person(id) });
     match session.me().await {
-        Err(error @ CallError::Unauthorized { .. }) => Ok(refuse(bridge, id, sealed, &error).await? == Refusal::Newer),
+        Err(error @ CallError::Unauthorized { .. }) => Ok(match refuse(bridge, id, sealed, &error).await? {
+            Refusal::Ended | Refusal::Renewable => false,
+            // A newer one was put, or somebody else has just marked this one.
+            Refusal::Newer => bridge.store.person(id).await?.is_some_and(|person| {
+                person.token_state == "ok" && person.token.is_some_and(|stored| stored != sealed)
+            }),
+        }),
         _ => Ok(true),
     }
 }

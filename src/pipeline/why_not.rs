@@ -1,6 +1,6 @@
 //! Why an issue or pull request led to what it did, for somebody who may write there: its tasks, and what came about it and
-//! started nothing, with what the rules said. In a comment all who read the repository read it, so there nothing is said that a
-//! rule for another repository may have to say of that one.
+//! started nothing, with what the rules said. Where others read the answer, a rule's condition, its teams and people, and what it
+//! saw of another repository are not theirs to know: there only those words are told that anybody may read.
 
 use serde_json::Value;
 
@@ -54,11 +54,16 @@ async fn what_came(asker: &Asker<'_>, repo: &str, number: i64, started: bool) ->
         let only_no = started || decisions.iter().any(|decision| decision.verdict == Verdict::Matched);
         let told = decisions.iter().filter(|decision| match decision.verdict {
             Verdict::Matched => false,
-            Verdict::NotMatched => !only_no,
+            // Which rules there are, and for what, is not for all to read.
+            Verdict::NotMatched => !only_no && asker.alone,
             Verdict::Refused | Verdict::Failed => true,
         });
         let rules = rules_of(asker, &delivery).await?;
         let mut said: Vec<String> = told.map(|decision| said_by(asker, rules.as_ref(), decision)).collect();
+        let not_told = decisions.iter().filter(|decision| decision.verdict == Verdict::NotMatched).count();
+        if said.is_empty() && !asker.alone && !only_no && not_told > 0 {
+            said.push("  no rule matched; whoever runs taskbridge sees why with `taskbridge explain`".to_owned());
+        }
         if decisions.is_empty() && !started {
             said.extend(delivery.reason.as_deref().map(|reason| format!("  {}", shown(asker, reason))));
         }
@@ -87,7 +92,7 @@ fn said_by(asker: &Asker<'_>, rules: Option<&Value>, decision: &Decision) -> Str
         Verdict::Refused => "refused",
         Verdict::Failed => "failed",
     };
-    let why = if asker.thread.is_some() && works_elsewhere(rules, decision.position) {
+    let why = if !asker.alone && !told_to_all(rules, decision) {
         "whoever runs taskbridge sees why with `taskbridge explain`".to_owned()
     } else if decision.verdict == Verdict::Refused && !decision.saw.is_empty() {
         shown(asker, &format!("{}; {}", decision.cause, decision.saw))
@@ -97,16 +102,23 @@ fn said_by(asker: &Asker<'_>, rules: Option<&Value>, decision: &Decision) -> Str
     format!("  the rule `{}` {word}: {why}", name(&decision.rule))
 }
 
-/// Whether a rule may have looked into another repository. One that is not known any more may.
-fn works_elsewhere(rules: Option<&Value>, position: i32) -> bool {
-    let rule = usize::try_from(position).ok().and_then(|position| rules?.get(position));
-    rule.is_none_or(|rule| !rule["task"]["repo"].is_null())
+/// Whether anybody may read what a rule said: it refused by a permission on this repository, and names nothing else. One that is
+/// not known any more may name anything.
+fn told_to_all(rules: Option<&Value>, decision: &Decision) -> bool {
+    let rule = usize::try_from(decision.position).ok().and_then(|position| rules?.get(position));
+    let names = |rule: &Value, list: &str| rule["allow"][list].as_array().is_some_and(|names| !names.is_empty());
+    decision.verdict == Verdict::Refused
+        && rule.is_some_and(|rule| {
+            rule["task"]["repo"].is_null()
+                && rule["run_as"].as_str().is_none_or(|whose| whose == "actor")
+                && !["teams", "people"].iter().any(|list| names(rule, list))
+        })
 }
 
 /// The rules that looked at a delivery, as they were written; not needed where the answer is for one alone.
 async fn rules_of(asker: &Asker<'_>, delivery: &Delivery) -> Result<Option<Value>, StoreError> {
     match &delivery.rule_version {
-        Some(version) if asker.thread.is_some() => asker.bridge.store.rule_version(version).await,
+        Some(version) if !asker.alone => asker.bridge.store.rule_version(version).await,
         _ => Ok(None),
     }
 }

@@ -48,14 +48,14 @@ async fn what_is_emptied_in_a_form_stays_empty() {
     let world = world().await;
     let task = world.filled_in(&[("prompt", "fix it"), ("base", ""), ("model", "")]).await;
     assert_eq!(terms(&task), (Some("main"), None, false), "the default branch, and GitHub's own choice");
-    // Pressed nowhere, the form shows no branch: then nobody has taken one out.
+    // Pressed nowhere, the form shows no branch: then nobody has taken one out, and what the chosen channel says holds.
     world.advance(1);
     world.slack_says(&world.slack().shortcut(MONA_CHAT)).await;
     world.settle().await;
     let fields = [("repo", "acme/widgets"), ("prompt", "fix it again"), ("channel", CHANNEL)];
     world.slack_says(&world.slack().submit(MONA_CHAT, &fields)).await;
     world.settle().await;
-    assert_eq!(world.tasks().await.pop().unwrap().base_ref, None);
+    assert_eq!(terms(&world.tasks().await.pop().unwrap()), (Some("develop"), Some("m-1"), false));
 }
 
 #[tokio::test]
@@ -73,4 +73,6 @@ async fn a_channel_s_branch_is_one_of_its_own_repository() {
         assert_eq!((task.base_ref.as_deref(), task.model.as_deref()), (base, Some("m-1")), "{text}");
     }
     assert_eq!(world.tasks().await.len(), 4);
+    let task = world.filled_in(&[("repo", "acme/gears"), ("prompt", "fix it once more")]).await;
+    assert_eq!(terms(&task), (None, Some("m-1"), false), "it stood in the form, and is none of this repository");
 }

@@ -16,6 +16,10 @@ const LABELS: &str = "  - name: deploy
     on: { label: [docs, both] }
     when: subject.title.startsWith(\"Docs\")
     prompt: Write docs.
+  - name: leads
+    on: { label: leads }
+    prompt: Fix it well.
+    allow: { teams: [acme/red-team] }
   - name: elsewhere
     on: { label: elsewhere }
     prompt: Fix it there.
@@ -118,6 +122,8 @@ async fn who_may_not_write_there_learns_nothing_of_it() {
 async fn a_comment_tells_it_to_all_without_calling_anybody_or_naming_another_repository() {
     let world = world().await;
     world.labels_42("deploy", "d-1").await;
+    world.labels_42("leads", "d-3").await;
+    assert!(world.decision("d-3").await.cause.contains("red-team"), "{}", world.decision("d-3").await.cause);
     world.labels_42("elsewhere", "d-2").await;
     assert!(world.decision("d-2").await.cause.contains("acme/gadgets"), "{}", world.decision("d-2").await.cause);
     for (id, text) in [(900, "/copilot why".to_owned()), (901, "/copilot why #42".to_owned())] {
@@ -125,6 +131,18 @@ async fn a_comment_tells_it_to_all_without_calling_anybody_or_naming_another_rep
         assert!(why.starts_with("@mona: Nothing was started for it"), "{why}");
         assert!(why.contains("`deploy` refused: `allow: @mona needs admin"), "nobody is called: {why}");
         assert!(why.contains("`elsewhere` refused") && !why.contains("gadgets"), "{why}");
+        assert!(why.contains("`leads` refused") && !why.contains("red-team"), "{why}");
         assert!(!why.contains("nobody else reads"), "no prompt: {why}");
     }
+}
+
+/// Rules of other repositories and what they look for are nobody's business here.
+#[tokio::test]
+async fn a_comment_tells_no_condition() {
+    let world = world().await;
+    world.labels_42("docs", "d-1").await;
+    assert!(world.decision("d-1").await.cause.contains("startsWith"));
+    let why = world.why_in_comment(900, "/copilot why", MONA).await;
+    assert!(why.contains("no rule matched; whoever runs taskbridge sees why"), "{why}");
+    assert!(!why.contains("docs`") && !why.contains("startsWith"), "{why}");
 }

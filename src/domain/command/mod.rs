@@ -92,11 +92,15 @@ pub fn parse_said(text: &str, grammar: &Grammar) -> Parsed {
     read(line.trim(), below, grammar).unwrap_or_else(|message| Parsed::Bad { message })
 }
 
-/// Whether a text said to us in a chat is one of our own words or a wish for help, whatever rules take.
+/// Whether a text said to us in a chat is a wish for help or one of our own words that changes nothing, whatever rules take.
 #[must_use]
-pub fn is_own(text: &str) -> bool {
+pub fn only_reads(text: &str) -> bool {
     let grammar = Grammar { prefix: String::new(), names: Vec::new(), free_text: true, own: OwnWord::ALL.to_vec() };
-    !text.trim().is_empty() && matches!(parse_said(text, &grammar), Parsed::Own(_) | Parsed::Help)
+    match parse_said(text, &grammar) {
+        Parsed::Own(own) => matches!(own.word, OwnWord::Status | OwnWord::List | OwnWord::Why),
+        Parsed::Help => !text.trim().is_empty(),
+        _ => false,
+    }
 }
 
 fn read(line: &str, below: &str, grammar: &Grammar) -> Result<Parsed, String> {

@@ -15,6 +15,7 @@ pub(super) use follow_up::Reply;
 use help::help;
 
 use super::asked::Asked;
+use super::bridge::ChannelUsual;
 use super::find_repo::{Seen, see_repo};
 use super::guard::Later;
 use super::own_words::Asker;
@@ -56,6 +57,12 @@ struct Talk<'a> {
 }
 
 impl Talk<'_> {
+    /// Whether the one who asks is answered alone.
+    fn alone(&self) -> bool {
+        let side = self.live.sources.get(&self.event.source).and_then(|source| source.chat.as_ref());
+        side.is_some_and(|side| !side.platform.answers_at_the_door())
+    }
+
     /// The one who said it, to ask about tasks.
     fn asker<'a>(&'a self, who: &'a Account) -> Asker<'a> {
         Asker {
@@ -65,6 +72,7 @@ impl Talk<'_> {
             said: self.event,
             heard_at: self.heard_at,
             thread: None,
+            alone: self.alone(),
         }
     }
 
@@ -200,16 +208,20 @@ async fn work(talk: &Talk<'_>, command: &Command, person: Option<&Person>) -> Re
     let mut event = talk.event.clone();
     event.actor = Some(account(person));
     let mut command = command.clone();
+    // A branch is one of the channel's own repository, if it has one.
+    let is_own =
+        |usual: &ChannelUsual| usual.repo.as_ref().is_none_or(|own| own.eq_ignore_ascii_case(&path.to_string()));
     match (&talk.chat.said, usual) {
-        // All that the channel says stood in the form: what is empty there was left out, or emptied.
         (ChatSaid::Form(form), _) if form.base_emptied => command.base = repo.default_branch.clone(),
-        (ChatSaid::Form(_), _) | (_, None) => {}
+        // All that the channel says stood in the form; its branch is not meant where another repository was written.
+        (ChatSaid::Form(form), Some(usual)) if !form.without_channel => {
+            command.base = command.base.filter(|base| is_own(usual) || usual.base_ref.as_ref() != Some(base));
+        }
         (_, Some(usual)) => {
-            // A branch is one of the channel's own repository, if it has one.
-            let is_own = usual.repo.as_ref().is_none_or(|own| own.eq_ignore_ascii_case(&path.to_string()));
-            command.base = command.base.or_else(|| usual.base_ref.clone().filter(|_| is_own));
+            command.base = command.base.or_else(|| usual.base_ref.clone().filter(|_| is_own(usual)));
             command.model = command.model.or_else(|| usual.model.clone());
         }
+        (_, None) => {}
     }
     event.repo = Some(repo);
     Ok(Hearing::Rules(Box::new(event), command))

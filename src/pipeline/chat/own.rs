@@ -39,7 +39,7 @@ async fn said(
     let asker = talk.asker(&who);
     let text = match word {
         OwnWord::Status | OwnWord::List if argument.is_none() => {
-            list(&asker, word == OwnWord::Status, alone(talk)).await?
+            list(&asker, word == OwnWord::Status, talk.alone()).await?
         }
         // Of one task it says the same.
         OwnWord::Status | OwnWord::List | OwnWord::Why => {
@@ -88,12 +88,6 @@ async fn link(talk: &Talk<'_>, code: Option<&str>, person: Option<&Person>) -> R
         ),
         None => talk.ask_to_link(NOT_LINKED, false),
     })
-}
-
-/// Whether the one who asks is answered alone.
-fn alone(talk: &Talk<'_>) -> bool {
-    let side = talk.live.sources.get(&talk.event.source).and_then(|source| source.chat.as_ref());
-    side.is_some_and(|side| !side.platform.answers_at_the_door())
 }
 
 /// How a word of ours is written in this chat, at the start of a sentence.

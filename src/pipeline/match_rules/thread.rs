@@ -52,6 +52,7 @@ pub(super) async fn answer(
         said: event,
         heard_at: concern.delivery.received_at,
         thread: Some(thread),
+        alone: false,
     };
     settled.finished.end.reason = match answered(live, concern, &asker, &path).await {
         Ok(Answer::Text(text)) => {

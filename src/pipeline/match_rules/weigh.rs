@@ -29,7 +29,7 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
         Some(Hearing::Rules(event, command)) => weigh_rules(bridge, live, &concern.as_heard(*event, command)).await,
         Some(Hearing::Later(later)) if !waited_enough(bridge, &concern.delivery) => Ok(Weighed::Later(later)),
         Some(Hearing::Later(later)) => {
-            let text = "Nothing was done: GitHub could not be asked for a day what this needs. Ask once more.";
+            let text = "Nothing was done: GitHub could not be asked what this needs, and it is more than a day old. Ask once more.";
             let told = told_alone(bridge, concern, "later:end", text);
             Ok(ended(live, concern, &format!("GitHub could not be asked: {}", later.why), told))
         }

@@ -244,6 +244,7 @@ fn form(interaction: &Interaction) -> Form {
     let note = note(interaction);
     Form {
         base_emptied: note.has_base && value("base").is_none(),
+        without_channel: note.channel.is_empty(),
         command: note.command,
         repo: value("repo").unwrap_or_default(),
         prompt: value("prompt").unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! Slack's way of writing text, as people typed it: `&amp;`, `<@U1|mona>`, `<#C1|general>`, `<https://…|words>`.
 
-use crate::domain::command::is_own;
+use crate::domain::command::only_reads;
 
 /// The text as it was typed.
 pub(super) fn plain(text: &str) -> String {
@@ -38,7 +38,8 @@ fn piece(rest: &str) -> (String, &str) {
 /// What stands between `<` and `>`, if it is Slack's.
 fn mark(inside: &str) -> Option<String> {
     let (target, label) = inside.split_once('|').unwrap_or((inside, ""));
-    let shown = if label.is_empty() { &target[target.len().min(1)..] } else { label };
+    let named = target.char_indices().nth(1).map_or("", |(at, _)| &target[at..]);
+    let shown = if label.is_empty() { named } else { label };
     match target.as_bytes().first()? {
         b'@' => Some(format!("@{}", shown.trim_start_matches('@'))),
         b'#' => Some(format!("#{}", shown.trim_start_matches('#'))),
@@ -52,8 +53,9 @@ fn mark(inside: &str) -> Option<String> {
 }
 
 /// What a message says to us, whose account is one of `ours`, as it was typed. Our name says only who is meant, so it is left
-/// out wherever it stands. What stands in front of it belongs to what is said (`the build is broken, @us fix it`), unless one of
-/// our own words stands behind it (`thanks! @us status`): that is no work, and no thanks are needed for it.
+/// out wherever it stands. What stands in front of it belongs to what is said (`the build is broken, @us fix it`), unless nothing
+/// but one of our own words that only reads stands behind it (`thanks! @us status`). One that moves a task is heard where the
+/// message begins with our name alone: it may stand in what is said of it (`never @us approve`).
 pub(super) fn said_to(ours: &[&str], text: &str) -> String {
     let Some((before, behind)) = split_at_mention(text, |id| ours.contains(&id)) else {
         // Nobody tells our name: then it is the one that the message begins with.
@@ -70,7 +72,8 @@ pub(super) fn said_to(ours: &[&str], text: &str) -> String {
     }
     join(&mut behind, rest);
     let said = plain(&behind);
-    if before.trim().is_empty() || is_own(&said) {
+    let quotes = before.trim_start().starts_with("&gt;");
+    if before.trim().is_empty() || (!quotes && !said.trim().contains('\n') && only_reads(&said)) {
         return said;
     }
     let mut whole = before.to_owned();
@@ -123,6 +126,7 @@ mod tests {
         assert_eq!(plain("a < b\n> c"), "a < b\n> c");
         assert_eq!(plain("<@U0LAN0Z89>"), "@U0LAN0Z89");
         assert_eq!(plain("<"), "<");
+        assert_eq!(plain("<é> <é|x> <@>"), "<é> <é|x> @");
     }
 
     #[test]
@@ -143,7 +147,12 @@ mod tests {
                 "thanks! <@U0>: why <https://github.com/acme/widgets/issues/4>",
                 "why https://github.com/acme/widgets/issues/4",
             ),
-            ("here: <@U0> link ABCD EFGH", "link ABCD EFGH"),
+            ("here: <@U0> link ABCD EFGH", "here: link ABCD EFGH"),
+            ("please do not <@U0> approve", "please do not approve"),
+            ("If it fails, say <@U0> retry", "If it fails, say retry"),
+            ("&gt; <@U0> status", "> status"),
+            ("&gt; <@U0> approve\nIs that wise?", "> approve\nIs that wise?"),
+            ("look: <@U0> status\nof the shop", "look: status\nof the shop"),
             ("good. <@U0> status reports are slow", "good. status reports are slow"),
             ("status <@U0>", "status"),
             ("<@U0>", ""),
