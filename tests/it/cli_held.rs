@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use taskbridge::domain::task::State;
+use taskbridge::sandbox::{Fault, FaultKind};
 
 use crate::cli_serve::now;
 use crate::support::door::Door;
 use crate::support::install::{Install, Replica, client, until, webhook};
 use crate::support::payloads::{MONA, labelled};
+use crate::support::stories::CREATE;
 
 /// How long whoever sleeps does so at least: longer than it may wait with a request of its own, which must end by its lease.
 const SLEEP: Duration = Duration::from_secs(4);
@@ -203,6 +205,34 @@ async fn killed_between_the_claim_and_the_request_the_next_one_starts_it_once() 
 async fn asleep_between_the_claim_and_the_request_it_sends_nothing_when_it_wakes_up() {
     held_at(&CLAIMED, End::Asleep).await;
     held_at(&BEGUN, End::Asleep).await;
+}
+
+/// It sleeps with its request out, which GitHub has heard and not answered, until its lease is over by itself: the next one finds
+/// the task by its marker. When it wakes up, nothing is left for it to say or to change.
+///
+/// Case 37.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asleep_while_github_has_not_answered_it_changes_nothing_when_it_wakes_up() {
+    let install = Install::new(CALLS, TIMES).await;
+    install.person(MONA.0, MONA.1).await;
+    let sleeper = install.replica();
+    let control = install.sandbox.control();
+    control.inject(Fault::new(FaultKind::DelayAfter { ms: 60_000 }).on("POST", CREATE).times(1));
+    let wish = labelled("copilot-fix", MONA, now());
+    assert_eq!(webhook(&client(), &sleeper.address, "d-1", &wish).send().await.unwrap().status(), 202);
+    until("GitHub has heard", PATIENCE, async || (control.creations().len() == 1).then_some(())).await;
+    sleeper.program.signal("STOP");
+    let task = install.tasks().await.pop().unwrap();
+    assert_eq!(task.state, State::Starting, "nothing is answered");
+
+    let second = install.replica();
+    told(&install, State::InProgress).await;
+    let attempts = install.bridge.store.attempts(task.id).await.unwrap();
+    let outcomes: Vec<_> = attempts.iter().filter_map(|attempt| attempt.outcome.as_deref()).collect();
+    assert_eq!(outcomes, ["adopted"], "{}", second.program.text());
+    assert_eq!((control.creations().len(), starts(&install), comments(&install).len()), (1, 1, 1));
+    wake(&install, sleeper, "").await;
+    assert_eq!((control.creations().len(), starts(&install), comments(&install).len()), (1, 1, 1));
 }
 
 /// GitHub has made it, and nobody has written that down: the next one finds it by its marker. Who slept meanwhile comes too late

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
+use taskbridge::store::Page;
+use taskbridge::store::deliveries::{DeliveryFilter, DeliveryState};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +25,8 @@ const MATCHES: usize = 25;
 const EVERY: Duration = Duration::from_millis(10);
 /// One of so many is sent together with a question to a program that does nothing else.
 const IDLE: usize = 5;
+/// Where that program's 99th of a hundred answers takes less, nothing excuses a slow one.
+const QUICK: Duration = Duration::from_millis(50);
 /// Who asks for a sum again and again, where six connections are for the workers and the admin API: some, and too many.
 const SOME: usize = 3;
 const TOO_MANY: usize = 8;
@@ -30,6 +34,14 @@ const TOO_MANY: usize = 8;
 const SUM: &str = "/api/v1/usage?rule=fix";
 const SECTIONS: &str = "database: { worker_connections: 6 }
 limits: { per_repo: { started: { count: 1000, within: 1h } } }
+";
+
+/// All others concern this rule, and what they tell keeps it from matching: so the match step must weigh each, and needs no
+/// GitHub for it.
+const OTHERS: &str = "  - name: releases
+    on: { event: push }
+    when: payload.ref == 'refs/heads/release'
+    prompt: Tell what is new
 ";
 
 /// The body of the nth webhook.
@@ -160,7 +172,7 @@ async fn storm_while_github_is(dead: Line, operators: usize) {
     let (direct, cut) = (install.sandbox.url(), line.http(install.sandbox.url()));
     let path = install.folder.path().join("taskbridge.yaml");
     let text = std::fs::read_to_string(path).unwrap();
-    install.folder.write("taskbridge.yaml", &text.replacen(direct, &cut, 1));
+    install.folder.write("taskbridge.yaml", &format!("{}{OTHERS}", text.replacen(direct, &cut, 1)));
     line.set(dead);
     let mut replica = install.replica();
     let operator = Operator::of(&install, &replica.address);
@@ -176,15 +188,17 @@ async fn storm_while_github_is(dead: Line, operators: usize) {
     let mut idle = install.folder.start(&["sandbox", "--listen", "127.0.0.1:0"], &[]);
     let said = idle.says("A simulated GitHub is at");
     let took = storm(&operator, said.split(' ').find(|word| word.starts_with("http://")).unwrap()).await;
-    // What the machine is at beside this is nobody's fault here, and a webhook changes hands more often than a page.
+    // Below a second, flat, where the machine itself answers quickly. What it is at beside this is nobody's fault here, and a
+    // webhook changes hands more often than a page: where even a program that does nothing else is slow, it may take longer.
     let (acknowledged, machine) = (p99(&took, &Asked::Webhook), p99(&took, &Asked::Idle));
-    let limit = Duration::from_secs(1) + machine * 5;
+    let excuse = if machine < QUICK { Duration::ZERO } else { machine * 5 };
+    let limit = Duration::from_secs(1) + excuse;
     assert!(acknowledged < limit, "p99 {acknowledged:?}, and of the machine {machine:?}");
     let mut watcher = connect().await;
     assert_eq!(count(&mut watcher, "true").await, DELIVERIES, "none is lost");
     if operators == SOME {
         let begun = Instant::now();
-        while count(&mut watcher, "state = 'ignored'").await < DELIVERIES - DELIVERIES / MATCHES {
+        while count(&mut watcher, "state = 'processed'").await < DELIVERIES - DELIVERIES / MATCHES {
             assert!(begun.elapsed() < Duration::from_secs(8), "the workers do not keep up");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -215,12 +229,13 @@ async fn storm_while_github_is(dead: Line, operators: usize) {
     sqlx::raw_sql(due).execute(&mut watcher).await.unwrap();
     let _next = install.replica();
     let decided = async || {
-        let tasks = install.tasks().await;
-        (tasks.len() == DELIVERIES / MATCHES).then_some(())
+        let left = DeliveryFilter { state: Some(DeliveryState::Received), ..DeliveryFilter::default() };
+        let left = install.bridge.store.deliveries(&left, Page { before: None, limit: 1 }).await.unwrap();
+        left.is_empty().then_some(())
     };
-    until("what waited for GitHub is decided", Duration::from_secs(60), decided).await;
-    assert_eq!(count(&mut watcher, "state = 'processed'").await, DELIVERIES / MATCHES);
-    assert_eq!(count(&mut watcher, "state = 'ignored'").await, DELIVERIES - DELIVERIES / MATCHES);
+    until("what waited is decided", Duration::from_secs(60), decided).await;
+    assert_eq!(install.tasks().await.len(), DELIVERIES / MATCHES);
+    assert_eq!(count(&mut watcher, "state = 'processed'").await, DELIVERIES);
 }
 
 /// Case 14.

@@ -109,6 +109,7 @@ mod story_no_writes;
 mod story_outage;
 mod story_outgoing;
 mod story_own_doings;
+mod story_panics;
 mod story_patience;
 mod story_paused;
 mod story_pulls;

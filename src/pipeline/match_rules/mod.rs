@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::in_hand::Held;
-use super::sort::{self, Sorted, Unsorted};
+use super::sort::{self, Heard, Sorted, Unsorted};
 use super::{Bridge, Live, StepError};
 use crate::fail_point::{Point, reach, reach_with};
 use crate::ids::DeliveryId;
@@ -148,7 +148,7 @@ async fn finish(bridge: &Bridge, ended: &[Finished]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The pure part of the step: what is to be weighed, or its end. A panic in it ends this delivery alone.
+/// The pure part of the step: what is to be weighed, or its end.
 fn looked_at(
     bridge: &Bridge,
     live: &Live,
@@ -156,7 +156,6 @@ fn looked_at(
     lease: Lease,
     replay_of: Option<DeliveryId>,
 ) -> Result<Concern, Box<End>> {
-    let failed = |reason: &str| Err(Box::new(End::new(DeliveryState::Failed, reason)));
     if delivery.tries > CRASHES {
         return failed("processing it did not come to an end several times; it is parked until an operator replays it");
     }
@@ -173,18 +172,43 @@ fn looked_at(
         content_type: delivery.content_type.clone(),
     };
     let unsorted = Unsorted { source: &delivery.source, envelope: &envelope, body, received_at: delivery.received_at };
-    let step = || sort::sort(bridge.settings.keep_bodies, live, &unsorted);
-    match std::panic::catch_unwind(AssertUnwindSafe(step)) {
-        Ok(Sorted::Concerns(heard)) => {
+    let heard = read(delivery.id, || match sort::sort(bridge.settings.keep_bodies, live, &unsorted) {
+        Sorted::Concerns(heard) => {
             let mut heard = *heard;
             if let Some(source) = live.sources.get(&delivery.source)
                 && let Err(unreadable) = source.source.identify(&mut heard.event, &envelope, body)
             {
                 return failed(&unreadable.to_string());
             }
-            Ok(Concern { delivery, lease, envelope, heard })
+            Ok(heard)
         }
-        Ok(Sorted::Ended(end)) => Err(end),
-        Err(_) => failed("reading it failed inside taskbridge; see the log"),
+        Sorted::Ended(end) => Err(end),
+    })?;
+    Ok(Concern { delivery, lease, envelope, heard })
+}
+
+/// What is read out of a delivery. A panic in it ends this delivery alone.
+fn read(id: DeliveryId, step: impl FnOnce() -> Result<Heard, Box<End>>) -> Result<Heard, Box<End>> {
+    std::panic::catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|_| {
+        tracing::error!(delivery = %id, "reading a delivery panicked");
+        failed("reading it failed inside taskbridge; see the log")
+    })
+}
+
+fn failed<T>(reason: &str) -> Result<T, Box<End>> {
+    Err(Box::new(End::new(DeliveryState::Failed, reason)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Case 35.
+    #[test]
+    fn a_delivery_that_makes_its_reader_panic_fails_and_says_why() {
+        let id = DeliveryId(uuid::Uuid::nil());
+        let end = read(id, || panic!("on its body")).map(|_| ()).unwrap_err();
+        assert_eq!(end.state, DeliveryState::Failed);
+        assert_eq!(end.reason, "reading it failed inside taskbridge; see the log");
     }
 }
