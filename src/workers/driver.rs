@@ -77,3 +77,33 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Case 35.
+    #[tokio::test]
+    async fn a_worker_whose_step_panics_goes_on() {
+        let (stop, steps) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
+        let step = || {
+            let (steps, stop) = (steps.clone(), stop.clone());
+            async move {
+                match steps.fetch_add(1, Ordering::Relaxed) {
+                    0 => panic!("a step that panics"),
+                    1 => Ok(1),
+                    _ => {
+                        stop.cancel();
+                        Ok(0)
+                    }
+                }
+            }
+        };
+        let pace = Pace { name: "test", poll: Duration::from_millis(1), deadline: Duration::from_secs(20) };
+        run(pace, Ground::system(), stop.clone(), None, step).await;
+        assert_eq!(steps.load(Ordering::Relaxed), 3);
+    }
+}
