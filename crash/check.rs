@@ -8,6 +8,7 @@ use taskbridge::fail_point;
 
 use crate::load::Book;
 use crate::stage::{Fatal, Stage};
+use crate::tally::Tally;
 use crate::tasks::Found;
 use crate::webhook::{HOOK, Kind, Wish};
 
@@ -17,6 +18,8 @@ const TOLD: usize = 5;
 /// round with an end every two seconds it may happen once; more would be no chance any more.
 const DEATHS: usize = 3;
 const PARKED_BY_CHANCE: usize = 1;
+/// And one more for so many ends of replicas without a warning.
+const ONE_MORE_IN: u64 = 30;
 
 /// Hooks and ids of deliveries.
 pub(crate) type Keys = BTreeSet<(String, String)>;
@@ -34,6 +37,12 @@ pub(crate) fn note(stage: &Stage, kind: &str, faults: &[String]) {
     if faults.len() > TOLD {
         stage.wrong(format!("{kind}: and {} more", faults.len() - TOLD));
     }
+}
+
+/// How many healthy deliveries may be parked by chance in a round.
+fn may_be_parked(tally: &Tally) -> usize {
+    let ends = tally.get("kills.kill9") + tally.get("kills.at_fail_points");
+    PARKED_BY_CHANCE + usize::try_from(ends / ONE_MORE_IN).unwrap_or_default()
 }
 
 /// Every acknowledged delivery has exactly one row, and no row is of a delivery that nobody sent. Answers those that were
@@ -58,7 +67,7 @@ pub(crate) async fn deliveries(stage: &Stage, pool: &PgPool, book: &Book) -> Res
             parked && to.is_some_and(|to| stage.deaths_between(*from, to) >= DEATHS)
         })
         .map(|(hook, id, ..)| (hook.clone(), id.clone()))
-        .take(PARKED_BY_CHANCE)
+        .take(may_be_parked(&stage.tally))
         .collect();
     stage.tally.add("deliveries.parked_by_chance", by_chance.len() as u64);
     let told = |key: &(String, String)| format!("{} through hook {}", key.1, key.0);

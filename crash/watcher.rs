@@ -49,7 +49,7 @@ impl Armoury {
     ///
     /// Cases 35, 36, 37, 38, 39, 40, 41.
     pub(crate) fn arm(&self, stage: &Stage, dice: &mut Dice) -> String {
-        if dice.percent(40) {
+        if dice.percent(55) {
             return POISON.to_owned();
         }
         // A pause holds up what the process has in hand for longer than a crash does: with many of them little gets done.
