@@ -38,6 +38,7 @@ mod own_words;
 /// People: adding, removing, whose token.
 pub mod people;
 mod places;
+mod read_again;
 /// From a verified request to a committed row.
 pub mod record;
 mod record_start;

@@ -294,16 +294,7 @@ async fn a_command_in_the_thread_of_the_living_message_is_a_word_to_its_agent() 
         world.settle().await;
         world.live_in_steps(4, 1).await;
     };
-    let mut pull = None;
-    for _ in 0..60 {
-        pull = world.task().await.pull_number;
-        if pull.is_some() {
-            break;
-        }
-        world.advance(1);
-        world.settle().await;
-    }
-    let pull = pull.expect("a pull request");
+    let pull = world.pull_comes().await;
     says(&living.id, "also rename it").await;
     let on_pull = || world.control().comments("acme/widgets", pull).unwrap();
     assert_eq!(on_pull().len(), 1, "{:#?}", on_pull());

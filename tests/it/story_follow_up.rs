@@ -24,15 +24,9 @@ impl World {
     async fn working(&self) -> i64 {
         self.slack_says(&self.slack().mention("Ev1", MONA_CHAT, CHANNEL, THREAD, "fix it")).await;
         self.settle().await;
-        for _ in 0..60 {
-            if let Some(pull) = self.task().await.pull_number {
-                assert!(!self.task().await.state.is_end());
-                return pull;
-            }
-            self.advance(1);
-            self.settle().await;
-        }
-        panic!("no pull request: {:#?}", self.task().await);
+        let pull = self.pull_comes().await;
+        assert!(!self.task().await.state.is_end());
+        pull
     }
 
     fn on_pull(&self, pull: i64) -> Vec<Comment> {

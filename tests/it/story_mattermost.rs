@@ -182,16 +182,7 @@ async fn a_command_in_the_thread_of_a_task_is_a_word_to_its_agent() {
         "{}",
         whispered(&world)
     );
-    let mut pull = None;
-    for _ in 0..60 {
-        pull = world.task().await.pull_number;
-        if pull.is_some() {
-            break;
-        }
-        world.advance(1);
-        world.settle().await;
-    }
-    let pull = pull.expect("a pull request");
+    let pull = world.pull_comes().await;
     let said = says(thread, MATTERMOST_MONA, "also rename it").await;
     let on_pull = || world.control().comments("acme/widgets", pull).unwrap();
     assert_eq!(on_pull().len(), 1, "{:#?}", on_pull());

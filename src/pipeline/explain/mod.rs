@@ -7,13 +7,13 @@ mod words;
 
 use serde::Serialize;
 
+use super::read_again::read_again;
 use super::sort::{self, Said};
 use super::{Bridge, StepError};
 use crate::domain::event::Event;
 use crate::domain::task::State;
 use crate::ids::{DeliveryId, TaskId};
 use crate::pipeline::Live;
-use crate::sources::{Envelope, Reading};
 use crate::store::Moment;
 use crate::store::decisions::{Decision, Verdict};
 use crate::store::deliveries::{Delivery, DeliveryState};
@@ -118,8 +118,8 @@ pub struct TaskTold {
 pub async fn of_delivery(bridge: &Bridge, id: DeliveryId) -> Result<Option<Explanation>, StepError> {
     let Some(delivery) = bridge.store.delivery(id).await? else { return Ok(None) };
     let decisions = bridge.store.decisions(id).await?;
-    let event = read_again(bridge, id).await?;
     let live = bridge.live();
+    let event = read_again(bridge, &live, id).await?.map(|(event, _)| event);
     let mut told = Explanation {
         delivery: Some(id),
         source: delivery.source.clone(),
@@ -185,23 +185,6 @@ pub async fn of_sender_id(bridge: &Bridge, sender_id: &str) -> Result<Vec<Explan
         told.extend(of_delivery(bridge, id).await?);
     }
     Ok(told)
-}
-
-/// The event of a delivery, while its body is kept and its source is configured.
-async fn read_again(bridge: &Bridge, id: DeliveryId) -> Result<Option<Event>, StepError> {
-    let Some(kept) = bridge.store.delivery_with_body(id).await? else { return Ok(None) };
-    let live = bridge.live();
-    let (Some(body), Some(source)) = (&kept.body, live.sources.get(&kept.source)) else { return Ok(None) };
-    let envelope = Envelope {
-        sender_id: kept.sender_id.clone(),
-        hook_id: kept.hook_id.clone(),
-        event_name: kept.event_name.clone(),
-        content_type: kept.content_type.clone(),
-    };
-    Ok(match source.source.read(&kept.source, &envelope, body) {
-        Ok(Reading::Event(event)) => Some(*event),
-        Ok(Reading::Ping | Reading::Nothing(_)) | Err(_) => None,
-    })
 }
 
 /// What is in the event, as it reads today.

@@ -5,11 +5,11 @@ use chrono::TimeDelta;
 
 use super::super::StepError;
 use super::super::links::{self, NoLink};
+use super::super::read_again::read_again;
 use super::super::whisper::Whisper;
 use super::telling::{ANSWERED, Telling, Told};
 use crate::chat::{ChatError, ChatNext, Message};
 use crate::domain::chat::{Chat, ChatSaid};
-use crate::sources::{Envelope, Reading};
 use crate::store::Moment;
 
 /// How long our first answer to a request may take to reach the chat.
@@ -154,17 +154,7 @@ impl Telling<'_> {
     /// for no longer than bodies are.
     pub(super) async fn asked(&self) -> Result<Option<(Chat, Moment)>, StepError> {
         let Some(id) = self.report.delivery_id else { return Ok(None) };
-        let Some(kept) = self.bridge.store.delivery_with_body(id).await? else { return Ok(None) };
-        let (Some(body), Some(source)) = (&kept.body, self.live.sources.get(&kept.source)) else { return Ok(None) };
-        let envelope = Envelope {
-            sender_id: kept.sender_id.clone(),
-            hook_id: kept.hook_id.clone(),
-            event_name: kept.event_name.clone(),
-            content_type: kept.content_type.clone(),
-        };
-        Ok(match source.source.read(&kept.source, &envelope, body) {
-            Ok(Reading::Event(event)) => event.chat.map(|chat| (*chat, kept.received_at)),
-            _ => None,
-        })
+        let read = read_again(self.bridge, self.live, id).await?;
+        Ok(read.and_then(|(event, came_at)| Some((*event.chat?, came_at))))
     }
 }

@@ -30,6 +30,18 @@ pub(crate) const OTTO: (i64, &str) = (1002, "otto");
 static DELIVERIES: AtomicU64 = AtomicU64::new(0);
 
 impl World {
+    /// The pull request of the only task, once its agent works on one.
+    pub(crate) async fn pull_comes(&self) -> i64 {
+        for _ in 0..60 {
+            if let Some(pull) = self.task().await.pull_number {
+                return pull;
+            }
+            self.advance(1);
+            self.settle().await;
+        }
+        panic!("no pull request: {:#?}", self.task().await);
+    }
+
     /// `count` different wishes of `actor`, taken as far as tasks; answers the newest task.
     pub(crate) async fn wish(&self, actor: (i64, &str), count: usize) -> Task {
         for _ in 0..count {
