@@ -59,18 +59,20 @@ pub(crate) fn ask(stage: &Stage, dice: &mut Dice, token: String) -> Wish {
     Wish { token, kind: Kind::Chat, repo: format!("acme/{}", REPOS[0].0), issue: 0, envelopes }
 }
 
-/// Lets the chat misbehave until told to stop.
+/// Lets the chat misbehave until told to stop. What it has not done by then it does no more: every wait is short afterwards, and
+/// the tries of hours would be used up on it within seconds.
 pub(crate) async fn disturb(stage: &Stage, stop: &CancellationToken) {
     let mut dice = Dice::of(stage.seed, "chat");
     loop {
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             () = sleep(dice.millis(500, 3_000)) => {}
         }
         let fault = if dice.percent(50) { SlackFault::Away } else { SlackFault::Limited(1) };
         stage.sandbox.slack().fail(METHODS[dice.below(METHODS.len())], fault);
         stage.tally.add("faults.of_the_chat", 1);
     }
+    stage.sandbox.slack().clear_faults();
 }
 
 /// Every task that was asked for in the chat has its message, which tells how it ended, and called the one who asked.
