@@ -20,6 +20,10 @@ mod control;
 mod fault;
 /// What every call passes, in GitHub's order.
 mod gate;
+/// What GitHub looks at in an App's manifest.
+mod manifest;
+/// From a manifest to an App.
+mod new_app;
 /// Plain pages for a person.
 mod pages;
 /// Sockets.
