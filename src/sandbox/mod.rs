@@ -53,7 +53,7 @@ pub use control::{
     RepoSpec, TaskView, UserSpec,
 };
 pub use fault::{Fault, FaultKind};
-pub use slack::{APP_TOKEN, SlackControl, SlackFault, SlackMessage, SlackRequest};
+pub use slack::{APP_TOKEN, SlackControl, SlackFault, SlackMessage, SlackRequest, SlackWay};
 pub use world::{CallRecord, Creation, Outcome, Role, TokenKind};
 
 use world::World;

@@ -34,6 +34,8 @@ mod conformance_doors;
 mod conformance_slack;
 mod connect_kit;
 mod crash_kill;
+mod docs_chats;
+mod docs_chats_slack;
 mod docs_commands;
 mod docs_pages;
 mod docs_reliability;
