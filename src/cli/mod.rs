@@ -127,7 +127,7 @@ impl Command {
             Self::People(people) => people.run(config).await,
             Self::ApiKeys(api_keys) => api_keys.run(config).await,
             Self::Keys(keys) => keys.run(config).await,
-            Self::Manifest(manifest) => manifest.run(config),
+            Self::Manifest(manifest) => manifest.run(config).await,
             Self::Pause(pause) => pause.run(config).await,
             Self::Resume(resume) => resume.run(config).await,
             Self::Sandbox(sandbox) => sandbox.run().await,

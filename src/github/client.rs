@@ -49,6 +49,11 @@ impl Github {
         &self.0.core.web
     }
 
+    /// What all calls share.
+    pub(super) fn core(&self) -> &Core {
+        &self.0.core
+    }
+
     /// The same client, holding `token`.
     #[must_use]
     pub fn with_token(&self, token: Token) -> Session {

@@ -156,6 +156,11 @@ impl Core {
         paths::join(&self.api, segments)
     }
 
+    /// The version of the API that is asked for.
+    pub(super) fn version(&self) -> HeaderValue {
+        self.version.clone()
+    }
+
     /// Makes one call within the time-out. Gives a 2xx (or, with an `etag`, a 304) answer or the error.
     pub(super) async fn call(&self, token: &Token, ask: Ask) -> Result<Answer, CallError> {
         let bearer = Zeroizing::new(format!("Bearer {}", token.secret.expose()));

@@ -12,6 +12,8 @@ pub mod deadline;
 pub mod health;
 /// Where webhooks come in.
 pub mod hooks;
+/// What pages for people have in common.
+pub mod page;
 /// Connections that do not wait for ever to be read.
 mod patient;
 /// Failures as RFC 9457 problem documents.

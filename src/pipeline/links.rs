@@ -247,7 +247,8 @@ pub(super) fn hash(text: &str) -> Hash {
 }
 
 /// 256 random bits, to stand in addresses and cookies.
-pub(super) fn random_text(ground: &Ground) -> Secret {
+#[must_use]
+pub fn random_text(ground: &Ground) -> Secret {
     use base64::Engine as _;
     Secret::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(ground.bytes::<32>()))
 }

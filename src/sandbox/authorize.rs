@@ -58,8 +58,9 @@ fn asked(world: &World, field: impl Fn(&str) -> Option<String>) -> Result<Asked,
     if field("client_id").as_deref() != Some(world.app.client_id.as_str()) || world.oauth.client_secret.is_none() {
         return Err("There is no app with this client id.".to_owned());
     }
-    let redirect_uri = field("redirect_uri").or_else(|| world.oauth.callback.clone()).unwrap_or_default();
-    let registered = world.oauth.callback.as_ref().is_none_or(|own| *own == redirect_uri);
+    let redirect_uri = field("redirect_uri").or_else(|| world.oauth.callbacks.first().cloned()).unwrap_or_default();
+    let callbacks = &world.oauth.callbacks;
+    let registered = callbacks.is_empty() || callbacks.contains(&redirect_uri);
     if redirect_uri.is_empty() || !registered {
         return Err("The redirect_uri is not associated with this application.".to_owned());
     }

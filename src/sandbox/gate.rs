@@ -13,7 +13,7 @@ use super::call::{Answer, Call, Content};
 use super::fault::FaultKind;
 use super::wire::{Dropped, Wire};
 use super::world::{Caller, World};
-use super::{Shared, api, authorize, chats, control, pages, slack};
+use super::{Shared, api, authorize, chats, control, new_app, pages, slack};
 
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 
@@ -37,7 +37,8 @@ pub(super) async fn pass(call: Call, shared: &Arc<Shared>) -> Result<Wire, Dropp
     }
     if !api::ROOTS.contains(&first.as_str()) && !OF_APPS.contains(&call.path.as_str()) {
         let mut world = shared.world();
-        let answer = authorize::authorize(&mut world, &call).unwrap_or_else(|| pages::page(&mut world, &call));
+        let answer = authorize::authorize(&mut world, &call).or_else(|| new_app::pages(&mut world, &call));
+        let answer = answer.unwrap_or_else(|| pages::page(&mut world, &call));
         return Ok(Wire::of(answer));
     }
     let met = {

@@ -20,6 +20,10 @@ mod control;
 mod fault;
 /// What every call passes, in GitHub's order.
 mod gate;
+/// What GitHub looks at in an App's manifest.
+mod manifest;
+/// From a manifest to an App.
+mod new_app;
 /// Plain pages for a person.
 mod pages;
 /// Sockets.
@@ -49,7 +53,7 @@ pub use control::{
     RepoSpec, TaskView, UserSpec,
 };
 pub use fault::{Fault, FaultKind};
-pub use slack::{APP_TOKEN, SlackControl, SlackFault, SlackMessage, SlackRequest};
+pub use slack::{APP_TOKEN, SlackControl, SlackFault, SlackMessage, SlackRequest, SlackWay};
 pub use world::{CallRecord, Creation, Outcome, Role, TokenKind};
 
 use world::World;

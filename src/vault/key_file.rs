@@ -1,14 +1,15 @@
 //! The sealing key in a file of its own, made at the first start when none was given.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::Vault;
 use super::key::{Key, KeyError, SIZE};
+use super::secret_file::SecretFile;
 use crate::clock::Ground;
 use crate::secret::Secret;
 
@@ -82,13 +83,7 @@ impl Vault {
             io::ErrorKind::AlreadyExists => KeyFileError::Exists(path.to_owned()),
             _ => KeyFileError::Write { path: path.to_owned(), source },
         };
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-        let written = file.write_all(&*line).and_then(|()| file.sync_all()).and_then(|()| sync_folder(path));
-        if let Err(source) = written {
-            // Half a key is worse than none: the next start must be able to try again.
-            let _ = fs::remove_file(path);
-            return Err(failed(source));
-        }
+        SecretFile::create(path).and_then(|file| file.keep(&*line)).map_err(failed)?;
         Ok(Key::from_bytes(bytes))
     }
 
@@ -108,10 +103,4 @@ impl Vault {
         let open = mode & 0o077 != 0;
         Ok((key, open.then(|| KeyFileWarning::OpenToOthers { path: path.to_owned(), mode })))
     }
-}
-
-/// Makes the folder's entry durable, not only the file's content.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }

@@ -9,6 +9,7 @@
 
 mod key;
 mod key_file;
+mod secret_file;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use crate::clock::Ground;
 use crate::secret::Secret;
 pub use key::{Key, KeyError, KeyId};
 pub use key_file::{KeyFileError, KeyFileWarning};
+pub use secret_file::SecretFile;
 
 const VERSION: u8 = 1;
 const NONCE_AT: usize = 1 + 8;

@@ -18,7 +18,7 @@ const KNOWN: [(&str, usize, &str); 8] = [
     ("domain/view", 3, "what a rule sees is built and shown by files that fill its types"),
     ("pipeline/chat", 4, "each kind of message is answered in a file, with the talk that all of them are about"),
     ("pipeline/explain", 2, "silence is one part of an explanation"),
-    ("sandbox", 31, "the simulated GitHub is one world under one lock, which every call looks at and changes"),
+    ("sandbox", 32, "the simulated GitHub is one world under one lock, which every call looks at and changes"),
     ("sources", 17, "each sender is a file that implements the trait of all, which chooses among them"),
     ("store/deliveries", 2, "the statement that records fills the types of deliveries"),
 ];

@@ -30,6 +30,7 @@ fn every_command_has_a_help_that_is_looked_at() {
         &["openapi"],
         &["schema"],
         &["manifest"],
+        &["manifest", "github"],
         &["manifest", "slack"],
         &["manifest", "discord"],
     ];

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::github_kit::{Mock, noon, reply, repo, settings};
 
-const PKCS1: &str = include_str!("../fixtures/test-only-github-app-pkcs1.pem");
+const PKCS1: &str = include_str!("../../src/sandbox/test-only-github-app-key.pem");
 const PKCS8: &str = include_str!("../fixtures/test-only-github-app-pkcs8.pem");
 
 fn app_at(url: &str, pem: &str) -> Result<(Github, Arc<ManualClock>), SetupError> {

@@ -18,13 +18,13 @@ use crate::support::cut::{Cut, Line};
 use crate::support::world::{Setup, World};
 
 /// The sockets of one replica.
-struct Replica {
+pub(crate) struct Replica {
     stop: CancellationToken,
     running: JoinSet<()>,
 }
 
 impl Replica {
-    fn of(world: &World) -> Self {
+    pub(crate) fn of(world: &World) -> Self {
         let (recorder, writer) = recorder(world.bridge.store.clone(), world.bridge.ground.clone());
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
@@ -36,7 +36,7 @@ impl Replica {
     }
 
     /// Ends by itself, the writer too.
-    async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         let all = async { while self.running.join_next().await.is_some() {} };
         tokio::time::timeout(Duration::from_secs(5), all).await.expect("it stops");
@@ -55,7 +55,7 @@ async fn socket_world() -> (World, Replica) {
     (world, replica)
 }
 
-async fn until(mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(mut holds: impl FnMut() -> bool) {
     for _ in 0..400 {
         if holds() {
             return;

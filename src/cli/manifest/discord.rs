@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::cli::CliError;
 use crate::config::WebUrl;
 
-/// View Channels, Send Messages, Send Messages in Threads.
-const PERMISSIONS: u64 = 1 << 10 | 1 << 11 | 1 << 38;
+/// View Channels, Send Messages, Read Message History (without it Discord refuses a reply to a message), Send Messages in Threads.
+const PERMISSIONS: u64 = 1 << 10 | 1 << 11 | 1 << 16 | 1 << 38;
 
 /// Print the command to register with Discord, and how; with the install link and the address to enter there.
 #[derive(Debug, Args)]
@@ -106,7 +106,7 @@ mod tests {
         let Told { command, steps } = discord(|_| ()).expect("all is right");
         assert_eq!((&command["name"], &command["options"][0]["type"]), (&json!("fix"), &json!(3)));
         for there in [
-            "client_id=845027738276462632&scope=bot+applications.commands&permissions=274877910016\n",
+            "client_id=845027738276462632&scope=bot+applications.commands&permissions=274877975552\n",
             "https://discord.com/api/v10/applications/845027738276462632/commands",
             "https://bridge.example.com/hooks/team",
         ] {

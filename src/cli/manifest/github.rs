@@ -1,9 +1,12 @@
 //! What GitHub is told to make the App that this configuration needs.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use serde_json::{Value, json};
+
+use super::create;
 
 use crate::cli::{CliError, open};
 use crate::config::{Loaded, SourceConfig};
@@ -60,34 +63,66 @@ const NEEDED: &[(&str, &[&str])] = &[
 const UNASKED: [&str; 5] =
     ["github_app_authorization", "installation", "installation_repositories", "installation_target", "ping"];
 
-/// Prints it, with what it cannot say.
-pub(super) fn print(config: &Path) -> Result<(), CliError> {
-    let loaded = open::load_with_own_secrets(config)?;
-    let (manifest, unknown) = of(&loaded).ok_or_else(|| {
-        CliError::Said("set `server.public_url` first: the addresses in the manifest are made from it".to_owned())
-    })?;
-    eprintln!(
-        "Add by hand, when the App is made: the repository permission \"Agent tasks\", read and write (people's tokens \
-         need it; manifests have no name for it yet)."
-    );
-    if !unknown.is_empty() {
-        eprintln!(
-            "Left out, because it is not known which permission an App needs for them: {}. If GitHub offers them on the \
-             App's page, choose them there.",
-            unknown.join(", ")
-        );
-    }
-    crate::cli::said::print(&format!("{manifest:#}\n"))
+/// Print the manifest of the GitHub App, from `server.public_url`, the sources and the rules; or have GitHub make the App.
+#[derive(Debug, Args)]
+pub(super) struct Github {
+    /// Have GitHub make the App: shows the address of a page to open in a browser, writes the App's secrets into new files, and
+    /// prints what goes into the configuration.
+    #[arg(long)]
+    create: bool,
+    /// The organization that the App is to belong to; without it, it belongs to whoever is signed in at GitHub.
+    #[arg(long, requires = "create")]
+    org: Option<String>,
+    /// The folder for the files with the App's secrets; without it, the folder of the configuration.
+    #[arg(long, value_name = "FOLDER", requires = "create")]
+    out: Option<PathBuf>,
 }
 
-/// The manifest, if it is known where people and GitHub reach this service, and the events that it cannot ask for.
-fn of(loaded: &Loaded) -> Option<(Value, Vec<&str>)> {
+/// What GitHub is told.
+struct Told<'a> {
+    manifest: Value,
+    /// The source that the webhooks lead to, if there is one.
+    source: Option<&'a str>,
+    /// The events that a manifest cannot ask for.
+    unknown: Vec<&'a str>,
+}
+
+impl Github {
+    pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
+        let loaded = open::load_with_own_secrets(config)?;
+        let told = of(&loaded).ok_or_else(|| {
+            CliError::Said("set `server.public_url` first: the addresses in the manifest are made from it".to_owned())
+        })?;
+        if !told.unknown.is_empty() {
+            eprintln!(
+                "Left out, because it is not known which permission an App needs for them: {}. If GitHub offers them on the \
+                 App's page, choose them there.",
+                told.unknown.join(", ")
+            );
+        }
+        if self.create {
+            let Told { manifest, source, .. } = told;
+            let (org, out) = (self.org.as_deref(), self.out.as_deref());
+            return create::run(create::Wish { config: &loaded.config, file: config, manifest, source, org, out })
+                .await;
+        }
+        eprintln!(
+            "To have GitHub make the App from this, add `--create`. By hand: make the App with these settings, and add the repository \
+             permission \"Agent tasks\", read and write (people's tokens need it; manifests have no name for it yet)."
+        );
+        crate::cli::said::print(&format!("{:#}\n", told.manifest))
+    }
+}
+
+/// The manifest, if it is known where people and GitHub reach this service.
+fn of(loaded: &Loaded) -> Option<Told<'_>> {
     let public = loaded.config.server.public_url.as_ref()?.to_string();
     let public = public.trim_end_matches('/');
     let is_github = |source: &SourceConfig| matches!(source, SourceConfig::Github(_));
-    let source = loaded.config.sources.iter().find(|(_, source)| is_github(source));
-    let mut events: BTreeSet<&str> = EVENTS.into();
-    for rule in &loaded.rules.rules {
+    let source = loaded.config.sources.iter().find(|(_, source)| is_github(source)).map(|(name, _)| name.as_str());
+    // An App without a webhook is told of nothing.
+    let mut events: BTreeSet<&str> = if source.is_some() { EVENTS.into() } else { BTreeSet::new() };
+    for rule in loaded.rules.rules.iter().filter(|_| source.is_some()) {
         // What other senders call their events is nothing to GitHub.
         if !rule.sources.is_empty()
             && !rule.sources.iter().any(|name| loaded.config.sources.get(name).is_some_and(is_github))
@@ -114,16 +149,15 @@ fn of(loaded: &Loaded) -> Option<(Value, Vec<&str>)> {
         "url": public,
         "description": "Starts Copilot tasks for whoever asks, each as that person.",
         "public": false,
-        "redirect_url": format!("{public}/connect"),
         "callback_urls": [format!("{public}/connect/callback")],
         "request_oauth_on_install": false,
         "default_events": events,
         "default_permissions": permissions,
     });
-    if let Some((name, _)) = source {
+    if let Some(name) = source {
         manifest["hook_attributes"] = json!({ "url": format!("{public}/hooks/{name}"), "active": true });
     }
-    Some((manifest, unknown))
+    Some(Told { manifest, source, unknown })
 }
 
 /// The permissions that an App needs to be told of this event; none if that is not known.
@@ -144,7 +178,7 @@ mod tests {
     }
 
     fn manifest(text: &str) -> Option<Value> {
-        of(&loaded(text)).map(|(manifest, _)| manifest)
+        of(&loaded(text)).map(|told| told.manifest)
     }
 
     #[test]
@@ -160,6 +194,7 @@ rules:
 ";
         let manifest = manifest(text).expect("a manifest");
         assert_eq!(manifest["hook_attributes"]["url"], "https://bridge.example.com/hooks/hub");
+        assert!(manifest.get("redirect_url").is_none(), "nobody comes back from what is printed");
         assert_eq!(manifest["callback_urls"][0], "https://bridge.example.com/connect/callback");
         assert_eq!(manifest["default_permissions"]["members"], "read");
         let events = manifest["default_events"].as_array().expect("events");
@@ -187,7 +222,7 @@ rules:
     prompt: Fix it.
 ",
         );
-        let (manifest, unknown) = of(&loaded).expect("a manifest");
+        let Told { manifest, unknown, .. } = of(&loaded).expect("a manifest");
         assert_eq!(unknown, ["marketplace_purchase"], "and not what another sender sends");
         let expected = json!({
             "actions": "read", "contents": "read", "discussions": "read", "issues": "write", "metadata": "read",
@@ -196,6 +231,12 @@ rules:
         assert_eq!(manifest["default_permissions"], expected);
         let events = manifest["default_events"].as_array().expect("events");
         assert!(events.contains(&"push".into()) && !events.contains(&"marketplace_purchase".into()), "{events:?}");
+    }
+
+    #[test]
+    fn without_a_source_of_github_it_asks_for_no_webhook_and_no_events() {
+        let manifest = manifest("server: { public_url: \"https://bridge.example.com\" }").expect("a manifest");
+        assert!(manifest.get("hook_attributes").is_none() && manifest["default_events"] == json!([]), "{manifest}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `taskbridge manifest`: what to tell GitHub or a chat to make the app that this service needs there, with its addresses
 //! filled in.
 
+mod create;
 mod discord;
 mod github;
 mod slack;
@@ -20,16 +21,15 @@ pub(super) struct Manifest {
 
 #[derive(Debug, Subcommand)]
 enum Of {
-    /// Print the manifest of the GitHub App, from `server.public_url`, the sources and the rules.
-    Github,
+    Github(github::Github),
     Slack(slack::Slack),
     Discord(discord::Discord),
 }
 
 impl Manifest {
-    pub(super) fn run(self, config: &Path) -> Result<(), CliError> {
+    pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
         match self.of {
-            Of::Github => github::print(config),
+            Of::Github(github) => github.run(config).await,
             Of::Discord(discord) => discord.print(),
             Of::Slack(slack) => super::said::print(&format!("{:#}\n", slack.manifest()?)),
         }

@@ -1,84 +1,14 @@
-//! What all pages have in common: how they look, and the pieces they are made of. One style, no scripts, nothing loaded;
-//! it follows the browser's light or dark, and every text is escaped.
-
-use std::sync::LazyLock;
-
-use axum::http::HeaderValue;
-use axum::response::Html;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest as _, Sha256};
+//! The pieces that the pages of this folder are made of; every text in them is escaped.
 
 use super::cookies::Site;
 use crate::domain::html::escape;
+pub(super) use crate::http::page::Shown;
 use crate::secret::Secret;
 use crate::store::Moment;
 
-/// What is painted with the colours of both halves below; the names stand for the same things in both.
-const STYLE: &str = concat!(
-    ":root{color-scheme:light dark;--back:#f6f8fa;--card:#ffffff;--text:#1f2328;--soft:#59636e;--line:#d1d9e0;\
-     --link:#0b57b8;--act:#1a7037;--on-act:#ffffff;--end:#b3261e;--note:#fff4d6}",
-    "@media(prefers-color-scheme:dark){:root{--back:#0d1117;--card:#161b22;--text:#e6edf3;--soft:#9aa4af;--line:#3d444d;\
-     --link:#79b8ff;--act:#238040;--on-act:#ffffff;--end:#ff8a80;--note:#3a2f10}}",
-    "*{box-sizing:border-box}",
-    "body{font:1rem/1.55 system-ui,sans-serif;margin:0;background:var(--back);color:var(--text);overflow-wrap:anywhere}",
-    "header,main,footer{max-width:42rem;margin:0 auto;padding:1rem 1.5rem}",
-    "header{padding-top:1.5rem;font-weight:600}header a{color:inherit;text-decoration:none}",
-    "main{background:var(--card);border:1px solid var(--line);border-radius:.75rem;padding:1.5rem}",
-    "footer{color:var(--soft);font-size:.875rem}",
-    "h1{font-size:1.6rem;line-height:1.25;margin:0 0 1rem}",
-    "h2{font-size:1.15rem;line-height:1.3;margin:2rem 0 .5rem;padding-top:1.25rem;border-top:1px solid var(--line)}",
-    "p{margin:.75rem 0}a{color:var(--link)}small,dt,.soft{color:var(--soft)}small{font-size:.875rem}",
-    "form{margin:1rem 0}label{display:block;font-weight:600;margin-bottom:.25rem}",
-    "button,input{font:inherit;border-radius:.5rem;padding:.6rem 1.1rem;border:1px solid var(--soft);\
-     background:var(--card);color:var(--text)}",
-    "input{display:block;width:100%;margin-bottom:.75rem}",
-    "button{cursor:pointer;font-weight:600;margin:0 .5rem .5rem 0}button:hover{border-color:var(--text)}",
-    "button.go{background:var(--act);border-color:var(--act);color:var(--on-act)}",
-    "button.go:hover{border-color:var(--text)}",
-    "button.end{border-color:var(--end);color:var(--end)}",
-    ":focus-visible{outline:3px solid var(--link);outline-offset:2px}",
-    ".note{background:var(--note);border-radius:.5rem;padding:.75rem 1rem}",
-    "code{font-family:ui-monospace,monospace;font-size:.95em}",
-    ".code{font-size:1.5rem;text-align:center;border:2px dashed var(--line);border-radius:.5rem;padding:1rem}",
-    ".code code{user-select:all}",
-    "dl{margin:.75rem 0;display:grid;grid-template-columns:minmax(8rem,auto) 1fr;gap:.35rem 1.25rem}dd{margin:0}",
-    "ul{list-style:none;margin:0;padding:0}li{padding:.6rem 0;border-top:1px solid var(--line)}li:first-child{border:0}",
-    "time{white-space:nowrap}.state{border:1px solid var(--soft);border-radius:1rem;padding:.05rem .6rem;font-size:.875rem;white-space:nowrap}",
-    "@media(max-width:34rem){header,main,footer{padding-left:1.25rem;padding-right:1.25rem}\
-     main{border-radius:0;border-width:1px 0}dl{display:block}dd{margin:0 0 .6rem}\
-     button{display:block;width:100%}}",
-);
-
-static STYLE_HASH: LazyLock<String> = LazyLock::new(|| STANDARD.encode(Sha256::digest(STYLE.as_bytes())));
-
-/// A page.
-pub(super) type Shown = Html<String>;
-
-/// What pages may do: nothing but be styled, and send forms here. Browsers ask for the redirect to GitHub too.
-pub(super) fn policy(web_url: &str) -> HeaderValue {
-    let github: String = web_url.split('/').take(3).collect::<Vec<_>>().join("/");
-    let text = format!(
-        "default-src 'none'; style-src 'sha256-{}'; form-action 'self' {github}; frame-ancestors 'none'; base-uri 'none'",
-        *STYLE_HASH
-    );
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
-}
-
-/// A page with one heading; `body` is HTML. Without a site there is no page to lead back to.
+/// A page of this site, if there is one.
 pub(super) fn page(site: Option<&Site>, title: &str, body: &str) -> Shown {
-    let name = match site {
-        Some(site) => format!("<a href=\"{}\">taskbridge</a>", escape(site.url())),
-        None => "taskbridge".to_owned(),
-    };
-    Html(format!(
-        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <meta name=\"robots\" content=\"noindex\"><title>{title} · taskbridge</title>\
-         <style>{STYLE}</style></head><body><header>{name}</header><main><h1>{title}</h1>{body}</main>\
-         <footer>Copilot tasks, each as the person who asks.</footer></body></html>",
-        title = escape(title)
-    ))
+    crate::http::page::page(site.map(Site::url), title, body)
 }
 
 /// When something was, for people and for programs.
@@ -91,7 +21,7 @@ pub(super) fn clock(at: Moment) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// A form that is one button; `class` is how it looks, in [`STYLE`]'s words.
+/// A form that is one button; `class` is how it looks, in the style's words.
 pub(super) fn button(site: &Site, path: &str, label: &str, class: &str, form: &Secret) -> String {
     format!(
         "<form method=\"post\" action=\"{}{}\">{}<button class=\"{class}\">{}</button></form>",
@@ -120,57 +50,4 @@ pub(super) fn sign_in(site: &Site, path: &str, label: &str) -> String {
 /// A link back to what the page is about.
 pub(super) fn back(site: &Site, label: &str) -> String {
     format!("<p><a href=\"{}\">{}</a></p>", escape(site.url()), escape(label))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-
-    /// The colours of one half, by name.
-    fn colours(half: &str) -> BTreeMap<&str, [f64; 3]> {
-        let half = half.split('}').next().expect("a block");
-        let named = half.split("--").skip(1).filter_map(|pair| pair.split_once(":#"));
-        let read = |hex: &str, at: usize| f64::from(u8::from_str_radix(&hex[at..at + 2], 16).expect("hex"));
-        named.map(|(name, hex)| (name, [read(hex, 0), read(hex, 2), read(hex, 4)])).collect()
-    }
-
-    fn luminance(colour: [f64; 3]) -> f64 {
-        let [red, green, blue] = colour.map(|part| part / 255.0).map(|part| match part <= 0.040_45 {
-            true => part / 12.92,
-            false => ((part + 0.055) / 1.055).powf(2.4),
-        });
-        0.2126 * red + 0.7152 * green + 0.0722 * blue
-    }
-
-    #[test]
-    fn everything_can_be_read_by_day_and_by_night() {
-        let (light, dark) = STYLE.split_once("@media(prefers-color-scheme:dark)").expect("both halves");
-        for (half, colours) in [("light", colours(light)), ("dark", colours(dark))] {
-            for (front, back) in [
-                ("text", "back"),
-                ("text", "card"),
-                ("text", "note"),
-                ("soft", "back"),
-                ("soft", "card"),
-                ("link", "card"),
-                ("on-act", "act"),
-                ("end", "card"),
-            ] {
-                let (one, two) = (luminance(colours[front]), luminance(colours[back]));
-                let contrast = (one.max(two) + 0.05) / (one.min(two) + 0.05);
-                assert!(contrast >= 4.5, "{front} on {back} in the {half}: {contrast:.2}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_colour_has_both_halves() {
-        let (light, dark) = STYLE.split_once("@media(prefers-color-scheme:dark)").expect("both halves");
-        assert_eq!(colours(light).keys().collect::<Vec<_>>(), colours(dark).keys().collect::<Vec<_>>());
-        for used in STYLE.split("var(--").skip(1).filter_map(|rest| rest.split(')').next()) {
-            assert!(colours(light).contains_key(used), "{used} is no colour");
-        }
-    }
 }

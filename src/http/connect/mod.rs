@@ -16,6 +16,7 @@ use axum::routing::get;
 
 use self::cookies::{Kept, Site};
 use super::deadline::REQUEST;
+use super::page;
 use super::state::AppState;
 use crate::pipeline::Bridge;
 use crate::pipeline::links;
@@ -41,7 +42,7 @@ pub fn routes(bridge: &Bridge) -> Router<AppState> {
         .route("/connect/{link}", get(look_at_link).post(start_with_link))
         .layer(DefaultBodyLimit::max(FORM))
         .layer(from_fn(bounded))
-        .layer(from_fn_with_state(frame::policy(bridge.github.web_url()), guarded))
+        .layer(from_fn_with_state(page::policy(bridge.github.web_url()), guarded))
 }
 
 /// A page, or the one for what went wrong.
@@ -252,15 +253,8 @@ async fn bounded(request: Request, next: Next) -> Response {
     }
 }
 
-/// Pages are for the one who asked, run nothing, load nothing and stand in no frame.
 async fn guarded(State(policy): State<HeaderValue>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    // To other sites nothing is told; to our own the browser must say where a form comes from.
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    page::guard(response.headers_mut(), policy);
     response
 }

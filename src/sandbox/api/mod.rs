@@ -16,11 +16,23 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::call::{Answer, Call, Reply};
+use super::new_app;
 use super::world::{Caller, Installation, Repo, Role, Thread, User, World};
 
 /// First parts of paths that belong to the API; all others are pages.
-pub(super) const ROOTS: [&str; 10] =
-    ["applications", "agents", "repos", "repositories", "user", "users", "orgs", "app", "rate_limit", "meta"];
+pub(super) const ROOTS: [&str; 11] = [
+    "applications",
+    "agents",
+    "repos",
+    "repositories",
+    "user",
+    "users",
+    "orgs",
+    "app",
+    "app-manifests",
+    "rate_limit",
+    "meta",
+];
 
 /// One call on its way through the table.
 pub(super) struct Cx<'a> {
@@ -59,6 +71,7 @@ fn route(cx: &mut Cx<'_>, parts: &[&str]) -> Reply {
         ("POST", ["login", "device", "code"]) => oauth::device_code(cx),
         ("DELETE", ["applications", client, what @ ("token" | "grant")]) => oauth::end(cx, client, what),
         ("GET", ["app"]) => app::app(cx),
+        ("POST", ["app-manifests", code, "conversions"]) => new_app::convert(cx.world, code),
         ("POST", ["app", "installations", id, "access_tokens"]) => app::access_token(cx, id),
         (_, ["app", "hook", "deliveries", rest @ ..]) => deliveries::of_app(cx, method, rest),
         (_, ["orgs", org, "hooks", hook, "deliveries", rest @ ..]) => deliveries::of_org(cx, method, org, hook, rest),

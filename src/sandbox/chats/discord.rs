@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::Shared;
 use super::super::call::{Answer, Call};
+use super::discord_app::App;
 use super::{ChatFault, ChatMessage, ChatRequest, Faults, fault, refused, text};
 use crate::clock::Ground;
 
@@ -47,6 +48,7 @@ pub(in crate::sandbox) struct DiscordWorld {
     nonces: BTreeMap<String, String>,
     /// Channels that the bot does not see.
     closed: Vec<String>,
+    app: App,
     made: u64,
 }
 
@@ -119,7 +121,7 @@ impl DiscordControl {
     #[must_use]
     pub fn command(&self, account: &str, channel: &str, words: Option<&str>) -> ChatRequest {
         let options: Vec<Value> =
-            words.iter().map(|words| json!({ "name": "task", "type": 3, "value": words })).collect();
+            words.iter().map(|words| json!({ "name": "text", "type": 3, "value": words })).collect();
         let data = json!({ "id": "1", "name": "copilot", "type": 1, "options": options });
         self.interaction(2, account, channel, data)
     }
@@ -130,6 +132,7 @@ impl DiscordControl {
     pub fn in_thread(&self, request: &ChatRequest, thread: &str) -> ChatRequest {
         let mut body: Value = serde_json::from_str(&request.body).unwrap_or_default();
         let parent = body["channel_id"].take();
+        self.discord().app.threads.insert(thread.to_owned());
         body["channel_id"] = thread.into();
         body["channel"] = json!({ "id": thread, "type": PUBLIC_THREAD, "parent_id": parent });
         self.signed(&body.to_string())
@@ -168,6 +171,33 @@ impl DiscordControl {
         self.signed(&body.to_string())
     }
 
+    /// Opens the link that installs the application in the server.
+    ///
+    /// # Errors
+    /// When Discord would not install it.
+    pub fn install(&self, link: &str) -> Result<(), String> {
+        self.discord().app.install(APPLICATION, link)
+    }
+
+    /// *Interactions Endpoint URL*, saved.
+    pub fn set_endpoint(&self, url: &str) {
+        self.discord().app.endpoint = Some(url.to_owned());
+    }
+
+    /// Where a request is sent, if the application was made for it.
+    ///
+    /// # Errors
+    /// Why it is not sent.
+    pub fn way(&self, request: &ChatRequest) -> Result<String, String> {
+        self.discord().app.way(request)
+    }
+
+    /// The permissions that the link asked for and no call has needed so far.
+    #[must_use]
+    pub fn unused_permissions(&self) -> u64 {
+        self.discord().app.unused()
+    }
+
     /// Any body, signed now.
     #[must_use]
     pub fn signed(&self, body: &str) -> ChatRequest {
@@ -194,18 +224,22 @@ pub(in crate::sandbox) fn answer(call: &Call, shared: &Shared) -> Answer {
         ("PATCH", ["channels", _, "messages", _]) => "edit",
         ("PATCH", ["webhooks", APPLICATION, _, "messages", "@original"]) => "answer",
         ("POST", ["webhooks", APPLICATION, _]) => "follow",
+        ("POST", ["applications", APPLICATION, "commands"]) => "register",
         _ => return refused(404, 0),
     };
     let due = fault(&mut discord.faults, kind);
     if let Some((answer, false)) = due {
         return answer;
     }
-    if matches!(kind, "post" | "edit") && call.header("authorization") != Some(&format!("Bot {DISCORD_BOT_TOKEN}")) {
+    if matches!(kind, "post" | "edit" | "register")
+        && call.header("authorization") != Some(&format!("Bot {DISCORD_BOT_TOKEN}"))
+    {
         return refused(401, 0);
     }
     let done = match (kind, &parts[..]) {
         ("post", [_, channel, ..]) => discord.post(channel, &fields),
         ("edit", [_, channel, _, id]) => discord.edit(channel, id, &fields),
+        ("register", _) => discord.app.register(&fields),
         ("answer", [_, _, token, ..]) => discord.answered(token, true, &fields, now),
         (_, [_, _, token, ..]) => discord.answered(token, false, &fields, now),
         _ => refused(404, 0),
@@ -248,6 +282,9 @@ impl DiscordWorld {
         }
         if !channel.bytes().all(|b| b.is_ascii_digit()) {
             return refused(404, UNKNOWN_CHANNEL);
+        }
+        if let Some(answer) = self.app.refuses(channel, fields["message_reference"].is_object()) {
+            return answer;
         }
         if !is_form(fields) {
             return refused(400, 50_035);

@@ -2,6 +2,8 @@
 //! whispered, refuse what the real ones refuse, and make requests as the real ones would send them.
 
 mod discord;
+/// The application of the simulated Discord, as its developer makes it.
+mod discord_app;
 mod mattermost;
 
 use std::collections::VecDeque;

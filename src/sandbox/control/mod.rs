@@ -303,7 +303,9 @@ impl Control {
         let public_key = spec.public_key.as_deref().map(spec::rsa_key).transpose()?;
         let mut world = self.0.world();
         let created_at = world.ground.now();
-        world.app = App { id: spec.id, slug: spec.slug, client_id: spec.client_id, public_key, created_at };
+        let AppSpec { id, slug, client_id, .. } = spec;
+        let name = slug.clone();
+        world.app = App { id, slug, client_id, public_key, created_at, name, ..App::default() };
         Ok(())
     }
 

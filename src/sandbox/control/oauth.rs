@@ -12,7 +12,13 @@ impl Control {
         let mut world = self.0.world();
         client_id.clone_into(&mut world.app.client_id);
         world.oauth.client_secret = Some(client_secret.to_owned());
-        world.oauth.callback = callback.map(str::to_owned);
+        world.oauth.callbacks = callback.map(str::to_owned).into_iter().collect();
+    }
+
+    /// Where the App's webhooks go and what they are signed with, if it has any.
+    #[must_use]
+    pub fn app_hook(&self) -> Option<(String, String)> {
+        self.0.world().app.hook.as_ref().map(|hook| (hook.url.clone(), hook.secret.clone()))
     }
 
     /// How many seconds tokens and refresh tokens last from now on; without the first, tokens do not end.

@@ -1,6 +1,8 @@
 //! A simulated Slack beside the simulated GitHub: it keeps what was posted, edited, whispered and opened, refuses what Slack
 //! refuses in the way Slack does it (200 and `ok: false`), and signs requests as Slack would send them.
 
+/// The app, as its manifest makes it.
+mod app;
 mod requests;
 /// Tokens that end and are renewed.
 pub mod rotation;
@@ -16,6 +18,7 @@ use super::Shared;
 use super::call::{Answer, Call};
 use crate::clock::Ground;
 
+pub use app::SlackWay;
 pub use requests::SlackRequest;
 pub use socket::APP_TOKEN;
 
@@ -84,6 +87,8 @@ pub(in crate::sandbox) struct SlackWorld {
     closed: Vec<String>,
     /// Whether the app was uninstalled.
     gone: bool,
+    /// What the app was made from; it may all without.
+    app: Option<app::App>,
     sockets: socket::Sockets,
     rotation: rotation::Rotation,
     made: u64,
@@ -259,6 +264,9 @@ impl SlackWorld {
         let fixed = || if bearer == Some(&format!("Bearer {BOT_TOKEN}")) { Ok(()) } else { Err("invalid_auth") };
         if let Err(error) = self.rotation.check(bearer, now).unwrap_or_else(fixed) {
             return refused(error);
+        }
+        if self.app.as_mut().is_some_and(|app| !app.may(method)) {
+            return refused("missing_scope");
         }
         self.call(method, fields, now)
     }

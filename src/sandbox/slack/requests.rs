@@ -1,10 +1,12 @@
-//! Requests as Slack sends them, signed over their raw bytes, for a test to hand to a door or to send.
+//! Requests as Slack sends them, signed over their raw bytes, for a test to hand to a door or to send; and whether and where an
+//! app is sent them.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::{AnswerWay, SIGNING_SECRET, SlackControl};
+use super::app::{App, SlackWay};
+use super::{AnswerWay, BOT_TOKEN, SIGNING_SECRET, SlackControl};
 
 const TEAM: &str = "T0001";
 const APP: &str = "A0001";
@@ -182,6 +184,38 @@ impl SlackControl {
         let headers =
             [("content-type", content_type), ("x-slack-request-timestamp", &stamp), ("x-slack-signature", &signature)];
         SlackRequest { headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(), body }
+    }
+}
+
+impl SlackControl {
+    /// *Create New App → From a manifest*. From now on the app is what the manifest says, and nothing else.
+    ///
+    /// # Errors
+    /// What Slack would not take.
+    pub fn create_app(&self, manifest: &Value) -> Result<(), String> {
+        self.slack().app = Some(App::read(manifest)?);
+        Ok(())
+    }
+
+    /// *Install to Workspace*: the token that Slack shows then, to act with or, where tokens rotate, to renew it with.
+    #[must_use]
+    pub fn install_app(&self) -> String {
+        let rotates = self.slack().app.as_ref().is_some_and(|app| app.rotates);
+        if rotates { self.install_rotating() } else { BOT_TOKEN.to_owned() }
+    }
+
+    /// How a request is sent, if the app was made for it.
+    ///
+    /// # Errors
+    /// Why it is not sent.
+    pub fn way(&self, request: &SlackRequest) -> Result<SlackWay, String> {
+        self.slack().app.as_mut().ok_or("there is no app")?.way(&request.body)
+    }
+
+    /// The scopes that the manifest asks for and nothing has needed so far.
+    #[must_use]
+    pub fn unused_scopes(&self) -> Vec<String> {
+        self.slack().app.as_ref().map(App::unused).unwrap_or_default()
     }
 }
 

@@ -17,6 +17,20 @@ pub(in crate::sandbox) struct App {
     /// The public key in PKCS#1 DER; without one a JWT's signature is not checked.
     pub public_key: Option<Vec<u8>>,
     pub created_at: DateTime<Utc>,
+    pub name: String,
+    /// The account that it belongs to.
+    pub owner: Option<i64>,
+    pub permissions: Value,
+    pub events: Value,
+    /// Where its webhooks go, if it has any.
+    pub hook: Option<Hook>,
+}
+
+/// Where an App's webhooks go, and what they are signed with.
+#[derive(Debug, Clone)]
+pub(in crate::sandbox) struct Hook {
+    pub url: String,
+    pub secret: String,
 }
 
 impl Default for App {
@@ -27,8 +41,20 @@ impl Default for App {
             client_id: "Iv23sandbox".to_owned(),
             public_key: None,
             created_at: DateTime::UNIX_EPOCH,
+            name: "taskbridge-sandbox".to_owned(),
+            owner: None,
+            permissions: json!({ "issues": "write", "metadata": "read" }),
+            events: json!(["issues", "issue_comment"]),
+            hook: None,
         }
     }
+}
+
+/// An App whose secrets are still to be fetched.
+#[derive(Debug, Clone)]
+pub(in crate::sandbox) struct Conversion {
+    pub told: Value,
+    pub expires_at: DateTime<Utc>,
 }
 
 /// The App in an account.
@@ -83,10 +109,11 @@ impl World {
         let app = &self.app;
         json!({
             "id": app.id, "slug": app.slug, "client_id": app.client_id, "node_id": format!("A_{}", app.id),
-            "owner": null, "name": app.slug, "description": null, "external_url": self.web,
+            "owner": app.owner.and_then(|id| self.users.get(&id)).map(|user| self.user_json(user)),
+            "name": app.name, "description": null, "external_url": self.web,
             "html_url": format!("{}/apps/{}", self.web, app.slug), "created_at": stamp(app.created_at),
-            "updated_at": stamp(app.created_at), "permissions": { "issues": "write", "metadata": "read" },
-            "events": ["issues", "issue_comment"], "installations_count": self.installations.len(),
+            "updated_at": stamp(app.created_at), "permissions": app.permissions,
+            "events": app.events, "installations_count": self.installations.len(),
         })
     }
 
@@ -104,7 +131,7 @@ impl World {
             "access_tokens_url": format!("{url}/access_tokens"),
             "repositories_url": format!("{}/installation/repositories", self.base),
             "html_url": format!("{}/settings/installations/{id}", self.web),
-            "permissions": { "issues": "write", "metadata": "read" }, "events": ["issues", "issue_comment"],
+            "permissions": self.app.permissions, "events": self.app.events,
             "single_file_name": null, "created_at": at, "updated_at": at, "suspended_by": null,
             "suspended_at": installation.suspended.then_some(at.clone()),
         })

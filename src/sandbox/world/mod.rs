@@ -32,7 +32,7 @@ pub(super) use agenda::Agenda;
 pub use agenda::{Creation, Outcome};
 pub use caller::{CallRecord, TokenKind};
 pub(super) use caller::{Caller, Grant, Holder, token};
-pub(super) use hooks::{App, Delivery, DeliveryOwner, Installation};
+pub(super) use hooks::{App, Conversion, Delivery, DeliveryOwner, Hook, Installation};
 pub(super) use oauth::{Code, Device, Oauth, Pair};
 pub(super) use task::{Step, Task};
 pub(super) use thread::{Comment, Pull, REACTIONS, Reaction, Review, Subject, Thread};
@@ -138,6 +138,8 @@ pub(super) struct World {
     pub tasks: Agenda,
     pub app: App,
     pub oauth: Oauth,
+    /// Apps whose secrets are still to be fetched, by code.
+    pub conversions: HashMap<String, Conversion>,
     pub installations: BTreeMap<i64, Installation>,
     pub deliveries: Vec<Delivery>,
     pub faults: Faults,
@@ -175,6 +177,7 @@ impl World {
             tasks: Agenda::default(),
             app: App::default(),
             oauth: Oauth::default(),
+            conversions: HashMap::new(),
             installations: BTreeMap::new(),
             deliveries: Vec::new(),
             faults: Faults::default(),

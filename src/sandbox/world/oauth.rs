@@ -12,8 +12,8 @@ use super::{Grant, Holder, TokenKind, World};
 pub(in crate::sandbox) struct Oauth {
     /// The client secret; none means that nobody can sign in.
     pub client_secret: Option<String>,
-    /// The registered callback; any will do while there is none.
-    pub callback: Option<String>,
+    /// The registered callbacks; any will do while there is none.
+    pub callbacks: Vec<String>,
     /// Seconds that a token lasts; it lasts for ever, and there is no refresh token, without.
     pub token_lasts_s: Option<i64>,
     /// Seconds that a refresh token lasts.
@@ -34,7 +34,7 @@ impl Default for Oauth {
     fn default() -> Self {
         Self {
             client_secret: None,
-            callback: None,
+            callbacks: Vec::new(),
             token_lasts_s: Some(28_800),
             refresh_lasts_s: 15_897_600,
             device_life_s: (5, 900),

@@ -1,0 +1,111 @@
+//! The pages that the browser sees on its way; every text in them is escaped.
+
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use crate::domain::html::escape;
+use crate::github::{CallError, MadeApp};
+use crate::http::page::{Shown, page};
+
+/// A page and how it is told.
+type Told = (StatusCode, Shown);
+
+/// What will be asked of GitHub, and the button that asks.
+pub(super) fn begin(action: &str, org: Option<&str>, manifest: &Value) -> Told {
+    let owner = org.map_or("the account that you are signed in with at GitHub".to_owned(), |org| {
+        format!("the organization <strong>{}</strong>", escape(org))
+    });
+    let body = format!(
+        "<p>GitHub shows what the App may do, lets you change its name (no other App may have it), and makes it. It will belong to \
+         {owner}. Its secrets come back to this machine alone. Be signed in at GitHub before you go on.</p>\
+         <form method=\"post\" action=\"{}\"><input type=\"hidden\" name=\"manifest\" value=\"{}\">\
+         <button class=\"go\">Make the App at GitHub</button></form>\
+         <h2>What GitHub is told</h2><pre><code>{}</code></pre>",
+        escape(action),
+        escape(&manifest.to_string()),
+        escape(&format!("{manifest:#}")),
+    );
+    (StatusCode::OK, page(None, "Make the GitHub App", &body))
+}
+
+/// It is there.
+pub(super) fn made(made: &MadeApp, left: &[(String, String)]) -> Told {
+    let steps: String = left
+        .iter()
+        .map(|(what, where_)| {
+            format!("<li>{} <a href=\"{}\">{}</a></li>", escape(what), escape(where_), escape(where_))
+        })
+        .collect();
+    let body = format!(
+        "<p><a href=\"{}\"><strong>{}</strong></a> is there. Its secrets are in files now, and the terminal shows what goes into the \
+         configuration.</p><h2>What is left to do by hand</h2><ol>{steps}</ol><p class=\"soft\">This page can be closed.</p>",
+        escape(&made.page),
+        escape(&made.slug),
+    );
+    (StatusCode::OK, page(None, "The App is made", &body))
+}
+
+/// Nobody knows its secrets.
+pub(super) fn lost(text: &str) -> Told {
+    let body: String = text.lines().map(|line| format!("<p>{}</p>", escape(line))).collect();
+    (StatusCode::BAD_GATEWAY, page(None, "The App's secrets are lost", &body))
+}
+
+/// The code is no good.
+pub(super) fn refused(error: &CallError, apps: &str, again: &str) -> Told {
+    let body = format!(
+        "<p>GitHub does not take the code: it was used before, or is older than an hour.</p><p class=\"soft\">{}</p><p>If an App was \
+         made, delete it in <a href=\"{apps}\">the settings at GitHub</a>. Then <a href=\"{}\">begin again</a>.</p>",
+        escape(&error.for_person()),
+        escape(again),
+        apps = escape(apps),
+    );
+    (StatusCode::BAD_GATEWAY, page(None, "No App was made here", &body))
+}
+
+/// It can go on when something is put right; the address holds all that is needed.
+pub(super) fn not_yet(why: &str) -> Told {
+    let body = format!(
+        "<p>{}</p><p>Nothing is used up yet. Put that right, and <strong>load this page again</strong>, within an hour.</p>",
+        escape(why)
+    );
+    (StatusCode::SERVICE_UNAVAILABLE, page(None, "Not yet", &body))
+}
+
+/// GitHub has sent nothing to go on with.
+pub(super) fn no_code(again: &str) -> Told {
+    let body = format!(
+        "<p>GitHub sent the browser back without a code, so nothing was done. <a href=\"{}\">Begin again</a>.</p>",
+        escape(again)
+    );
+    (StatusCode::BAD_REQUEST, page(None, "No App was made here", &body))
+}
+
+/// Not from this run. Nothing leads on from here: whoever may go on has the address in the terminal.
+pub(super) fn stranger() -> Told {
+    let body = "<p>Nothing was done: this was not begun on the page of this run, or was finished already. The address of the page \
+                stands in the terminal.</p>";
+    (StatusCode::BAD_REQUEST, page(None, "Not from here", body))
+}
+
+/// Under another name.
+pub(super) fn elsewhere(host: &str) -> Told {
+    let body = format!(
+        "<p>Nothing was done: this page answers under <code>http://{}</code> alone. Open the address as the terminal shows it; from \
+         another machine forward the port under the same number.</p>",
+        escape(host)
+    );
+    (StatusCode::FORBIDDEN, page(None, "Not under this address", &body))
+}
+
+/// Nothing has this address.
+pub(super) fn nothing() -> Told {
+    let body = "<p>There is nothing here. The address of the page stands in the terminal.</p>";
+    (StatusCode::NOT_FOUND, page(None, "Not found", body))
+}
+
+/// The run has ended.
+pub(super) fn over() -> Told {
+    let body = "<p>The command has ended; the terminal says how.</p>";
+    (StatusCode::GONE, page(None, "It is over", body))
+}
