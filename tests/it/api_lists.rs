@@ -19,7 +19,9 @@ pub(crate) async fn walk(reader: &Caller<'_>, path: &str) -> Vec<String> {
     for _ in 0..100 {
         let answer = reader.get(&format!("{path}{cursor}")).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-        ids.extend(answer.body["items"].as_array().unwrap().iter().map(|item| item["id"].to_string()));
+        let items = answer.body["items"].as_array().unwrap();
+        assert!(cursor.is_empty() || !items.is_empty(), "a cursor leads to something, unless it went meanwhile");
+        ids.extend(items.iter().map(|item| item["id"].to_string()));
         match answer.body["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => return ids,
