@@ -1,5 +1,6 @@
-//! Rotating the sealing key while all else goes on: the new key first and the old one below it, everybody started
-//! anew, all tokens sealed anew by a command that is cut short twice, then the old key taken away.
+//! Rotating the sealing key while all else goes on, as an operator of several replicas does: the new key last, so that everybody
+//! opens what the first ones will seal with it; then first; all tokens sealed anew by a command that is cut short twice; then the
+//! old key taken away. Everybody is started anew for each step.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
@@ -28,9 +29,11 @@ pub(crate) async fn rotate(stage: &Stage, armoury: &Armoury, stop: &Cancellation
         }
         stage.keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(dice.hex::<32>());
         let new = stage.new_key_file(number)?;
-        stage.write_configuration(&[new.clone(), old.clone()])?;
-        if !all_anew(stage, armoury, stop).await {
-            return Ok(());
+        for keys in [[&old, &new], [&new, &old]] {
+            stage.write_configuration(&keys.map(Clone::clone))?;
+            if !all_anew(stage, armoury, stop).await {
+                return Ok(());
+            }
         }
         if stage.options.arms() {
             let third = format!("reseal-between=abort@{}", 1 + dice.below(stage.people.len() - 1));

@@ -10,8 +10,8 @@ use super::OneOrMany;
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct VaultConfig {
-    /// The first key seals, every key opens: to rotate, put the new key first. Without keys, one is generated
-    /// in `data_dir`, readable by the owner only.
+    /// The first key seals, every key opens: to rotate, put the new key first (with several replicas last at first, until
+    /// each has it). Without keys, one is generated in `data_dir`, readable by the owner only.
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub keys: OneOrMany<SecretText>,
 }
