@@ -355,15 +355,35 @@ async fn an_answer_that_is_lost_is_told_and_nothing_is_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redirect_is_not_followed_and_a_stop_ends_it() {
+async fn what_stands_in_the_way_before_the_code_is_looked_at_uses_nothing_up() {
     let scene = Scene::new().await;
     let (mut program, address) = scene.begin(&[]);
     let back = scene.at_github(&address).await;
     let elsewhere = Some(format!("{}/user", scene.sandbox.url()));
-    let fault = Fault::new(FaultKind::Redirect { status: 307, location: elsewhere }).on("POST", "/app-manifests/");
-    scene.sandbox.control().inject(fault);
-    assert_eq!(scene.get(&back).await.status, StatusCode::BAD_GATEWAY);
-    assert_eq!((scene.sandbox.control().count_calls("POST", "/user"), scene.conversions()), (0, 1));
+    for (kind, told) in [
+        (FaultKind::Redirect { status: 307, location: elsewhere }, "look at `github.api_url`"),
+        (FaultKind::PrimaryLimit { reset_in_s: 60 }, "GitHub does not answer this just now"),
+        (FaultKind::SecondaryLimit { status: 429, retry_after: None }, "GitHub does not answer this just now"),
+    ] {
+        scene.sandbox.control().inject(Fault::new(kind).on("POST", "/app-manifests/").times(1));
+        let seen = scene.get(&back).await;
+        assert_eq!(seen.status, StatusCode::SERVICE_UNAVAILABLE, "{}", seen.text);
+        assert!(seen.text.contains(told) && seen.text.contains("load this page again"), "{}", seen.text);
+        program.says(told);
+        assert_eq!(scene.files(), Vec::<String>::new());
+    }
+    assert_eq!(scene.sandbox.control().count_calls("POST", "/user"), 0, "no redirect is followed");
+    assert_eq!(scene.get(&back).await.status, StatusCode::OK);
+    assert!(program.ended(PATIENCE).success(), "{}", program.text());
+    assert_eq!(scene.conversions(), 4);
+    scene.secrets();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_it() {
+    let scene = Scene::new().await;
+    let (mut program, address) = scene.begin(&[]);
+    scene.at_github(&address).await;
     program.signal("INT");
     assert_eq!(program.ended(PATIENCE).code(), Some(130), "{}", program.text());
     assert_eq!(scene.files(), Vec::<String>::new());

@@ -46,6 +46,7 @@ mod github_app;
 mod github_calls;
 mod github_kit;
 mod github_limits;
+mod github_manifests;
 mod github_oauth;
 mod github_pulls;
 mod github_redirects;

@@ -235,7 +235,8 @@ rules:
 
     #[test]
     fn without_a_source_of_github_it_asks_for_no_webhook_and_no_events() {
-        let manifest = manifest("server: { public_url: \"https://bridge.example.com\" }").expect("a manifest");
+        let text = "server: { public_url: \"https://bridge.example.com\" }\nsources: { alarm: { type: sentry, secrets: \"${S}\" } }";
+        let manifest = manifest(text).expect("a manifest");
         assert!(manifest.get("hook_attributes").is_none() && manifest["default_events"] == json!([]), "{manifest}");
     }
 

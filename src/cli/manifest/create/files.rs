@@ -45,18 +45,18 @@ impl Places {
     /// Refuses when something is there.
     pub(super) fn are_free(&self) -> Result<(), CliError> {
         match ALL.map(|name| self.folder.join(name)).into_iter().find(|path| path.symlink_metadata().is_ok()) {
-            Some(path) => Err(taken(&path)),
+            Some(path) => Err(CliError::Said(taken(&path))),
             None => Ok(()),
         }
     }
 
     /// Takes them.
-    pub(super) fn take(&self) -> Result<Taken, CliError> {
+    pub(super) fn take(&self) -> Result<Taken, String> {
         let one = |name: &str| {
             let path = self.folder.join(name);
             SecretFile::create(&path).map_err(|error| match error.kind() {
                 ErrorKind::AlreadyExists => taken(&path),
-                _ => CliError::Said(format!("{} cannot be made: {error}", path.display())),
+                _ => format!("{} cannot be made: {error}", path.display()),
             })
         };
         Ok(Taken { key: one(KEY)?, webhook: one(WEBHOOK)?, client: one(CLIENT)? })
@@ -73,11 +73,11 @@ impl Places {
     }
 }
 
-fn taken(path: &Path) -> CliError {
-    CliError::Said(format!(
+fn taken(path: &Path) -> String {
+    format!(
         "{} is there already, and nothing is written over it: move it away, or choose another folder with `--out`",
         path.display()
-    ))
+    )
 }
 
 /// Their places, taken.

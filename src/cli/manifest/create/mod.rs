@@ -180,44 +180,37 @@ impl<'a> Flow<'a> {
         let used = std::mem::replace(&mut self.state, random_text(&self.ground));
         let taken = match self.places.take() {
             Ok(taken) => taken,
-            Err(error) => {
-                self.state = used;
-                eprintln!("{error}\nNothing was sent: put that right, then load the page in the browser again.");
-                return (pages::not_yet(&error.to_string()).into_response(), None);
-            }
+            Err(why) => return (self.not_yet(used, &why), None),
         };
+        let (web, org) = (self.github.web_url(), self.wish.org);
         match self.github.made_app(code).await {
-            Ok(made) => {
-                let kept = taken.keep(&made).map_err(|why| {
-                    CliError::Said(format!("{why}\n{}", told::lost(self.github.web_url(), self.wish.org, Some(&made))))
-                });
-                match kept {
-                    Ok(()) => {
-                        (pages::made(&made, &told::left(self.github.web_url(), &made)).into_response(), Some(Ok(made)))
-                    }
-                    Err(error) => (pages::lost(&error.to_string()).into_response(), Some(Err(error))),
+            Ok(made) => match taken.keep(&made) {
+                Ok(()) => (pages::made(&made, &told::left(web, &made)).into_response(), Some(Ok(made))),
+                Err(why) => lost(format!("{why}\n{}", told::lost(web, org, Some(&made)))),
+            },
+            Err(error @ CallError::Unknown { .. }) => lost(format!(
+                "GitHub took the code, and its answer cannot be used: {error}.\n{}",
+                told::lost(web, org, None)
+            )),
+            Err(error) => match told::not_used_up(&error) {
+                Some(why) => (self.not_yet(used, &why), None),
+                None => {
+                    let apps = told::apps_page(web, org);
+                    eprintln!(
+                        "taskbridge: GitHub does not take the code: {error}. It was used before, or is older than an hour. If an \
+                         App was made, delete it: {apps}\nThe page can be opened again."
+                    );
+                    (pages::refused(&error, &apps, &self.begins_at()).into_response(), None)
                 }
-            }
-            Err(error @ CallError::Unknown { .. }) => {
-                let lost = told::lost(self.github.web_url(), self.wish.org, None);
-                let text = format!("GitHub took the code, and its answer cannot be used: {error}.\n{lost}");
-                (pages::lost(&text).into_response(), Some(Err(CliError::Said(text))))
-            }
-            Err(error) if may_come_again(&error) => {
-                self.state = used;
-                eprintln!("taskbridge: {error}. The code is still good: load the page in the browser again.");
-                (pages::not_yet(&error.for_person()).into_response(), None)
-            }
-            Err(error) => {
-                eprintln!(
-                    "taskbridge: GitHub does not take the code: {error}. It was used before, or is older than an hour. If an App \
-                     was made, delete it: {}\nThe page can be opened again.",
-                    told::apps_page(self.github.web_url(), self.wish.org)
-                );
-                let apps = told::apps_page(self.github.web_url(), self.wish.org);
-                (pages::refused(&error, &apps, &self.begins_at()).into_response(), None)
-            }
+            },
         }
+    }
+
+    /// Nothing is used up: the browser may come again with what it brought.
+    fn not_yet(&mut self, state: Secret, why: &str) -> Response {
+        self.state = state;
+        eprintln!("taskbridge: {why}\nNothing is used up: put that right, then load the page in the browser again.");
+        pages::not_yet(why).into_response()
     }
 
     fn tell_made(&self, made: &MadeApp) -> Result<(), CliError> {
@@ -228,7 +221,7 @@ impl<'a> Flow<'a> {
     }
 }
 
-/// Whether the code surely was not used up.
-fn may_come_again(error: &CallError) -> bool {
-    matches!(error, CallError::NotSent { .. } | CallError::Refused { status: 429, .. })
+/// The App is there, and its secrets are not here.
+fn lost(text: String) -> (Response, Option<Result<MadeApp, CliError>>) {
+    (pages::lost(&text).into_response(), Some(Err(CliError::Said(text))))
 }

@@ -109,3 +109,26 @@ pub(super) fn over() -> Told {
     let body = "<p>The command has ended; the terminal says how.</p>";
     (StatusCode::GONE, page(None, "It is over", body))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_of_the_manifest_is_read_as_html() {
+        let manifest = json!({ "name": "</pre><script>alert('1')</script>\"' onfocus=x", "url": "https://a.example.com/?a=1&b=2" });
+        let (_, axum::response::Html(text)) =
+            begin("https://github.com/settings/apps/new?state=a&b=\"><b>", Some("<i>"), &manifest);
+        for raw in ["<script", "</pre><", "<b>", "<i>", "a&b", "onfocus=x\"", "'"] {
+            let style = text.find("</style>").expect("a style");
+            let body = &text[style..];
+            assert!(!body.contains(raw) || raw == "</pre><" && body.matches(raw).count() == 1, "{raw} in {body}");
+        }
+        let field =
+            text.split("name=\"manifest\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a field");
+        let plain = field.replace("&quot;", "\"").replace("&#39;", "'").replace("&lt;", "<").replace("&gt;", ">");
+        assert_eq!(plain.replace("&amp;", "&"), manifest.to_string(), "and GitHub reads it as it was");
+    }
+}

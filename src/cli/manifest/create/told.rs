@@ -2,7 +2,7 @@
 //! what to do when the secrets are lost. No text has a secret.
 
 use super::files::{CLIENT, KEY, Places, WEBHOOK};
-use crate::github::MadeApp;
+use crate::github::{CallError, MadeApp};
 
 /// The list of the Apps of whoever makes it.
 pub(super) fn apps_page(web: &str, org: Option<&str>) -> String {
@@ -92,6 +92,21 @@ pub(super) fn steps(left: &[(String, String)]) -> String {
     let steps: Vec<String> =
         left.iter().enumerate().map(|(nth, (what, place))| format!("{}. {what}\n   {place}", nth + 1)).collect();
     format!("\nLeft to do by hand:\n{}\nThen `taskbridge check`, and start the service again.", steps.join("\n"))
+}
+
+/// What stood in the way, if GitHub has not looked at the code for it.
+pub(super) fn not_used_up(error: &CallError) -> Option<String> {
+    match error {
+        CallError::NotSent { why } => Some(format!("GitHub could not be reached: {why}")),
+        // An address in an hour may ask so often without a token.
+        CallError::Forbidden { message } | CallError::Refused { status: 429, message } => {
+            Some(format!("GitHub does not answer this just now: {message}"))
+        }
+        CallError::Moved { .. } => {
+            Some("GitHub's API is somewhere else, and nothing was sent there: look at `github.api_url`".to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// The App is there, and not all of its secrets are here.
