@@ -33,6 +33,8 @@ pub enum Hold {
     Turn,
     /// Room under a limit.
     Limit,
+    /// The App, to be installed where the agent works.
+    Installation,
 }
 
 /// Stands for the number of a repository that could not be looked up yet; GitHub's begin with 1. To limits all of them are one
