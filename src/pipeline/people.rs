@@ -289,9 +289,9 @@ pub async fn release_held(bridge: &Bridge, id: PersonId) -> Result<usize, StepEr
 /// [`StepError`]: retry.
 pub(super) async fn release(bridge: &Bridge, task: TaskId, hold: Hold, done: &str) -> Result<bool, StepError> {
     let mut tx = bridge.store.begin().await?;
-    let Some(seen) = bridge.store.task(task).await? else { return Ok(false) };
+    let Some(seen) = tx.task(task).await? else { return Ok(false) };
     tx.alone_with_all(&counted_names(&seen)).await?;
-    let Some(mut task) = lock_in_line(bridge, &mut tx, task).await? else { return Ok(false) };
+    let Some(mut task) = lock_in_line(&mut tx, task).await? else { return Ok(false) };
     if task.state != State::Held || task.hold != Some(hold) {
         return Ok(false);
     }

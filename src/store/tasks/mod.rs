@@ -142,6 +142,16 @@ impl Store {
 }
 
 impl Tx {
+    /// One task.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn task(&mut self, id: TaskId) -> Result<Option<Task>, StoreError> {
+        Ok(sqlx::query_as!(Task, "/* task */ SELECT * FROM tasks WHERE id = $1", id.0)
+            .fetch_optional(self.connection())
+            .await?)
+    }
+
     /// One task, locked until the end of the transaction.
     ///
     /// # Errors
