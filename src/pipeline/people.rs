@@ -19,6 +19,9 @@ use crate::store::people::NewToken;
 use crate::store::revocations::WhatEnds;
 use crate::store::tasks::Hold;
 
+/// Why there is nobody any more when an operator has removed them.
+pub const REMOVED: &str = "an operator has removed the person";
+
 /// A token that ends within this time is renewed before it is used.
 const DYING: TimeDelta = TimeDelta::seconds(60);
 

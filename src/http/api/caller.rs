@@ -43,6 +43,14 @@ pub struct Read;
 #[derive(Debug)]
 pub struct Operate;
 
+/// May do everything.
+#[derive(Debug)]
+pub struct Admin;
+
+impl Needs for Admin {
+    const SCOPE: Scope = Scope::Admin;
+}
+
 impl Needs for Read {
     const SCOPE: Scope = Scope::Read;
 }
