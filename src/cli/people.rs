@@ -204,7 +204,7 @@ async fn remove(bridge: &Bridge, person: &str) -> Result<(), CliError> {
         Err(_) => bridge.store.people_by_login(person.trim_start_matches('@')).await?,
     };
     let one = only(found, person)?;
-    let at_github = people::remove(bridge, one.id, "an operator has removed the person").await?;
+    let at_github = people::remove(bridge, one.id, people::REMOVED).await?;
     println!("@{} (account {}) was removed, with the token and all consents.", one.login, one.id);
     match at_github {
         Some(AtGithub::Ended) => println!("What they had given the app was ended at GitHub."),

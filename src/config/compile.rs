@@ -104,24 +104,30 @@ impl Compile<'_> {
     }
 
     fn condition(&mut self, text: &str) -> Option<Condition> {
-        match Condition::parse(text) {
+        match Condition::parse_all(text) {
             Ok(condition) => Some(condition),
-            Err(fault) => {
+            Err(faults) => {
                 let path = self.path.key("when");
-                let at = self.document.nearest(&path).inside(fault.line, fault.column);
-                self.found.faults.push(self.document.fault_at(at, &path, fault.message));
+                let node = self.document.nearest(&path);
+                let told = faults
+                    .into_iter()
+                    .map(|fault| self.document.fault_at(node.inside(fault.line, fault.column), &path, fault.message));
+                self.found.faults.extend(told);
                 None
             }
         }
     }
 
     fn template(&mut self, path: &Path, text: &str) -> Option<Template> {
-        match Template::parse(text) {
+        match Template::parse_all(text) {
             Ok(template) => Some(template),
-            Err(fault) => {
+            Err(faults) => {
                 let node = self.document.nearest(path);
-                let at = fault.line.map_or(node.at, |line| node.inside(line, fault.column.unwrap_or(1)));
-                self.found.faults.push(self.document.fault_at(at, path, fault.message));
+                let told = faults.into_iter().map(|fault| {
+                    let at = fault.line.map_or(node.at, |line| node.inside(line, fault.column.unwrap_or(1)));
+                    self.document.fault_at(at, path, fault.message)
+                });
+                self.found.faults.extend(told);
                 None
             }
         }

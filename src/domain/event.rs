@@ -31,6 +31,9 @@ pub struct Event {
     pub comment: Option<Comment>,
     /// When it happened, if a signed field says so.
     pub at: Option<DateTime<Utc>>,
+    /// The login of the account in which the App is installed, or was.
+    #[serde(skip)]
+    pub installed_in: Option<String>,
     /// What was said, if it was said in a chat.
     #[serde(skip)]
     pub chat: Option<Box<Chat>>,
@@ -55,6 +58,7 @@ impl Event {
             label: None,
             comment: None,
             at: None,
+            installed_in: None,
             chat,
             identity,
         }

@@ -44,6 +44,7 @@ mod tests {
             label: None,
             comment: None,
             at: None,
+            installed_in: None,
             chat: None,
             identity: identity.into(),
         }

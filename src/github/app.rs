@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::StatusCode;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::answer::ONE;
 use super::error::{CallError, SetupError};
@@ -30,6 +31,28 @@ pub struct App {
     core: Arc<Core>,
     tokens: Mutex<HashMap<i64, Arc<Slot>>>,
     covers: Mutex<HashMap<RepoPath, (i64, DateTime<Utc>)>>,
+    card: Mutex<Option<Card>>,
+}
+
+/// Whether the App works in a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cover {
+    /// By the installation of this number.
+    By(i64),
+    /// The installation there is suspended.
+    Suspended,
+    /// It is not installed there, or not on that repository, or the repository is gone.
+    Not,
+}
+
+/// What the App says of itself.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Card {
+    /// The client id with which people sign in with it.
+    #[serde(default)]
+    pub client_id: String,
+    /// Its page, where it is installed from.
+    pub html_url: Option<String>,
 }
 
 /// One installation's token. `tries` counts finished refreshes, so that those who waited for one can tell that it
@@ -49,6 +72,7 @@ struct Held {
 #[derive(Deserialize)]
 struct Installation {
     id: i64,
+    suspended_at: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +95,7 @@ impl App {
             core,
             tokens: Mutex::default(),
             covers: Mutex::default(),
+            card: Mutex::default(),
         })
     }
 
@@ -87,28 +112,71 @@ impl App {
         Session::new(self.core.clone(), Token { secret, owner: TokenOwner::App(self.id) })
     }
 
-    /// The number of the installation that covers `repo`, remembered for ten minutes. Not found: the App is not
-    /// installed there.
+    /// What the App says of itself, asked once.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn card(&self) -> Result<Card, CallError> {
+        let known = self.card.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(card) = known {
+            return Ok(card);
+        }
+        let answer = self.as_itself().get(self.core.url(&["app"])?, ONE).await?;
+        let card: Card = answer.json(StatusCode::OK)?;
+        *self.card.lock().unwrap_or_else(PoisonError::into_inner) = Some(card.clone());
+        Ok(card)
+    }
+
+    /// The number of the installation that works in `repo`, remembered for ten minutes. Not found: the App is not
+    /// installed there, or suspended.
     ///
     /// # Errors
     /// See [`CallError`].
     pub async fn installation_of(&self, repo: &RepoPath) -> Result<i64, CallError> {
-        let now = self.core.ground.now();
-        let known = self.covers.lock().unwrap_or_else(PoisonError::into_inner).get(repo).copied();
-        if let Some((id, _)) = known.filter(|(_, until)| now < *until) {
-            return Ok(id);
+        match self.covers(repo).await? {
+            Cover::By(id) => Ok(id),
+            Cover::Suspended => Err(CallError::NotFound { message: "the installation is suspended".to_owned() }),
+            Cover::Not => Err(CallError::NotFound { message: String::new() }),
         }
-        let id = self.ask_installation_of(repo).await?;
-        let mut covers = self.covers.lock().unwrap_or_else(PoisonError::into_inner);
-        covers.retain(|_, (_, until)| now < *until);
-        covers.insert(repo.clone(), (id, now + REMEMBER));
-        Ok(id)
     }
 
-    async fn ask_installation_of(&self, repo: &RepoPath) -> Result<i64, CallError> {
+    /// Whether the App works in `repo`; that it does is remembered for ten minutes.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn covers(&self, repo: &RepoPath) -> Result<Cover, CallError> {
+        let now = self.core.ground.now();
+        let known = self.covers.lock().unwrap_or_else(PoisonError::into_inner).get(repo).copied();
+        match known.filter(|(_, until)| now < *until) {
+            Some((id, _)) => Ok(Cover::By(id)),
+            None => self.covers_now(repo).await,
+        }
+    }
+
+    /// The same, asked anew.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn covers_now(&self, repo: &RepoPath) -> Result<Cover, CallError> {
+        let now = self.core.ground.now();
+        let found = self.ask_cover_of(repo).await?;
+        let mut covers = self.covers.lock().unwrap_or_else(PoisonError::into_inner);
+        covers.retain(|other, (_, until)| now < *until && other != repo);
+        if let Cover::By(id) = found {
+            covers.insert(repo.clone(), (id, now + REMEMBER));
+        }
+        Ok(found)
+    }
+
+    async fn ask_cover_of(&self, repo: &RepoPath) -> Result<Cover, CallError> {
         let url = self.core.url(&["repos", repo.owner(), repo.name(), "installation"])?;
-        let answer = self.as_itself().get(url, ONE).await?;
-        Ok(answer.json::<Installation>(StatusCode::OK)?.id)
+        let answer = match self.as_itself().get(url, ONE).await {
+            Ok(answer) => answer,
+            Err(CallError::NotFound { .. }) => return Ok(Cover::Not),
+            Err(error) => return Err(error),
+        };
+        let Installation { id, suspended_at } = answer.json(StatusCode::OK)?;
+        Ok(if suspended_at.is_some() { Cover::Suspended } else { Cover::By(id) })
     }
 
     /// A session as an installation, with a token that holds for at least five more minutes.

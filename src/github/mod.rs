@@ -27,7 +27,7 @@ mod session;
 mod settings;
 mod tasks;
 
-pub use app::App;
+pub use app::{App, Card, Cover};
 pub use client::Github;
 pub use comments::{CommentPage, CommentQuery, RemoteComment};
 pub use error::{CallError, Next, SetupError};

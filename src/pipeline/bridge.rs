@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::in_hand::InHand;
 use super::sockets::Sockets;
@@ -50,6 +50,9 @@ pub struct Parts {
     pub in_hand: Arc<InHand>,
     /// The sockets of this process.
     pub sockets: Sockets,
+    /// How many requests of operators are answered at once: of the connections that they share with the workers, these keep half,
+    /// however long a sum takes.
+    pub operators: Arc<Semaphore>,
     live: ArcSwap<Live>,
 }
 
@@ -192,6 +195,7 @@ impl Bridge {
     #[must_use]
     pub fn new(store: Store, github: Github, vault: Vault, ground: Ground, settings: Settings, live: Live) -> Self {
         let live = ArcSwap::from_pointee(live);
+        let operators = Arc::new(Semaphore::new((store.work_connections() / 2).max(1)));
         Self(Arc::new(Parts {
             store,
             github,
@@ -202,6 +206,7 @@ impl Bridge {
             wake: Wake::default(),
             in_hand: Arc::default(),
             sockets: Sockets::default(),
+            operators,
             live,
         }))
     }

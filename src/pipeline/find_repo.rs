@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::guard::{Later, RENEWED_FIRST};
+use super::installed::{Reach, reach};
 use super::over_limit::{CountedAs, counted_names, hold_for_room, limits_of, over_limit};
 use super::people::{Acting, NoReader, NoToken, forget_dead, reader_and_token};
 use super::token_ended::refuse;
@@ -27,6 +28,8 @@ pub(super) enum Seen {
     There(Box<RepoInfo>),
     /// There is no App there, and no token of the person that can be used.
     NoToken,
+    /// The App is not there, on which the token of the person depends: why, and what to do.
+    NoApp(String),
     /// It is not there, or not for this person.
     Unreadable(CallError),
     /// It could not be looked up now.
@@ -57,6 +60,12 @@ pub(super) async fn see_repo(bridge: &Bridge, path: &RepoPath, person: PersonId)
     };
     if forget_dead(bridge, &session, &error).await {
         return Ok(Seen::Later(Later::soon("GitHub no longer accepts the App's token; a new one is asked for")));
+    }
+    if error.next() == Next::GiveUp
+        && own.is_some()
+        && let Reach::Gone(why) = reach(bridge, person, path, true).await?
+    {
+        return Ok(Seen::NoApp(why));
     }
     Ok(match (error.next(), own) {
         (Next::AskPerson, Some(sealed)) if matches!(error, CallError::Unauthorized { .. }) => {

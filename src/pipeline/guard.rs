@@ -2,6 +2,7 @@
 //! What cannot be looked up is refused, never assumed.
 
 use super::asked::Asked;
+use super::installed::{Reach, reach};
 use super::people::{NoReader, NoToken, forget_dead, reader, reader_and_token};
 use super::token_ended::refuse;
 use super::{Bridge, StepError};
@@ -96,11 +97,20 @@ pub async fn may(bridge: &Bridge, asked: &Asked, allow: &Allow, repo: &RepoPath,
             }
             May::NoReader("GitHub no longer accepts the token that the right would be looked up with".to_owned())
         }
-        Err(error) if error.next() == Next::GiveUp => May::No {
-            needs: needs(allow),
-            saw: format!("the right could not be read: {}", error.for_person()),
-            insider: false,
-        },
+        Err(error) if error.next() == Next::GiveUp => {
+            if own.is_some() {
+                match reach(bridge, PersonId(actor.id), repo, true).await {
+                    Ok(Reach::Gone(why)) => return May::NoReader(why),
+                    Ok(Reach::There | Reach::Unknown) => {}
+                    Err(error) => return May::Later(Later::from(&error)),
+                }
+            }
+            May::No {
+                needs: needs(allow),
+                saw: format!("the right could not be read: {}", error.for_person()),
+                insider: false,
+            }
+        }
         Err(error) => May::Later(Later::from(&error)),
     }
 }

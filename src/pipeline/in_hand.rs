@@ -77,7 +77,7 @@ impl InHand {
             leases.entry(entry.lease.token).or_insert_with(|| (entry.lease, Vec::new())).1.push(*id);
         }
         for (lease, ids) in leases.into_values() {
-            store.give_back_deliveries(&ids, lease, None, None).await?;
+            store.give_back_deliveries(&ids, lease, None).await?;
             self.entries().retain(|id, entry| entry.lease.token != lease.token || !ids.contains(id));
         }
         Ok(())

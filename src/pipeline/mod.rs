@@ -25,6 +25,7 @@ pub mod guard;
 pub mod heard;
 /// The deliveries that this process holds.
 pub mod in_hand;
+mod installed;
 /// From a chat account to a person.
 pub mod links;
 /// From a recorded delivery to decisions and tasks.

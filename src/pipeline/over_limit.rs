@@ -208,7 +208,7 @@ pub(super) async fn resume_limited(bridge: &Bridge) -> Result<usize, StepError> 
         let Some(seen) = bridge.store.task(seen).await? else { continue };
         let mut tx = bridge.store.begin().await?;
         tx.alone_with_all(&counted_names(&seen)).await?;
-        let Some(mut task) = lock_in_line(bridge, &mut tx, seen.id).await? else { continue };
+        let Some(mut task) = lock_in_line(&mut tx, seen.id).await? else { continue };
         if task.state != State::Held || task.hold != Some(Hold::Limit) {
             continue;
         }

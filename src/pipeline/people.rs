@@ -19,6 +19,9 @@ use crate::store::people::NewToken;
 use crate::store::revocations::WhatEnds;
 use crate::store::tasks::Hold;
 
+/// Why there is nobody any more when an operator has removed them.
+pub const REMOVED: &str = "an operator has removed the person";
+
 /// A token that ends within this time is renewed before it is used.
 const DYING: TimeDelta = TimeDelta::seconds(60);
 
@@ -262,7 +265,7 @@ pub async fn release_held(bridge: &Bridge, id: PersonId) -> Result<usize, StepEr
         let held = bridge.store.tasks_held_for_token(id).await?;
         let before = released;
         for task in held {
-            match release(bridge, task).await {
+            match release(bridge, task, Hold::Token, "a token is there again").await {
                 Ok(done) => released += usize::from(done),
                 // One task in trouble keeps no other waiting; the start step comes back to it.
                 Err(error) => tracing::warn!(%task, %error, "a held task could not be released yet"),
@@ -272,6 +275,8 @@ pub async fn release_held(bridge: &Bridge, id: PersonId) -> Result<usize, StepEr
             break;
         }
     }
+    // With another token the App may not be needed any more.
+    bridge.store.look_for_the_app_now(None, Some(id), bridge.ground.now()).await?;
     // What GitHub did meanwhile is read at once, not after the long wait of a person without a token.
     bridge.store.hint_sweep(id, bridge.ground.now()).await?;
     bridge.wake.sweeps.notify_one();
@@ -280,12 +285,17 @@ pub async fn release_held(bridge: &Bridge, id: PersonId) -> Result<usize, StepEr
     Ok(released)
 }
 
-async fn release(bridge: &Bridge, task: TaskId) -> Result<bool, StepError> {
+/// Lets a task go on that waits for `hold`, and `done` says why; when a limit is reached, it waits until there is room. Answers
+/// whether it goes on.
+///
+/// # Errors
+/// [`StepError`]: retry.
+pub(super) async fn release(bridge: &Bridge, task: TaskId, hold: Hold, done: &str) -> Result<bool, StepError> {
     let mut tx = bridge.store.begin().await?;
-    let Some(seen) = bridge.store.task(task).await? else { return Ok(false) };
+    let Some(seen) = tx.task(task).await? else { return Ok(false) };
     tx.alone_with_all(&counted_names(&seen)).await?;
-    let Some(mut task) = lock_in_line(bridge, &mut tx, task).await? else { return Ok(false) };
-    if task.state != State::Held || task.hold != Some(Hold::Token) {
+    let Some(mut task) = lock_in_line(&mut tx, task).await? else { return Ok(false) };
+    if task.state != State::Held || task.hold != Some(hold) {
         return Ok(false);
     }
     // Rights may have changed while it waited: they are looked up again before the start.
@@ -293,11 +303,11 @@ async fn release(bridge: &Bridge, task: TaskId) -> Result<bool, StepError> {
     let limits = limits_of(bridge, &task);
     let counted = CountedAs::waiting(&task);
     if let Some((why, _)) = over_limit(bridge, &mut tx, &limits, &counted, bridge.ground.now()).await? {
-        wait_for_room(&mut tx, bridge, &mut task, "a token is there again", &why).await?;
+        wait_for_room(&mut tx, bridge, &mut task, done, &why).await?;
         tx.commit().await?;
         return Ok(false);
     }
-    resume(&mut tx, bridge, &mut task, "a token is there again").await?;
+    resume(&mut tx, bridge, &mut task, done).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::time::Instant;
 
+use super::installed::{Reach, reach_of, wait_for_the_app};
 use super::people::Acting;
 use super::token_ended::{hold_waiting, refuse_in, still_without_token};
 use super::transition::{note, take_step};
@@ -57,6 +58,11 @@ async fn try_record(
         Err(CallError::Moved { .. }) => Some(acting.session.repo_by_id(task.repo_id).await.map(|repo| repo.path)),
         _ => None,
     };
+    // It is refused, too, when the App went away unnoticed.
+    let reach = match outcome {
+        Err(CallError::Forbidden { .. } | CallError::NotFound { .. }) => reach_of(bridge, task, true).await?,
+        _ => Reach::There,
+    };
     let mut tx = bridge.store.begin().await?;
     if let Err(CallError::Unauthorized { .. }) = outcome {
         // Before the row, as everybody does who holds a task for a token.
@@ -70,10 +76,10 @@ async fn try_record(
     task.release();
     match outcome {
         Ok(remote) => adopt(bridge, &mut tx, &mut task, remote, Outcome::Created, "GitHub has it").await?,
-        Err(error) => turned_down(bridge, &mut tx, &mut task, acting, error, moved_to).await?,
+        Err(error) => turned_down(bridge, &mut tx, &mut task, acting, error, moved_to, reach).await?,
     }
     tx.commit().await?;
-    if task.state == State::Held {
+    if task.state == State::Held && task.hold == Some(Hold::Token) {
         hold_waiting(bridge, task.person_id, &task.reason).await?;
     }
     bridge.wake.tell();
@@ -120,6 +126,7 @@ async fn turned_down(
     acting: &Acting,
     error: &CallError,
     moved_to: Option<Result<RepoPath, CallError>>,
+    reach: Reach,
 ) -> Result<(), StepError> {
     let ground = &bridge.ground;
     let now = ground.now();
@@ -167,6 +174,17 @@ async fn turned_down(
                 (Outcome::Unauthorized, Step::Defer)
             }
         }
+        CallError::Forbidden { .. } | CallError::NotFound { .. } if !matches!(reach, Reach::There) => match reach {
+            Reach::Gone(why) => {
+                words = wait_for_the_app(bridge, task, &why);
+                (Outcome::Refused, Step::Hold)
+            }
+            _ => {
+                // Whether it was for that could not be asked: nothing was made, so it can wait.
+                task.due_at = later();
+                (Outcome::Deferred, Step::Defer)
+            }
+        },
         error if error.next() == Next::Look => {
             task.uncertain_since = Some(now);
             task.empty_listings = 0;

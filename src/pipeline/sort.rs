@@ -174,9 +174,9 @@ pub(in crate::pipeline) fn takes_back(event: &Event) -> bool {
     event.name == "github_app_authorization" && event.action == "revoked"
 }
 
-/// The App was installed, uninstalled, suspended or let in again somewhere.
+/// The App was installed, uninstalled, suspended or let in again somewhere, or repositories were added or taken out.
 pub(in crate::pipeline) fn moves_the_app(event: &Event) -> bool {
-    event.name == "installation"
+    matches!(event.name.as_str(), "installation" | "installation_repositories")
 }
 
 /// A chat no longer lets its app in.

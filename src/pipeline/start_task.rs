@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::asked::Asked;
 use super::find_repo::find_repo;
 use super::guard::{Later, May, may};
+use super::installed::{self, Reach, resume_installed};
 use super::over_limit::resume_limited;
 use super::people::{Acting, NoToken, act_as, not_agreed, release_forgotten};
 use super::record_start::record;
@@ -58,7 +59,7 @@ pub async fn start_batch(bridge: &Bridge) -> Result<usize, StepError> {
 }
 
 /// Lets held tasks go on for which what they wait for is there: a token that somebody gave and could not see through, or
-/// their turn (`once_per: wait`), or room under a limit. Answers how many go on.
+/// their turn (`once_per: wait`), room under a limit, or the App. Answers how many go on.
 ///
 /// # Errors
 /// [`StepError`]: retry.
@@ -67,6 +68,7 @@ pub async fn resume_batch(bridge: &Bridge) -> Result<usize, StepError> {
     let now = bridge.ground.now();
     let turns = bridge.store.tasks_whose_turn_it_is(now).await?;
     let mut taken = super::chat::match_linked(bridge).await? + resume_limited(bridge).await?;
+    taken += resume_installed(bridge).await?;
     for id in turns {
         let mut tx = bridge.store.begin().await?;
         let Some(mut task) = tx.lock_task(id).await? else { continue };
@@ -110,6 +112,9 @@ async fn start_one(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), Step
     }
     if task.actor_id != Some(task.person_id.0) && !still_agreed(bridge, lease, &task).await? {
         return Ok(());
+    }
+    if let Reach::Gone(why) = installed::reach_of(bridge, &task, false).await? {
+        return installed::hold(bridge, lease, &task, &why).await;
     }
     let task = match task.repo_id {
         REPO_UNKNOWN => match find_repo(bridge, lease, &task, &acting).await? {

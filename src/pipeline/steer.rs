@@ -138,14 +138,14 @@ pub async fn retry<'a>(
     let ground = &bridge.ground;
     let Mover { name: by, wish } = by.into();
     let mut tx = bridge.store.begin().await?;
-    let seen = bridge.store.task(id).await?.ok_or(SteerError::NotFound)?;
+    let seen = tx.task(id).await?.ok_or(SteerError::NotFound)?;
     let counted = counted_names(&seen);
     tx.alone_with_all(&counted).await?;
     // The same words came through another hook, or we died before the delivery ended: what they did stands.
     if let Some((_, done)) = tx.tasks_of_intents(wish).await?.into_iter().next() {
         return lock(&mut tx, done).await;
     }
-    let mut task = lock_in_line(bridge, &mut tx, id).await?.ok_or(SteerError::NotFound)?;
+    let mut task = lock_in_line(&mut tx, id).await?.ok_or(SteerError::NotFound)?;
     if counted_names(&task) != counted {
         // Its repository was found between our look and now.
         return Err(StoreError::Raced.into());
@@ -237,9 +237,9 @@ async fn again(bridge: &Bridge, tx: &mut Tx, ended: &Task, by: &str) -> Result<T
 /// [`SteerError::Conflict`] when it does not wait for that.
 pub async fn approve(bridge: &Bridge, id: TaskId, by: &str) -> Result<Task, SteerError> {
     let mut tx = bridge.store.begin().await?;
-    let seen = bridge.store.task(id).await?.ok_or(SteerError::NotFound)?;
+    let seen = tx.task(id).await?.ok_or(SteerError::NotFound)?;
     tx.alone_with_all(&counted_names(&seen)).await?;
-    let mut task = lock_in_line(bridge, &mut tx, id).await?.ok_or(SteerError::NotFound)?;
+    let mut task = lock_in_line(&mut tx, id).await?.ok_or(SteerError::NotFound)?;
     if task.state != State::Held || task.hold != Some(Hold::Approval) {
         return Err(conflict(format!("the task is {} and does not wait for approval", task.state), task.remote_url));
     }

@@ -80,8 +80,8 @@ pub async fn made(tx: &mut Tx, bridge: &Bridge, tasks: &[(&Task, String)]) -> Re
 ///
 /// # Errors
 /// [`StepError::Store`]: repeat the transaction.
-pub async fn lock_in_line(bridge: &Bridge, tx: &mut Tx, id: TaskId) -> Result<Option<Task>, StepError> {
-    let Some(task) = bridge.store.task(id).await? else { return Ok(None) };
+pub async fn lock_in_line(tx: &mut Tx, id: TaskId) -> Result<Option<Task>, StepError> {
+    let Some(task) = tx.task(id).await? else { return Ok(None) };
     if task.once_key.is_some() {
         tx.alone_with(&format!("rule:{}", task.rule)).await?;
     }

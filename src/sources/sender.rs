@@ -225,6 +225,7 @@ impl Sender {
             subject: subject(facts),
             label: None,
             comment: None,
+            installed_in: None,
             chat: None,
             identity: String::new(),
         })))

@@ -183,6 +183,12 @@ impl Store {
         Ok(())
     }
 
+    /// How many connections there are for all but recording webhooks.
+    #[must_use]
+    pub fn work_connections(&self) -> usize {
+        usize::try_from(self.work.pool().options().get_max_connections()).unwrap_or(usize::MAX)
+    }
+
     /// Makes or updates the tables. Several replicas may do so at once: one does, the others wait.
     ///
     /// # Errors

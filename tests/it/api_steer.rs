@@ -4,9 +4,12 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use taskbridge::domain::task::State;
+use taskbridge::ids::PersonId;
 use taskbridge::pipeline::Live;
+use taskbridge::pipeline::match_rules::match_batch;
 use taskbridge::sandbox::{Fault, FaultKind};
 use taskbridge::store::api_keys::Scope;
+use taskbridge::store::tasks::Hold;
 
 use crate::api_kit::{Caller, request, shown};
 use crate::support::world::{LABEL_RULE, MONA_TOKEN, World, configuration, labelled};
@@ -283,4 +286,29 @@ async fn the_status_says_how_it_stands() {
     let again = taskbridge::cli::live_of(&configuration(LABEL_RULE), "github.com");
     world.bridge.swap(Live { needs_restart: vec!["server", "limits"], ..again });
     assert_eq!(reader.get("/api/v1/status").await.body["needs_restart"], json!(["server", "limits"]));
+}
+
+#[tokio::test]
+async fn a_person_is_removed_as_the_command_does_it_and_by_nobody_who_may_less() {
+    let world = World::new(LABEL_RULE).await;
+    let (admin, ops) =
+        (Caller::new(&world, "root", Scope::Admin).await, Caller::new(&world, "ops", Scope::Operate).await);
+    world.bridge.store.give_consent(PersonId(1001), "fix-labelled-issues", world.bridge.ground.now()).await.unwrap();
+    world.hook("issues", "d-1", &labelled("copilot-fix", MONA, world.bridge.ground.now())).await;
+    match_batch(&world.bridge, 64).await.unwrap();
+    let remove = |caller, path: &'static str| Caller::call(caller, Method::DELETE, path, None);
+    assert_eq!(remove(&ops, "/api/v1/people/1001").await.status, StatusCode::FORBIDDEN);
+    for path in ["/api/v1/people/mona", "/api/v1/people/0", "/api/v1/people/-1"] {
+        assert_eq!(remove(&admin, path).await.status, StatusCode::BAD_REQUEST, "{path}");
+    }
+    let removed = remove(&admin, "/api/v1/people/1001").await;
+    assert_eq!(removed.status, StatusCode::OK, "{}", removed.text);
+    let told = json!({ "id": 1001, "at_github": "not_ours", "page": null, "tried_again": false });
+    assert_eq!(removed.body, told);
+    assert_eq!(remove(&admin, "/api/v1/people/1001").await.status, StatusCode::NOT_FOUND);
+    assert!(world.bridge.store.people(None, 10).await.unwrap().is_empty());
+    assert!(world.bridge.store.consents(PersonId(1001)).await.unwrap().is_empty());
+    let task = world.task().await;
+    assert_eq!((task.state, task.hold), (State::Held, Some(Hold::Token)));
+    assert!(task.reason.starts_with("an operator has removed the person"), "{}", task.reason);
 }

@@ -95,6 +95,7 @@ mod story_github_line;
 mod story_guards;
 mod story_halfway;
 mod story_hold;
+mod story_installed;
 mod story_intake_bodies;
 mod story_intake_forged;
 mod story_intake_heavy;

@@ -120,6 +120,7 @@ async fn the_world_is_made_and_disturbed_and_seen_over_http() {
         ("clear", json!({})),
         ("users", json!({ "id": 1, "login": "ida", "token": "t", "token_kind": "app_user" })),
         ("repos", json!({ "id": 2, "owner": "acme", "name": "widgets" })),
+        ("installations", json!({ "id": 8, "account": "acme" })),
         ("permissions", json!({ "repo": "acme/widgets", "login": "ida", "role": "write" })),
         ("members", json!({ "org": "acme", "login": "ida" })),
         ("members", json!({ "org": "acme", "team": "makers", "login": "ida" })),

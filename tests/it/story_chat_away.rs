@@ -1,10 +1,11 @@
 //! While GitHub cannot be asked, whoever asks in a chat is told so once, and once more when it is given up.
 
+use taskbridge::pipeline::steer;
 use taskbridge::sandbox::{Fault, FaultKind};
 use taskbridge::store::deliveries::DeliveryState;
 use taskbridge::store::{Page, deliveries::Delivery};
 
-use crate::support::chat::{MONA_CHAT, chat_world};
+use crate::support::chat::{CHAT_RULE, MONA_CHAT, chat_world};
 use crate::support::chats::{DISCORD_MONA, DISCORD_RULE, MONA, on_discord};
 use crate::support::world::{Setup, World};
 
@@ -73,4 +74,27 @@ async fn in_discord_nobody_is_left_waiting_for_an_answer() {
     assert_eq!(world.task().await.prompt, "fix it");
     let told = world.sandbox.discord().whispers(DISCORD_MONA);
     assert!(told.len() == 1 && told[0].text.contains("taken up"), "the same message: {told:#?}");
+}
+
+/// How long it waited for its account to be linked is no impatience of GitHub's.
+#[tokio::test]
+async fn a_wish_that_was_kept_for_days_is_not_given_up_at_the_first_failure() {
+    let world = World::of(Setup::new(CHAT_RULE)).await;
+    world.slash(MONA_CHAT, "fix it").await;
+    world.live_in_steps(30, 3_600).await;
+    assert!(world.tasks().await.is_empty());
+    let away = world.control().inject(Fault::new(AWAY).on("GET", "/repos/"));
+    world.link(MONA_CHAT, MONA).await;
+    world.live_for(120).await;
+    let waits = world.newest_delivery().await;
+    assert_eq!(waits.state, DeliveryState::Received, "{:?}", waits.reason);
+    // But a day of trying is enough, also of what was kept; and a replay begins anew.
+    world.live_in_steps(30, 3_000).await;
+    assert_eq!(world.newest_delivery().await.state, DeliveryState::Ignored);
+    steer::replay(&world.bridge, waits.id).await.unwrap();
+    world.live_for(60).await;
+    assert_eq!(world.newest_delivery().await.state, DeliveryState::Received);
+    world.control().remove_fault(away);
+    world.live_for(120).await;
+    assert_eq!(world.task().await.prompt, "fix it");
 }

@@ -64,3 +64,15 @@ async fn a_message_with_a_file_and_a_reply_that_is_shown_to_the_channel_are_mess
     }
     assert_eq!(world.tasks().await.len(), 1);
 }
+
+/// In a direct message nobody has to be called: a name that it begins with is part of what is said.
+#[tokio::test]
+async fn a_direct_message_that_begins_with_somebodys_name_keeps_it() {
+    let world = chat_world().await;
+    let direct = json!({ "type": "message", "channel_type": "im", "channel": "D0001" });
+    world.hears("10", "<@U0OTTO|otto> broke repo:acme/widgets", &direct).await;
+    world.hears("11", "repo:acme/widgets <@U0OTTO|otto> broke it", &direct).await;
+    assert_eq!(world.prompts().await, ["@otto broke", "@otto broke it"]);
+    world.hears("12", "<@U0OTTO|otto> status", &direct).await;
+    assert_ne!(world.whispered(MONA_CHAT), "Nothing runs for you now.", "it is about otto, and no word of ours");
+}

@@ -263,7 +263,7 @@ async fn who_waits_for_a_turn_waits_unleased_and_uncounted() {
     let (outcome, free) = tokio::join!(match_rules::match_batch(&world.bridge, 64), look);
     outcome.unwrap();
     let ids: Vec<DeliveryId> = free.iter().map(|delivery| delivery.id).collect();
-    world.bridge.store.give_back_deliveries(&ids, other, None, None).await.unwrap();
+    world.bridge.store.give_back_deliveries(&ids, other, None).await.unwrap();
     world.settle().await;
     for delivery in ["d-1", "d-2", "d-3"] {
         let delivery = world.delivery(delivery).await;

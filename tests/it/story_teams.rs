@@ -14,7 +14,7 @@ use crate::support::chats::{MONA, TEAMS_MONA, TEAMS_RULE, on_teams, teams_activi
 use crate::support::world::{Setup, World};
 
 /// Says something while the workers run, as they do; what was answered.
-async fn says(world: &World, id: &str, account: &str, text: &str) -> String {
+pub(crate) async fn says(world: &World, id: &str, account: &str, text: &str) -> String {
     let request = teams_signed(&teams_activity(world, id, account, text).to_string());
     let answered = Cell::new(false);
     let asking = async {

@@ -3,7 +3,9 @@
 use serde_json::Value;
 use taskbridge::ids::PersonId;
 
+use crate::story_teams::says;
 use crate::support::chat::{CHAT_RULE, MONA_CHAT, OTTO_CHAT};
+use crate::support::chats::{TEAMS_MONA, TEAMS_RULE, on_teams};
 use crate::support::payloads::{MONA, OTTO, commented, labelled};
 use crate::support::world::{OTTO_TOKEN, Setup, World};
 
@@ -145,4 +147,29 @@ async fn a_comment_tells_no_condition() {
     let why = world.why_in_comment(900, "/copilot why", MONA).await;
     assert!(why.contains("no rule matched; whoever runs taskbridge sees why"), "{why}");
     assert!(!why.contains("docs`") && !why.contains("startsWith"), "{why}");
+}
+
+/// All in the channel read what Teams is answered: it tells as much as a comment.
+#[tokio::test]
+async fn in_teams_conditions_teams_people_and_other_repositories_are_left_out() {
+    let sources =
+        TEAMS_RULE.replacen("sources:\n", "sources:\n  github: { type: github, secrets: \"${HOOK_SECRET}\" }\n", 1);
+    let world = World::of(Setup { app: true, ..Setup::new(&format!("{sources}{LABELS}")) }).await;
+    let (live, now) = (world.bridge.live(), world.bridge.ground.now());
+    world.bridge.store.keep_rule_version(&live.rules.version, &live.rules.source_json, now).await.unwrap();
+    world.link_as(&on_teams(TEAMS_MONA), PersonId(1001)).await;
+    world.labels_42("docs", "d-0").await;
+    let ask = format!("why {}", world.page());
+    let why = says(&world, "1", TEAMS_MONA, &ask).await;
+    assert!(why.contains("no rule matched; whoever runs taskbridge sees why"), "{why}");
+    for (nth, label) in ["deploy", "leads", "elsewhere"].into_iter().enumerate() {
+        world.labels_42(label, &format!("d-{label}-{nth}")).await;
+    }
+    let why = says(&world, "2", TEAMS_MONA, &ask).await;
+    for part in ["`deploy` refused: allow: @mona needs admin", "`leads` refused", "`elsewhere` refused"] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    for part in ["startsWith", "docs`", "red-team", "gadgets", "nobody else reads"] {
+        assert!(!why.contains(part), "{part}: {why}");
+    }
 }

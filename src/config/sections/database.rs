@@ -21,7 +21,7 @@ pub struct DatabaseConfig {
     /// Connections for recording webhooks.
     #[schemars(range(min = 1, max = 100))]
     pub intake_connections: u32,
-    /// Connections for everything else.
+    /// Connections for everything else; of these the admin API takes at most half.
     #[schemars(range(min = 2, max = 500))]
     pub worker_connections: u32,
     /// How long to wait for the database when starting.

@@ -108,8 +108,10 @@ fn read(line: &str, below: &str, grammar: &Grammar) -> Result<Parsed, String> {
     let mut rest = options.take(line)?;
     let mut name = None;
     if !options.ended {
-        if let Some(word) = reserved_use(rest, grammar) {
+        let has_options = rest.trim() != line.trim();
+        if let Some((word, fits)) = reserved_use(rest, grammar, has_options) {
             return match OwnWord::parse(word) {
+                Some(_) if !fits => Err(own_needs(word, grammar)),
                 None => Ok(Parsed::Help),
                 Some(own) if grammar.own.contains(&own) => {
                     let argument: String = rest.split_whitespace().skip(1).collect();
@@ -156,17 +158,21 @@ fn first_word(text: &str) -> &str {
     text.split_whitespace().next().unwrap_or("")
 }
 
-/// A reserved word is meant as a command when it stands alone, when one argument that can be a task or a
-/// person follows, or when there is no free text that it could begin. `help me` is free text.
-fn reserved_use(rest: &str, grammar: &Grammar) -> Option<&'static str> {
+/// A reserved word is meant as a command when it stands alone, or when one argument that can be a task or a person follows. With
+/// more behind it, it begins free text where that is taken: `help me`, `status pages are slow`. The words that move a task never do,
+/// so that none is started by who wanted to move one; options in front, or `--`, say that it is work. Answers the word, and whether
+/// what follows it fits.
+fn reserved_use(rest: &str, grammar: &Grammar, has_options: bool) -> Option<(&'static str, bool)> {
     let mut words = rest.split_whitespace();
     let first = words.next()?;
     let word = RESERVED.iter().find(|word| word.eq_ignore_ascii_case(first))?;
-    let alone = match (words.next(), words.next()) {
+    let own = OwnWord::parse(word);
+    let in_force = own.is_some_and(|own| grammar.own.contains(&own));
+    let fits = match (words.next(), words.next()) {
         (None, _) => true,
         // A code may be of letters alone, or typed in two halves: that is no work.
-        (Some(_), None) if *word == "link" && grammar.own.contains(&OwnWord::Link) => true,
-        (Some(one), Some(two)) if *word == "link" && grammar.own.contains(&OwnWord::Link) => {
+        (Some(_), None) if *word == "link" && in_force => true,
+        (Some(one), Some(two)) if *word == "link" && in_force => {
             let half =
                 |text: &str| text.len() == 4 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
             half(one) && half(two) && words.next().is_none()
@@ -174,7 +180,29 @@ fn reserved_use(rest: &str, grammar: &Grammar) -> Option<&'static str> {
         (Some(argument), None) => argument.starts_with(['#', '@']) || argument.contains(|c: char| c.is_ascii_digit()),
         _ => false,
     };
-    (alone || !grammar.free_text).then_some(word)
+    let moves = own.is_some_and(OwnWord::moves_a_task);
+    match fits || !grammar.free_text || moves && !has_options {
+        // Where it means nothing, that is said, whatever follows.
+        true => Some((word, fits || !(in_force || own == Some(OwnWord::Approve)))),
+        false => None,
+    }
+}
+
+/// What one of our own words takes.
+fn own_needs(word: &str, grammar: &Grammar) -> String {
+    let prefix = &grammar.prefix;
+    let takes = match OwnWord::parse(word) {
+        Some(OwnWord::Link) => "nothing, or the code that you were shown",
+        Some(OwnWord::Unlink) => "nothing",
+        Some(OwnWord::Why | OwnWord::Status | OwnWord::List) => "nothing, a link or the id of a task",
+        _ => "nothing, or the id of one task",
+    };
+    let work = if grammar.free_text {
+        format!("; if it begins what is to be done: `{prefix} -- {word} …`")
+    } else {
+        String::new()
+    };
+    format!("nothing was done: behind `{word}` stands {takes}{work}")
 }
 
 fn not_here(word: &str, grammar: &Grammar) -> String {

@@ -53,6 +53,12 @@ impl OwnWord {
         }
     }
 
+    /// Whether it moves a task, or lets one begin.
+    #[must_use]
+    pub fn moves_a_task(self) -> bool {
+        matches!(self, Self::Retry | Self::Cancel | Self::Approve)
+    }
+
     /// The command of this word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {

@@ -86,13 +86,15 @@ fn help_and_reserved_words() {
         assert_eq!(parse(text, &grammar()), Parsed::Help, "{text:?}");
     }
     assert_eq!(command("/copilot help me with the build").text, "help me with the build");
-    assert_eq!(command("/copilot retry the download when it fails").name, "");
+    assert_eq!(command("/copilot status pages are slow").text, "status pages are slow");
+    assert_eq!(command("/copilot list the things").text, "list the things");
     for text in ["/copilot status", "/copilot retry #12", "/copilot why 0198", "/copilot link @ann"] {
         assert!(bad(text, &grammar()).contains("not available here"), "{text:?}");
     }
     assert_eq!(parse("/copilot approve", &grammar()), Parsed::Approve(None));
     assert_eq!(parse("/copilot Approve 0198-a", &grammar()), Parsed::Approve(Some("0198-a".to_owned())));
-    assert_eq!(command("/copilot approve the pull request").text, "approve the pull request");
+    assert!(bad("/copilot approve the pull request", &grammar()).contains("the id of one task"));
+    assert_eq!(command("/copilot -- approve the pull request").text, "approve the pull request");
     let named = Grammar { free_text: false, ..grammar() };
     assert!(bad("/copilot cancel the last one", &named).contains("`cancel` is not available"));
     let help = thread_help(&named, false);
@@ -216,4 +218,34 @@ fn in_a_chat_our_own_words_are_commands_and_all_else_is_work() {
     let mentioned = chat_help(&Grammar { free_text: false, ..chat }, &commands, Address::Mention);
     assert!(mentioned.contains(":\n\n- `[options] what to do`\n- `status`: "), "{mentioned}");
     assert!(mentioned.contains("- `link`: ") && !mentioned.contains("/copilot"), "{mentioned}");
+}
+
+#[test]
+fn who_wants_to_move_a_task_starts_none_and_who_writes_work_is_heard() {
+    let free = Grammar { own: OwnWord::ALL.to_vec(), ..grammar() };
+    let named = Grammar { free_text: false, ..free.clone() };
+    for word in ["retry", "cancel", "Approve"] {
+        for rest in ["the last one", "it", "please", "0198-a and 0198-b"] {
+            for grammar in [&free, &named] {
+                let text = format!("{word} {rest}");
+                let Parsed::Bad { message } = parse_said(&text, grammar) else { panic!("{text}") };
+                assert!(
+                    message.contains("nothing was done") && message.contains("the id of one task"),
+                    "{text}: {message}"
+                );
+                assert_eq!(message.contains("/copilot -- "), grammar.free_text, "{text}: {message}");
+            }
+        }
+        for work in [format!("-- {word} the last one"), format!("--model m {word} the last one")] {
+            assert!(matches!(parse_said(&work, &free), Parsed::Command(_)), "{work}");
+        }
+    }
+    for text in ["status please look at it", "list the things", "why is it slow", "status please"] {
+        assert!(matches!(parse_said(text, &free), Parsed::Command(command) if command.text == text), "{text}");
+        let Parsed::Bad { message } = parse_said(text, &named) else { panic!("{text}") };
+        assert!(message.contains("a link or the id of a task") && !message.contains("--"), "{text}: {message}");
+    }
+    let told = bad("/copilot unlink all of them", &named);
+    assert!(told.ends_with("behind `unlink` stands nothing"), "{told}");
+    assert_eq!(parse_said("help me with it", &named), Parsed::Help);
 }

@@ -11,3 +11,13 @@ pub struct ConditionFault {
     /// The column, in characters counted from 1.
     pub column: usize,
 }
+
+impl ConditionFault {
+    /// Of a text of which nothing else is known.
+    pub(super) fn unknown() -> Self {
+        Self { message: "this condition could not be read".to_owned(), line: 1, column: 1 }
+    }
+}
+
+/// Most faults of one condition that are told at once.
+pub(super) const MOST: usize = 10;

@@ -12,6 +12,7 @@ use regex::Regex;
 use super::super::stack::with_room;
 use super::super::view::{Shape, unknown_name};
 use super::expression::{children, literal, written};
+use super::fault::MOST;
 use super::text::{brackets, lone_equals, name_before, name_behind, place, syntax};
 use super::{ConditionFault, functions, operators, pattern};
 
@@ -28,23 +29,27 @@ pub(super) struct Checked {
     pub(super) patterns: Vec<(String, Regex)>,
 }
 
-pub(super) fn check(text: &str, env: &Arc<Env>) -> Result<Checked, ConditionFault> {
-    let start = |message: String| ConditionFault { message, line: 1, column: 1 };
+/// Checks a condition.
+///
+/// # Errors
+/// What is wrong with it, in the order in which it is come upon: all that can be told at once.
+pub(super) fn check(text: &str, env: &Arc<Env>) -> Result<Checked, Vec<ConditionFault>> {
+    let start = |message: String| vec![ConditionFault { message, line: 1, column: 1 }];
     if text.trim().is_empty() {
         return Err(start("a condition is empty".to_owned()));
     }
     if text.len() > SOURCE_LIMIT {
         return Err(start(format!("a condition has at most {SOURCE_LIMIT} bytes")));
     }
-    brackets(text)?;
+    brackets(text).map_err(|fault| vec![fault])?;
     let parsed = with_room(|| env.parser().max_recursion_depth(PARSER_DEPTH).parse_with_source_info(text));
-    let parsed = parsed.ok_or_else(|| start("this condition could not be read".to_owned()))?;
-    let (mut expression, info) = parsed.map_err(|errors| lone_equals(text).unwrap_or_else(|| syntax(&errors)))?;
-    let mut walk =
-        Walk { info: &info, nodes: 0, bound: Vec::new(), names: BTreeSet::new(), patterns: Vec::new(), fault: None };
+    let parsed = parsed.ok_or_else(|| vec![ConditionFault::unknown()])?;
+    let (mut expression, info) = parsed.map_err(|errors| vec![lone_equals(text).unwrap_or_else(|| syntax(&errors))])?;
+    let (bound, names, patterns) = (Vec::new(), BTreeSet::new(), Vec::new());
+    let mut walk = Walk { info: &info, nodes: 0, bound, names, patterns, faults: Vec::new(), ended: false };
     walk.visit(&expression, 0);
-    if let Some(fault) = walk.fault {
-        return Err(fault);
+    if !walk.faults.is_empty() {
+        return Err(walk.faults);
     }
     let (names, mut patterns) = (walk.names, walk.patterns);
     patterns.dedup_by(|a, b| a.0 == b.0);
@@ -59,17 +64,21 @@ struct Walk<'a> {
     bound: Vec<(String, Shape)>,
     names: BTreeSet<String>,
     patterns: Vec<(String, Regex)>,
-    fault: Option<ConditionFault>,
+    /// What is faulty counts as unknown, so that nothing follows from it.
+    faults: Vec<ConditionFault>,
+    /// Whether nothing more is looked at.
+    ended: bool,
 }
 
 impl Walk<'_> {
     /// What the expression gives, as far as it is known before an event comes.
     fn visit(&mut self, expression: &IdedExpr, depth: usize) -> Shape {
         self.nodes += 1;
-        if self.fault.is_some() {
+        if self.ended {
             return Shape::Unknown;
         }
         if self.nodes > NODES || depth > DEPTH {
+            self.ended = true;
             return self.refuse(expression, "this condition is too long; split it into several rules".to_owned());
         }
         match &expression.expr {
@@ -149,7 +158,7 @@ impl Walk<'_> {
 
     fn part(&self, shape: &Shape, of: &str, name: &str) -> Result<Shape, String> {
         match (shape, name) {
-            (Shape::Text | Shape::List(_), "length" | "size" | "count" | "len") if self.fault.is_none() => {
+            (Shape::Text | Shape::List(_), "length" | "size" | "count" | "len") => {
                 let what = shape.in_words().unwrap_or_default();
                 Err(format!("`{of}` is {what} and has no `{name}`: write `size({of})`"))
             }
@@ -225,10 +234,13 @@ impl Walk<'_> {
         self.refuse_at(self.place(at), message)
     }
 
-    /// The first fault counts.
     fn refuse_at(&mut self, offset: usize, message: String) -> Shape {
         let (line, column) = place(&self.info.source, offset);
-        self.fault.get_or_insert(ConditionFault { message, line, column });
+        let fault = ConditionFault { message, line, column };
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+        self.ended |= self.faults.len() >= MOST;
         Shape::Unknown
     }
 }

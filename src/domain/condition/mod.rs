@@ -67,8 +67,16 @@ impl Condition {
     /// Reads and checks a condition.
     ///
     /// # Errors
-    /// A mistake in the text, or more of it than can be evaluated quickly whatever the event.
+    /// The first mistake in the text, or that there is more of it than can be evaluated quickly whatever the event.
     pub fn parse(text: &str) -> Result<Self, ConditionFault> {
+        Self::parse_all(text).map_err(|faults| faults.into_iter().next().unwrap_or_else(ConditionFault::unknown))
+    }
+
+    /// The same, which tells all mistakes that can be found at once, at most ten.
+    ///
+    /// # Errors
+    /// The mistakes.
+    pub fn parse_all(text: &str) -> Result<Self, Vec<ConditionFault>> {
         let lint::Checked { expression, names, patterns } = lint::check(text, &ENV)?;
         let mut parts = Vec::new();
         conjuncts(expression, &mut parts);

@@ -200,3 +200,23 @@ fn the_engine_has_the_functions_that_are_listed_and_counts_as_they_say() {
         assert!(answer.is_err(), "the engine answers {more}: {answer:?}");
     }
 }
+
+/// One run tells all of them, each once, and nothing that only follows from another.
+#[test]
+fn all_faults_are_told_at_once_and_no_more_than_ten() {
+    let told = |text: &str| {
+        let faults = Condition::parse_all(text).unwrap_err();
+        faults.into_iter().map(|fault| (fault.line, fault.message)).collect::<Vec<_>>()
+    };
+    let faults = told(
+        "issue.titel.startsWith('x') &&\n  lenght(issue.labels) > 1 &&\n  isue.title == 'y' && issue.number == 'x'",
+    );
+    let lines: Vec<usize> = faults.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, [1, 2, 3, 3], "{faults:?}");
+    for (fault, says) in faults.iter().zip(["`titel`", "`lenght`", "`isue`", "never the same as a text"]) {
+        assert!(fault.1.contains(says), "{fault:?}");
+    }
+    assert_eq!(told("issue.titel.a.b[0].contains('x') && size(issue.titel) > 1").len(), 2);
+    let many: Vec<String> = (0..30).map(|nth| format!("issue.x{nth} == 1")).collect();
+    assert_eq!(told(&many.join(" || ")).len(), 10);
+}

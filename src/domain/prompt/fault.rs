@@ -11,3 +11,6 @@ pub struct TemplateFault {
     /// The column, in characters counted from 1, where it is known as exactly as that.
     pub column: Option<usize>,
 }
+
+/// Most faults of one template that are told at once.
+pub(super) const MOST: usize = 10;

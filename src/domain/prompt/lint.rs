@@ -11,6 +11,7 @@ use minijinja::machinery::ast::{Call, CallArg, Expr, ForLoop, IfCond, Set, Stmt}
 use super::super::trust::clean_line;
 use super::super::view::{NAMES, Shape, unknown_name};
 use super::TemplateFault;
+use super::fault::MOST;
 use super::words::{self, Given, Kind};
 use read::{assigned, constant, end, no_method, path, start, written};
 
@@ -29,11 +30,14 @@ pub(super) struct Mentioned {
 /// Goes through a template that was parsed from `text`.
 ///
 /// # Errors
-/// The first fault on the way.
-pub(super) fn check(text: &str, template: &Stmt<'_>) -> Result<Mentioned, TemplateFault> {
-    let mut walk = Walk { text, scopes: vec![BTreeMap::new()], loops: 0, mentioned: Mentioned::default() };
-    walk.statement(template)?;
-    Ok(walk.mentioned)
+/// The faults on the way, as many as are told at once.
+pub(super) fn check(text: &str, template: &Stmt<'_>) -> Result<Mentioned, Vec<TemplateFault>> {
+    let (scopes, mentioned) = (vec![BTreeMap::new()], Mentioned::default());
+    let mut walk = Walk { text, scopes, loops: 0, mentioned, faults: Vec::new() };
+    if let Err(fault) = walk.statement(template) {
+        walk.note(fault);
+    }
+    if walk.faults.is_empty() { Ok(walk.mentioned) } else { Err(walk.faults) }
 }
 
 type Found = Result<Shape, TemplateFault>;
@@ -45,6 +49,7 @@ struct Walk<'a> {
     /// How many loops are around.
     loops: usize,
     mentioned: Mentioned,
+    faults: Vec<TemplateFault>,
 }
 
 impl<'a> Walk<'a> {
@@ -86,7 +91,11 @@ impl<'a> Walk<'a> {
                 self.statements(&block.body)?;
                 self.value(&block.filter).map(drop)
             }
-            Stmt::Do(done) => self.call(&done.call).map(drop),
+            Stmt::Do(done) => {
+                let outcome = self.call(&done.call);
+                self.noted(outcome);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -148,7 +157,7 @@ impl<'a> Walk<'a> {
         let over = self.value(&each.iter)?;
         if let (Shape::Number | Shape::Truth, Some(what)) = (&over, over.in_words()) {
             let message = format!("`{}` is {what}, and no list to go through", written(&each.iter));
-            return Err(self.fault(start(&each.iter), message));
+            self.note(self.fault(start(&each.iter), message));
         }
         // A loop that calls itself goes through other things too.
         let entry = if each.recursive { Shape::Unknown } else { over.entry() };
@@ -172,9 +181,24 @@ impl<'a> Walk<'a> {
         self.scopes.iter().rev().find_map(|scope| scope.get(name)).cloned()
     }
 
+    fn note(&mut self, fault: TemplateFault) {
+        if self.faults.len() < MOST && !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
+
+    /// A fault is noted, and what has it is unknown from there on, so that nothing follows from it.
+    fn noted(&mut self, found: Found) -> Shape {
+        found.unwrap_or_else(|fault| {
+            self.note(fault);
+            Shape::Unknown
+        })
+    }
+
     /// What an expression gives.
     fn value(&mut self, value: &Expr<'a>) -> Found {
-        let shape = self.of(value)?;
+        let found = self.of(value);
+        let shape = self.noted(found);
         // The whole path counts, not the beginnings of it.
         if let Some(path) = path(value)
             && let Some(top) = path.split('.').next()

@@ -62,21 +62,27 @@ impl Template {
     /// Reads a template (Jinja syntax, as minijinja has it, without includes, imports and macros).
     ///
     /// # Errors
-    /// A mistake in the text: syntax, a name that no event has, a filter that does not exist, or its size.
+    /// The first mistake in the text: syntax, a name that no event has, a filter that does not exist, or its size.
     pub fn parse(text: &str) -> Result<Self, TemplateFault> {
+        Self::parse_all(text).map_err(|faults| faults.into_iter().next().unwrap_or_else(|| unread(NOT_READ)))
+    }
+
+    /// The same, which tells all mistakes that can be found at once, at most ten.
+    ///
+    /// # Errors
+    /// The mistakes.
+    pub fn parse_all(text: &str) -> Result<Self, Vec<TemplateFault>> {
         if text.len() > SOURCE_LIMIT {
-            let message = format!("a template has at most {SOURCE_LIMIT} bytes");
-            return Err(TemplateFault { message, line: None, column: None });
+            return Err(vec![unread(&format!("a template has at most {SOURCE_LIMIT} bytes"))]);
         }
-        check::length(text)?;
+        check::length(text).map_err(|fault| vec![fault])?;
         let read = stack::with_room(|| {
             let mut environment = environment(UndefinedBehavior::Strict);
-            environment.add_template_owned(NAME, text.to_owned()).map_err(|error| check::fault(&error))?;
-            let parsed = parse(text, NAME, SyntaxConfig::default()).map_err(|error| check::fault(&error))?;
+            environment.add_template_owned(NAME, text.to_owned()).map_err(|error| vec![check::fault(&error)])?;
+            let parsed = parse(text, NAME, SyntaxConfig::default()).map_err(|error| vec![check::fault(&error)])?;
             Ok((environment, lint::check(text, &parsed)?))
         });
-        let message = || "this template could not be read".to_owned();
-        let read = read.unwrap_or_else(|| Err(TemplateFault { message: message(), line: None, column: None }));
+        let read = read.unwrap_or_else(|| Err(vec![unread(NOT_READ)]));
         let (environment, lint::Mentioned { names, paths }) = read?;
         let paths = paths.into_iter().collect();
         Ok(Self(Arc::new(Inner { source: text.to_owned(), environment, names, paths })))
@@ -145,6 +151,13 @@ impl std::fmt::Debug for Template {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Template").field(&self.0.source).finish()
     }
+}
+
+const NOT_READ: &str = "this template could not be read";
+
+/// A fault of the whole text.
+fn unread(message: &str) -> TemplateFault {
+    TemplateFault { message: message.to_owned(), line: None, column: None }
 }
 
 /// The view as a template's root: names are made on first use.

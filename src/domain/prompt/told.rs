@@ -308,3 +308,23 @@ fn a_payload_is_mentioned_wherever_it_stands() {
         assert_eq!(template.render(&view).unwrap().text, shows, "{text}");
     }
 }
+
+/// One run tells all of them, each once, and nothing that only follows from another.
+#[test]
+fn all_faults_are_told_at_once_and_no_more_than_ten() {
+    let told = |text: &str| {
+        let faults = Template::parse_all(text).unwrap_err();
+        faults.into_iter().map(|fault| (fault.line.unwrap_or_default(), fault.message)).collect::<Vec<_>>()
+    };
+    let faults = told(
+        "{% set t = issue.titel %}{{ t.x | upper }}\n{% for l in issue.number %}{{ l.name }}{% endfor %}\n{% if isue %}{{ actor.logn }}{% else %}{{ \
+         issue.title | uper }}{% endif %}\n{{ issue.title }}",
+    );
+    let lines: Vec<usize> = faults.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, [1, 2, 3, 3, 3], "{faults:?}");
+    for (fault, says) in faults.iter().zip(["`titel`", "no list to go through", "`isue`", "`logn`", "`uper`"]) {
+        assert!(fault.1.contains(says), "{fault:?}");
+    }
+    let many: Vec<String> = (0..30).map(|nth| format!("{{{{ issue.x{nth} }}}}")).collect();
+    assert_eq!(told(&many.concat()).len(), 10);
+}

@@ -42,6 +42,7 @@ pub(in super::super) fn event(kind: SubjectKind) -> Event {
         label: Some(Label { id: 5, name: "copilot-fix".to_owned() }),
         comment: None,
         at: None,
+        installed_in: None,
         chat: None,
         identity: String::new(),
     }

@@ -1,11 +1,15 @@
 //! Who calls. A handler gets at nothing of the API's without naming the scope that it needs in its own
-//! arguments, so that none can forget to ask for a key.
+//! arguments, so that none can forget to ask for a key, and none is answered with connections that the workers need.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 use crate::http::problem::{Challenge, Problem};
 use crate::pipeline::{Bridge, api_keys};
@@ -18,7 +22,12 @@ pub struct Caller<S> {
     /// The key's name, which is noted with what it does.
     pub name: String,
     scope: PhantomData<S>,
+    /// Held until the handler has ended.
+    _room: OwnedSemaphorePermit,
 }
+
+/// How long a caller waits for others to be answered.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A scope as a type.
 pub trait Needs {
@@ -33,6 +42,14 @@ pub struct Read;
 /// May steer.
 #[derive(Debug)]
 pub struct Operate;
+
+/// May do everything.
+#[derive(Debug)]
+pub struct Admin;
+
+impl Needs for Admin {
+    const SCOPE: Scope = Scope::Admin;
+}
 
 impl Needs for Read {
     const SCOPE: Scope = Scope::Read;
@@ -54,13 +71,17 @@ where
         let bridge = Bridge::from_ref(state);
         let presented = bearer(&parts.headers)
             .ok_or_else(|| no_key("Send a key of this installation: `Authorization: Bearer tb_…`."))?;
+        let room = timeout(PATIENCE, Arc::clone(&bridge.operators).acquire_owned()).await;
+        let Ok(Ok(room)) = room else {
+            return Err(Problem::unavailable("Too much is asked for at once here. Try again.", 2));
+        };
         let key = api_keys::find(&bridge.store, &bridge.ground, presented)
             .await?
             .ok_or_else(|| no_key("This key is not known here, or it was revoked."))?;
         if key.scope < N::SCOPE {
             return Err(too_narrow(key.scope, N::SCOPE));
         }
-        Ok(Self { name: key.name, scope: PhantomData })
+        Ok(Self { name: key.name, scope: PhantomData, _room: room })
     }
 }
 

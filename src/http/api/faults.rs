@@ -30,7 +30,7 @@ impl IntoResponses for Usual {
             ("401", "A key is needed, or this one is not known."),
             ("403", "The key's scope is too narrow."),
             ("500", "Something went wrong inside; the log says what."),
-            ("503", "The database does not answer. Try again after `Retry-After`."),
+            ("503", "The database does not answer, or too much is asked for at once. Try again after `Retry-After`."),
         ])
     }
 }

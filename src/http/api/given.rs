@@ -31,6 +31,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// The `{id}` of the path where it is an account's number.
+#[derive(Debug)]
+pub struct Account(pub i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for Account {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = Path::<String>::from_request_parts(parts, state).await.ok();
+        let id = text.and_then(|Path(text)| text.parse().ok()).filter(|id| *id > 0);
+        id.map(Self).ok_or_else(|| bad("id", "it must be the number of an account on GitHub"))
+    }
+}
+
 /// The body, as JSON.
 #[derive(Debug)]
 pub struct Body<T>(pub T);

@@ -20,6 +20,7 @@ mod list_deliveries;
 mod list_pauses;
 mod list_people;
 mod list_tasks;
+mod remove_person;
 mod replay_delivery;
 mod retry_task;
 mod set_pause;
@@ -95,6 +96,7 @@ fn described() -> OpenApiRouter<AppState> {
         .routes(routes!(show_delivery::show_delivery))
         .routes(routes!(replay_delivery::replay_delivery))
         .routes(routes!(list_people::list_people))
+        .routes(routes!(remove_person::remove_person))
         .routes(routes!(sum_usage::sum_usage))
         .routes(routes!(list_pauses::list_pauses, set_pause::set_pause))
         .routes(routes!(show_status::show_status))

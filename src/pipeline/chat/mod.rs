@@ -249,6 +249,10 @@ async fn repo_of(talk: &Talk<'_>, path: &RepoPath, person: &Person) -> Result<Re
         }),
         // Kept, so that the wish waits for another token.
         Seen::NoToken => Err(talk.ask_to_link(AGAIN, true)),
+        Seen::NoApp(why) => {
+            let text = format!("Nothing was started: {why}. Then ask once more.");
+            Err(talk.answer("the App is not installed there", text))
+        }
         Seen::Unreadable(error) => Err(talk.answer(&unreadable(path, &error), no_such_repo(&path.to_string()))),
         Seen::Later(later) => Err(Hearing::Later(later)),
     })

@@ -29,7 +29,8 @@ impl Concern {
     }
 }
 
-/// Whether a delivery has waited for GitHub as long as it may.
+/// Whether GitHub was asked in vain for a delivery as long as may be. How long it waited for other things, or was kept before it
+/// was replayed, is no matter.
 pub(super) fn waited_enough(bridge: &Bridge, delivery: &ClaimedDelivery) -> bool {
-    bridge.ground.now().signed_duration_since(delivery.received_at) >= WAIT_FOR_GITHUB
+    delivery.trying_since.is_some_and(|since| bridge.ground.now().signed_duration_since(since) >= WAIT_FOR_GITHUB)
 }

@@ -19,7 +19,7 @@ use crate::pipeline::guard::Later;
 use crate::pipeline::in_hand::Held;
 use crate::pipeline::{Bridge, Live, StepError, decide};
 use crate::store::Lease;
-use crate::store::deliveries::ClaimedDelivery;
+use crate::store::deliveries::{ClaimedDelivery, PutOff};
 
 /// Most deliveries that are ended in one transaction. While as many wait for it, no more are weighed.
 const TOGETHER: usize = 64;
@@ -172,7 +172,8 @@ async fn weigh_one(bridge: Bridge, live: Arc<Live>, held: Held, concern: Concern
 async fn postpone(bridge: &Bridge, lease: Lease, concern: &Concern, later: &Later) -> Result<(), StepError> {
     let delivery = &concern.delivery;
     let (why, now) = (&later.why, bridge.ground.now());
-    let waited = now.signed_duration_since(delivery.received_at).to_std().unwrap_or_default();
+    let since = delivery.trying_since.unwrap_or(now);
+    let waited = now.signed_duration_since(since).to_std().unwrap_or_default();
     let wait = bridge.ground.jitter(waited.clamp(ASK_AGAIN.0, ASK_AGAIN.1));
     // When GitHub names a time, or is asked again at one, it is kept; the jitter then comes on top, so that not all go on
     // together. Before that time nobody is asked in vain.
@@ -187,10 +188,11 @@ async fn postpone(bridge: &Bridge, lease: Lease, concern: &Concern, later: &Late
     } else {
         tracing::warn!(delivery = %delivery.id, why, %due_at, "a delivery waits: GitHub could not be asked");
     }
-    if due_at - delivery.received_at > UNTOLD {
+    if due_at - since > UNTOLD {
         tell_kept(bridge, concern).await?;
     }
-    bridge.store.give_back_deliveries(&[delivery.id], lease, Some(due_at), Some(why)).await?;
+    let put_off = PutOff { until: due_at, why, since };
+    bridge.store.give_back_deliveries(&[delivery.id], lease, Some(put_off)).await?;
     Ok(())
 }
 

@@ -125,6 +125,8 @@ pub(super) async fn workplace(
             runs_as.has_token = false;
             Ok((REPO_UNKNOWN, path))
         }
+        // It is looked up before the start, which waits for the App.
+        Seen::NoApp(_) => Ok((REPO_UNKNOWN, path)),
         Seen::Unreadable(error) => {
             Err(refused(format!("task.repo: {path} cannot be looked up"), error.for_person(), true))
         }

@@ -16,6 +16,7 @@ use crate::pipeline::chat::gone::app_gone;
 use crate::pipeline::chat::{Hearing, hear, no_such_repo};
 use crate::pipeline::decide::{Notice, Settled, refusal_text};
 use crate::pipeline::guard::{Later, OWN_DOING, own_action};
+use crate::pipeline::installed::app_moved;
 use crate::pipeline::sight::{Raw, Sight};
 use crate::pipeline::{Bridge, Live, StepError, steer};
 use crate::store::decisions::Finished;
@@ -29,7 +30,7 @@ pub(super) async fn weigh(bridge: &Bridge, live: &Live, concern: &Concern) -> Re
         Some(Hearing::Rules(event, command)) => weigh_rules(bridge, live, &concern.as_heard(*event, command)).await,
         Some(Hearing::Later(later)) if !waited_enough(bridge, &concern.delivery) => Ok(Weighed::Later(later)),
         Some(Hearing::Later(later)) => {
-            let text = "Nothing was done: GitHub could not be asked what this needs, and it is more than a day old. Ask once more.";
+            let text = "Nothing was done: GitHub could not be asked for a day what this needs. Ask once more.";
             let told = told_alone(bridge, concern, "later:end", text);
             Ok(ended(live, concern, &format!("GitHub could not be asked: {}", later.why), told))
         }
@@ -84,8 +85,9 @@ async fn weigh_rules(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<
     } else if moves_the_app(event)
         && let Some(app) = bridge.github.app()
     {
-        app.forget_installations();
-        Some(format!("the App was {}: where it is installed is asked anew", event.action))
+        let done = app_moved(bridge, app, event.installed_in.as_deref()).await?;
+        let what = if event.name == "installation" { "the App was" } else { "repositories of the App were" };
+        Some(format!("{what} {}: {done}", event.action))
     } else {
         touch_tasks(bridge, concern).await?
     };

@@ -65,7 +65,7 @@ pub(super) fn app(cx: &Cx<'_>) -> Reply {
 pub(super) fn installation_of(cx: &Cx<'_>, owner: &str, repo: &str) -> Reply {
     signed(cx)?;
     let repo = cx.world.repo_named(&format!("{owner}/{repo}")).ok_or_else(Answer::not_found)?;
-    let found = cx.world.installations.values().find(|own| own.reaches(repo));
+    let found = cx.world.installations.values().find(|own| own.holds(repo));
     found.map(|own| Answer::ok(cx.world.installation_json(own))).ok_or_else(Answer::not_found)
 }
 

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::call::{Answer, Call, Reply};
 use super::new_app;
-use super::world::{Caller, Installation, Repo, Role, Thread, User, World};
+use super::world::{Caller, Installation, Repo, Role, Thread, TokenKind, User, World};
 
 /// First parts of paths that belong to the API; all others are pages.
 pub(super) const ROOTS: [&str; 11] = [
@@ -129,6 +129,7 @@ impl Cx<'_> {
     fn role(&self, repo: &Repo) -> Role {
         let open = if repo.private { Role::None } else { Role::Read };
         match self.caller {
+            Caller::User(_, TokenKind::AppUser) if !self.app_is_at(repo) => open,
             Caller::User(id, _) => self.world.role(repo, id),
             Caller::Installation(id) => {
                 let reaches = self.world.installations.get(&id).is_some_and(|own| own.reaches(repo));
@@ -137,6 +138,11 @@ impl Cx<'_> {
             Caller::Nobody => open,
             Caller::Unknown | Caller::Jwt => Role::None,
         }
+    }
+
+    /// Whether the App works in a repository; tokens of its sign-in reach no other.
+    fn app_is_at(&self, repo: &Repo) -> bool {
+        self.world.installations.values().any(|own| own.reaches(repo))
     }
 
     /// A repository the caller can see, by name; a former name redirects below `moved`.
@@ -188,7 +194,7 @@ impl Cx<'_> {
     /// The account that what the caller writes is signed with, and whether the App is named on it.
     fn writer(&mut self) -> Result<(i64, bool), Answer> {
         match self.caller {
-            Caller::User(id, kind) => Ok((id, kind == super::world::TokenKind::AppUser)),
+            Caller::User(id, kind) => Ok((id, kind == TokenKind::AppUser)),
             Caller::Installation(_) => Ok((self.world.bot(), true)),
             _ => Err(Answer::error(401, "Requires authentication")),
         }

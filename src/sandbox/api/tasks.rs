@@ -17,6 +17,9 @@ pub(super) fn create(cx: &mut Cx<'_>, owner: &str, repo: &str) -> Reply {
     let person = cx.person()?;
     let repo = cx.repo(owner, repo, "/agents/repos", &["tasks"])?;
     if cx.role(&repo) < Role::Write {
+        if cx.world.role(&repo, person.id) >= Role::Write {
+            return Err(Answer::users_only());
+        }
         return Err(Answer::error(403, "You need write access to this repository to start a task."));
     }
     if !person.seat {

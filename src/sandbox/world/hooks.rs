@@ -70,11 +70,15 @@ pub(in crate::sandbox) struct Installation {
 impl Installation {
     /// Whether it reaches a repository.
     pub(in crate::sandbox) fn reaches(&self, repo: &Repo) -> bool {
-        !self.suspended
-            && match &self.repos {
-                None => repo.owner == self.account,
-                Some(ids) => ids.contains(&repo.id),
-            }
+        !self.suspended && self.holds(repo)
+    }
+
+    /// Whether a repository is among its own, also while it is suspended.
+    pub(in crate::sandbox) fn holds(&self, repo: &Repo) -> bool {
+        match &self.repos {
+            None => repo.owner == self.account,
+            Some(ids) => ids.contains(&repo.id),
+        }
     }
 }
 

@@ -19,6 +19,19 @@ pub(super) struct Payload {
     pub workflow_run: Option<Run>,
     pub check_run: Option<Run>,
     pub alert: Option<Alert>,
+    pub installation: Option<Installation>,
+}
+
+/// Whole only in the events about it; else it is its number alone.
+#[derive(Debug, Deserialize)]
+pub(super) struct Installation {
+    pub account: Option<InstalledIn>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct InstalledIn {
+    /// An enterprise has none.
+    pub login: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -57,6 +57,7 @@ pub(super) fn event(source: &str, host: &str, name: &str, payload: Payload) -> E
         label,
         comment,
         at,
+        installed_in: payload.installation.and_then(|own| own.account?.login),
         chat: None,
         identity,
     }

@@ -132,7 +132,10 @@ fn event_callback(heard: &Heard<'_>, command: &str, callback: EventCallback) -> 
     let chat = Chat {
         identity: identity_of_user,
         place: heard.place(channel, Thread::at(&event.ts, event.thread_ts.as_deref()), user),
-        said: ChatSaid::Command { name: command.to_owned(), text: words::said_to(&ours, &event.text) },
+        said: ChatSaid::Command {
+            name: command.to_owned(),
+            text: words::said_to(&ours, event.kind == "message", &event.text),
+        },
         replies: event.thread_ts.as_ref().is_some_and(|thread| *thread != event.ts),
         answer_to: None,
         server: None,

@@ -55,12 +55,13 @@ fn mark(inside: &str) -> Option<String> {
 /// What a message says to us, whose account is one of `ours`, as it was typed. Our name says only who is meant, so it is left
 /// out wherever it stands. What stands in front of it belongs to what is said (`the build is broken, @us fix it`), unless nothing
 /// but one of our own words that only reads stands behind it (`thanks! @us status`). One that moves a task is heard where the
-/// message begins with our name alone: it may stand in what is said of it (`never @us approve`).
-pub(super) fn said_to(ours: &[&str], text: &str) -> String {
+/// message begins with our name alone: it may stand in what is said of it (`never @us approve`). What is said in `private` needs no
+/// name: one that is not known to be ours is somebody else's.
+pub(super) fn said_to(ours: &[&str], private: bool, text: &str) -> String {
     let Some((before, behind)) = split_at_mention(text, |id| ours.contains(&id)) else {
         // Nobody tells our name: then it is the one that the message begins with.
         return plain(match split_at_mention(text, |_| true) {
-            Some((before, behind)) if before.trim().is_empty() => without_vocative(behind),
+            Some((before, behind)) if !private && before.trim().is_empty() => without_vocative(behind),
             _ => text.trim_start(),
         });
     };
@@ -159,9 +160,12 @@ mod tests {
             ("<@U0", "<@U0"),
             ("&lt;@U0&gt; fix it", "<@U0> fix it"),
         ] {
-            assert_eq!(said_to(&["U0"], text), said, "{text}");
+            assert_eq!(said_to(&["U0"], false, text), said, "{text}");
         }
-        assert_eq!(said_to(&[], "<@U0LAN0Z89> fix it <@U1>"), "fix it @U1", "when nobody tells our name");
-        assert_eq!(said_to(&[], "fix it <@U1>"), "fix it @U1");
+        assert_eq!(said_to(&[], false, "<@U0LAN0Z89> fix it <@U1>"), "fix it @U1", "when nobody tells our name");
+        assert_eq!(said_to(&[], false, "fix it <@U1>"), "fix it @U1");
+        assert_eq!(said_to(&["U0"], true, "<@U1|otto> broke it"), "@otto broke it", "in private");
+        assert_eq!(said_to(&[], true, "<@U1> broke it"), "@U1 broke it");
+        assert_eq!(said_to(&["U0"], true, "<@U0> fix it"), "fix it");
     }
 }

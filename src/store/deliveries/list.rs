@@ -5,6 +5,18 @@ use crate::ids::DeliveryId;
 use crate::store::{Page, Store, StoreError, first_id_since};
 
 impl Store {
+    /// How many deliveries wait for the match step.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn waiting_deliveries(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* waiting_deliveries */ SELECT count(*) AS "count!" FROM deliveries WHERE state = 'received'"#
+        )
+        .fetch_one(&self.work)
+        .await?)
+    }
+
     /// The deliveries that their sender calls so, oldest first: one, unless several sources or hooks told of it. At most
     /// ten.
     ///

@@ -156,6 +156,18 @@ pub struct ClaimedDelivery {
     pub body: Option<Vec<u8>>,
     pub received_at: Moment,
     pub tries: i16,
+    pub trying_since: Option<Moment>,
+}
+
+/// That a delivery is tried again later.
+#[derive(Debug, Clone, Copy)]
+pub struct PutOff<'a> {
+    /// When.
+    pub until: Moment,
+    /// Why.
+    pub why: &'a str,
+    /// Since when it is tried in vain.
+    pub since: Moment,
 }
 
 /// Filters of the list.
@@ -221,7 +233,7 @@ impl Store {
             SET lease = $3, lease_until = clock_timestamp() + $4 * interval '1 millisecond', tries = tries + 1
             FROM fits WHERE d.id = fits.id AND (fits.place = 1 OR fits.fresh AND fits.bytes <= $5)
             RETURNING d.id, d.source, d.hook_id, d.sender_id, d.event_name, d.content_type, d.body,
-                      d.received_at, d.tries"#,
+                      d.received_at, d.tries, d.trying_since"#,
             now,
             limit,
             lease.token,
@@ -233,8 +245,8 @@ impl Store {
         .await?)
     }
 
-    /// Gives deliveries back with the try uncounted, to be taken up again at `due_at`, or as they were. Where the lease
-    /// is lost, only the count changes: the try was slow and no crash.
+    /// Gives deliveries back with the try uncounted, to be taken up again at `due_at` because what they need is asked for in vain
+    /// since `trying_since`, or as they were. Where the lease is lost, only the count changes: the try was slow and no crash.
     ///
     /// # Errors
     /// [`StoreError`]: the lease will run out by itself, and the try stays counted.
@@ -242,8 +254,7 @@ impl Store {
         &self,
         ids: &[DeliveryId],
         lease: Lease,
-        due_at: Option<Moment>,
-        reason: Option<&str>,
+        later: Option<PutOff<'_>>,
     ) -> Result<(), StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         sqlx::query!(
@@ -252,13 +263,15 @@ impl Store {
                 tries = greatest(tries - 1, 0),
                 due_at = CASE WHEN lease = $2 THEN coalesce($3, due_at) ELSE due_at END,
                 reason = CASE WHEN lease = $2 THEN coalesce($4, reason) ELSE reason END,
+                trying_since = CASE WHEN lease = $2 THEN coalesce(trying_since, $5) ELSE trying_since END,
                 lease_until = CASE WHEN lease = $2 THEN NULL ELSE lease_until END,
                 lease = nullif(lease, $2)
             WHERE id = ANY($1) AND state = 'received'",
             &ids,
             lease.token,
-            due_at,
-            reason,
+            later.map(|later| later.until),
+            later.map(|later| later.why),
+            later.map(|later| later.since),
         )
         .execute(&self.work)
         .await?;
@@ -345,7 +358,7 @@ impl Store {
         Ok(sqlx::query_as!(
             ClaimedDelivery,
             "/* delivery_with_body */
-            SELECT id, source, hook_id, sender_id, event_name, content_type, body, received_at, tries
+            SELECT id, source, hook_id, sender_id, event_name, content_type, body, received_at, tries, trying_since
             FROM deliveries WHERE id = $1",
             id.0
         )
@@ -362,7 +375,7 @@ impl Store {
         let replayed = sqlx::query!(
             "/* replay_delivery: refused by the WHERE when a task exists or the body is gone */
             UPDATE deliveries SET state = 'received', reason = NULL, duplicate_of = NULL, tries = 0, due_at = $2,
-                   processed_at = NULL, lease = NULL, lease_until = NULL
+                   trying_since = NULL, processed_at = NULL, lease = NULL, lease_until = NULL
             WHERE id = $1 AND body IS NOT NULL AND state <> 'received'
               AND NOT EXISTS (SELECT FROM tasks WHERE delivery_id = $1)",
             id.0,
@@ -379,17 +392,5 @@ impl Store {
         }
         tx.commit().await?;
         Ok(replayed)
-    }
-
-    /// How many deliveries wait for the match step.
-    ///
-    /// # Errors
-    /// [`StoreError`]: retry.
-    pub async fn waiting_deliveries(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar!(
-            r#"/* waiting_deliveries */ SELECT count(*) AS "count!" FROM deliveries WHERE state = 'received'"#
-        )
-        .fetch_one(&self.work)
-        .await?)
     }
 }

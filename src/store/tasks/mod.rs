@@ -33,6 +33,8 @@ pub enum Hold {
     Turn,
     /// Room under a limit.
     Limit,
+    /// The App, to be installed where the agent works.
+    Installation,
 }
 
 /// Stands for the number of a repository that could not be looked up yet; GitHub's begin with 1. To limits all of them are one
@@ -140,6 +142,16 @@ impl Store {
 }
 
 impl Tx {
+    /// One task.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn task(&mut self, id: TaskId) -> Result<Option<Task>, StoreError> {
+        Ok(sqlx::query_as!(Task, "/* task */ SELECT * FROM tasks WHERE id = $1", id.0)
+            .fetch_optional(self.connection())
+            .await?)
+    }
+
     /// One task, locked until the end of the transaction.
     ///
     /// # Errors

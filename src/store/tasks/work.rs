@@ -6,6 +6,17 @@ use crate::store::text::bounded;
 use crate::store::unlabels::Labelling;
 use crate::store::{Lease, Moment, Store, StoreError, Tx};
 
+/// A task, as whom it runs and where.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct InRepo {
+    pub id: TaskId,
+    pub person_id: PersonId,
+    pub repo_owner: String,
+    pub repo_name: String,
+    pub changed_at: Moment,
+}
+
 impl Store {
     /// Takes pending tasks that are due, at most one a person (a person writes one thing at a time),
     /// leaving out what is paused and people whose turn to write it is not; `shown` as in [`Store::take_turn`].
@@ -184,6 +195,77 @@ impl Store {
             SELECT id AS "id: TaskId" FROM tasks WHERE state = 'held' AND hold = 'limit' AND due_at <= $1
             ORDER BY id LIMIT 100"#,
             now
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
+    /// Lets tasks that wait for the App be looked at now: those in repositories of this account, or of any if it is not
+    /// known, or those of a person.
+    ///
+    /// # Errors
+    /// [`StoreError`]: they are looked at a little later.
+    pub async fn look_for_the_app_now(
+        &self,
+        account: Option<&str>,
+        person: Option<PersonId>,
+        now: Moment,
+    ) -> Result<u64, StoreError> {
+        Ok(sqlx::query!(
+            "/* look_for_the_app_now */
+            UPDATE tasks SET due_at = least(due_at, $3) WHERE state = 'held' AND hold = 'installation'
+              AND ($1::text IS NULL OR lower(repo_owner) = lower($1)) AND ($2::bigint IS NULL OR person_id = $2)",
+            account,
+            person.map(|person| person.0),
+            now
+        )
+        .execute(&self.work)
+        .await?
+        .rows_affected())
+    }
+
+    /// Puts the next look for the App off, for one task that waits for it.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it is looked at again at once.
+    pub async fn look_for_the_app_at(&self, task: TaskId, at: Moment) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* look_for_the_app_at */ UPDATE tasks SET due_at = $2 WHERE id = $1 AND state = 'held' AND hold = 'installation'",
+            task.0,
+            at
+        )
+        .execute(&self.work)
+        .await?;
+        Ok(())
+    }
+
+    /// Tasks that wait for the App and are to be looked at again.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn tasks_held_for_the_app(&self, now: Moment) -> Result<Vec<InRepo>, StoreError> {
+        Ok(sqlx::query_as!(
+            InRepo,
+            "/* tasks_held_for_the_app */
+            SELECT id, person_id, repo_owner, repo_name, changed_at FROM tasks
+            WHERE state = 'held' AND hold = 'installation' AND due_at <= $1 ORDER BY due_at, id LIMIT 100",
+            now
+        )
+        .fetch_all(&self.work)
+        .await?)
+    }
+
+    /// Tasks that wait to be started in repositories of this account, or of any if it is not known.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn waiting_tasks_in(&self, account: Option<&str>) -> Result<Vec<InRepo>, StoreError> {
+        Ok(sqlx::query_as!(
+            InRepo,
+            "/* waiting_tasks_in */
+            SELECT id, person_id, repo_owner, repo_name, changed_at FROM tasks
+            WHERE state = 'pending' AND ($1::text IS NULL OR lower(repo_owner) = lower($1)) ORDER BY id LIMIT 1000",
+            account
         )
         .fetch_all(&self.work)
         .await?)

@@ -210,6 +210,7 @@ pub(super) fn event(title: &str, body: &str, comment: &str, login: &str) -> Even
             on_diff: false,
         }),
         at: None,
+        installed_in: None,
         chat: None,
         identity: String::new(),
     }

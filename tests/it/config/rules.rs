@@ -201,6 +201,7 @@ rules:
             "t.yaml:4:42: rules[0].when: `issue` has no `titel`; did you mean `issue.title`?",
             "t.yaml:7:16: rules[0].prompt: `l` is a text and has no `name`: write `l` alone",
             "t.yaml:9:27: rules[0].once_per: `issue` has no `user`: write `issue.author`",
+            "t.yaml:9:40: rules[0].once_per: there is no filter `uper`; did you mean `upper`?",
             "t.yaml:12:57: rules[1].prompt: `issue` has no `titel`; did you mean `issue.title`?",
             "t.yaml:13:31: rules[1].once_per: `issue` has no `titel`; did you mean `issue.title`?",
         ]
