@@ -14,6 +14,7 @@ mod own;
 pub mod place;
 
 pub use help::{chat_help, thread_help};
+pub use options::{Command, VALUE_LIMIT};
 pub use own::{Own, OwnWord};
 
 use options::Options;
@@ -23,9 +24,6 @@ pub const RESERVED: &[&str] = &["help", "status", "list", "why", "retry", "cance
 
 /// Longest text of a command, in characters.
 pub const TEXT_LIMIT: usize = 20_000;
-/// Longest value of an option, in characters.
-pub const VALUE_LIMIT: usize = 200;
-
 /// What can be written where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grammar {
@@ -37,23 +35,6 @@ pub struct Grammar {
     pub free_text: bool,
     /// Which of our own commands can be written here.
     pub own: Vec<OwnWord>,
-}
-
-/// One well-formed command.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Command {
-    /// The declared name, as declared; empty for free text.
-    pub name: String,
-    /// The text after the name and options, with the lines below it.
-    pub text: String,
-    /// `--model`.
-    pub model: Option<String>,
-    /// `--base`: the branch to start from.
-    pub base: Option<String>,
-    /// `--agent`: a custom agent.
-    pub agent: Option<String>,
-    /// `--pr` or `--no-pr`: whether a pull request is to be opened.
-    pub create_pull_request: Option<bool>,
 }
 
 /// What a comment says to us.

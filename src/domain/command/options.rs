@@ -3,7 +3,25 @@
 
 use clap::{Arg, ArgAction};
 
-use super::{Command, VALUE_LIMIT};
+/// Longest value of an option, in characters.
+pub const VALUE_LIMIT: usize = 200;
+
+/// One well-formed command.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Command {
+    /// The declared name, as declared; empty for free text.
+    pub name: String,
+    /// The text after the name and options, with the lines below it.
+    pub text: String,
+    /// `--model`.
+    pub model: Option<String>,
+    /// `--base`: the branch to start from.
+    pub base: Option<String>,
+    /// `--agent`: a custom agent.
+    pub agent: Option<String>,
+    /// `--pr` or `--no-pr`: whether a pull request is to be opened.
+    pub create_pull_request: Option<bool>,
+}
 
 const WITH_VALUE: [&str; 3] = ["--model", "--base", "--agent"];
 const FLAGS: [&str; 3] = ["--pr", "--no-pr", "--help"];

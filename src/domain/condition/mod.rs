@@ -13,6 +13,7 @@ mod text;
 mod values;
 
 pub use fault::ConditionFault;
+pub use outcome::{ConditionError, Outcome};
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -24,6 +25,7 @@ use cel::{Context, Env, Value};
 use regex::Regex;
 
 use super::view::View;
+use outcome::Part;
 use values::Names;
 
 /// The standard functions and macros, without the optional-value syntax.
@@ -39,28 +41,6 @@ struct Inner {
     parts: Vec<Part>,
     names: BTreeSet<String>,
     patterns: Vec<(String, Regex)>,
-}
-
-struct Part {
-    expression: IdedExpr,
-    paths: Vec<String>,
-}
-
-/// What a condition says of an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    /// Whether it holds.
-    pub holds: bool,
-    /// When it does not: the paths in the part that failed, and the values they had (at most five, each short).
-    pub saw: Vec<(String, String)>,
-}
-
-/// Why a condition has no answer for an event. Trying again changes nothing; the rule refuses the event.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ConditionError {
-    /// What is missing or does not fit.
-    pub message: String,
 }
 
 impl Condition {

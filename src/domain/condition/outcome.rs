@@ -7,7 +7,31 @@ use cel::{ExecutionError, Value};
 use super::super::trust;
 use super::super::view::{NAMES, View};
 use super::expression::{children, path};
-use super::{ConditionError, Part, redact};
+use super::redact;
+
+/// One part of a condition.
+pub(super) struct Part {
+    pub(super) expression: IdedExpr,
+    /// What it looks at.
+    pub(super) paths: Vec<String>,
+}
+
+/// What a condition says of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether it holds.
+    pub holds: bool,
+    /// When it does not: the paths in the part that failed, and the values they had (at most five, each short).
+    pub saw: Vec<(String, String)>,
+}
+
+/// Why a condition has no answer for an event. Trying again changes nothing; the rule refuses the event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConditionError {
+    /// What is missing or does not fit.
+    pub message: String,
+}
 
 const PATHS: usize = 5;
 const VALUE_LIMIT: usize = 120;

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::super::command::Command;
 use super::super::event::{Account, Event, Subject};
-use super::LIST_LIMIT;
+
+/// The most entries of a list that a view shows.
+pub const LIST_LIMIT: usize = 100;
 
 /// Longest text, in characters: GitHub's own limit for a body.
 const TEXT_LIMIT: usize = 65_536;

@@ -8,9 +8,12 @@ mod build;
 mod github_names;
 mod known;
 mod shown;
+mod texts;
 
+pub use build::LIST_LIMIT;
 pub use known::NAMES;
 pub(super) use known::{Shape, unknown_name};
+pub use texts::{Shown, Texts};
 
 use std::sync::{Arc, OnceLock};
 
@@ -18,60 +21,6 @@ use serde_json::Value;
 
 use super::command::Command;
 use super::event::{Event, SubjectKind};
-use super::trust::Untrusted;
-
-/// The most entries of a list that a view shows.
-pub const LIST_LIMIT: usize = 100;
-
-/// How a text by strangers is shown in a prompt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shown {
-    /// As it is, without its hidden parts.
-    Plain,
-    /// Quoted and named as data by `who` (a login).
-    Fenced {
-        /// Who wrote it; empty when nobody knows.
-        who: String,
-    },
-    /// Replaced by a note that it was left out.
-    LeftOut {
-        /// Who wrote it; empty when nobody knows.
-        who: String,
-    },
-}
-
-impl Shown {
-    /// The treatment that a rule asks for text by `who`, who could not have started the task. A task that is
-    /// held for approval shows it quoted, so that the approver sees what will be sent.
-    #[must_use]
-    pub fn untrusted(rule: Untrusted, who: &str) -> Self {
-        match rule {
-            Untrusted::Fence | Untrusted::Hold => Self::Fenced { who: who.to_owned() },
-            Untrusted::Strip => Self::LeftOut { who: who.to_owned() },
-        }
-    }
-}
-
-/// How each text of an event is shown in a prompt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Texts {
-    /// The subject's title.
-    pub title: Shown,
-    /// The subject's text.
-    pub body: Shown,
-    /// The comment's text.
-    pub comment: Shown,
-    /// Strings of the raw payload that can say something, which would else be a way around the three above.
-    pub payload: Shown,
-}
-
-impl Texts {
-    /// Everything as it is: all of it was written by people who may start tasks.
-    #[must_use]
-    pub fn plain() -> Self {
-        Self { title: Shown::Plain, body: Shown::Plain, comment: Shown::Plain, payload: Shown::Plain }
-    }
-}
 
 /// One event as rules see it. Cheap to clone.
 #[derive(Clone)]

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::super::trust;
-use super::{LIST_LIMIT, Shown, Texts, bare};
+use super::bare;
+use super::build::LIST_LIMIT;
+use super::texts::{Shown, Texts};
 
 /// Longest body in a prompt, in characters.
 const BODY_LIMIT: usize = 30_000;

@@ -2,6 +2,7 @@
 
 use super::super::event::{Account, AccountKind, Branches, Comment, Event, Label, Repo, Subject, SubjectKind};
 use super::super::prompt::Template;
+use super::super::trust::Untrusted;
 use super::*;
 
 /// An event on an issue (or pull request) by `eve`, labelled by `ann`.

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AGAIN, Hearing, NOT_LINKED, Talk, account};
+use super::talk::{AGAIN, Hearing, NOT_LINKED, Talk, account};
 use crate::domain::chat::{ChatSaid, anew};
 use crate::domain::intent;
 use crate::domain::rule::Allow;

@@ -1,6 +1,6 @@
 //! What `help` says in a chat: what this account may write in this channel, and no more.
 
-use super::{Talk, account};
+use super::talk::{Talk, account};
 use crate::domain::chat::Address;
 use crate::domain::command::{Grammar, OwnWord, chat_help};
 use crate::domain::rule::{Rule, Trigger};

@@ -10,93 +10,22 @@ mod own;
 pub mod rotation;
 /// What a chat sends through a socket that we open.
 pub mod socket;
+mod talk;
 
 pub(super) use follow_up::Reply;
 use help::help;
+pub(super) use talk::{Hearing, no_such_repo};
+use talk::{NOT_LINKED, Talk, account, repo_of};
 
-use super::asked::Asked;
 use super::bridge::ChannelUsual;
-use super::find_repo::{Seen, see_repo};
-use super::guard::Later;
-use super::own_words::Asker;
 use super::sort::{Heard, Said};
-use super::whisper::{Whisper, whisper};
 use super::{Bridge, Live, StepError, links};
 use crate::chat::slack::form::{FormNote, Prefilled};
-use crate::domain::chat::{Chat, ChatSaid};
+use crate::domain::chat::ChatSaid;
 use crate::domain::command::{Command, place};
-use crate::domain::event::{Account, AccountKind, Event, Repo};
-use crate::domain::identity::Identity;
-use crate::github::{CallError, RepoPath};
-use crate::ids::DeliveryId;
-use crate::store::Moment;
+use crate::github::RepoPath;
 use crate::store::deliveries::ClaimedDelivery;
 use crate::store::people::Person;
-use crate::store::reports::NewReport;
-
-/// What is to be done about it.
-pub(super) enum Hearing {
-    /// The rules decide: the event with its person and repository, and what is wanted.
-    Rules(Box<Event>, Command),
-    /// It has ended: why, whom to tell what, and whose wish is kept.
-    Ended { reason: String, tell: Vec<NewReport>, wish: Option<Identity> },
-    /// It has ended, and there is nothing to say.
-    Silent(String),
-    /// GitHub could not be asked.
-    Later(Later),
-}
-
-/// One thing said, with what is needed to answer it.
-struct Talk<'a> {
-    bridge: &'a Bridge,
-    live: &'a Live,
-    delivery: DeliveryId,
-    heard_at: Moment,
-    event: &'a Event,
-    chat: &'a Chat,
-}
-
-impl Talk<'_> {
-    /// Whether the one who asks is answered alone.
-    fn alone(&self) -> bool {
-        let side = self.live.sources.get(&self.event.source).and_then(|source| source.chat.as_ref());
-        side.is_some_and(|side| !side.platform.answers_at_the_door())
-    }
-
-    /// The one who said it, to ask about tasks.
-    fn asker<'a>(&'a self, who: &'a Account) -> Asker<'a> {
-        Asker {
-            bridge: self.bridge,
-            who,
-            asked: Asked::default(),
-            said: self.event,
-            heard_at: self.heard_at,
-            thread: None,
-            alone: self.alone(),
-        }
-    }
-
-    fn answer(&self, reason: &str, text: impl Into<String>) -> Hearing {
-        self.tell(reason, "answer", &Whisper::words(text), None)
-    }
-
-    /// `nth` parts what is told before an account is linked from what is told of the same delivery afterwards.
-    fn tell(&self, reason: &str, nth: &str, what: &Whisper, wish: Option<Identity>) -> Hearing {
-        let tell = vec![whisper(&self.bridge.ground, self.delivery, &self.chat.place, nth, what)];
-        Hearing::Ended { reason: reason.to_owned(), tell, wish }
-    }
-
-    /// The account is linked to nobody, or to somebody without a token: what was asked is kept until it is.
-    fn ask_to_link(&self, text: &str, keep: bool) -> Hearing {
-        let who = &self.chat.identity;
-        let (reason, wish) = match keep {
-            true => (format!("it waits until the {who} is linked to somebody with a token"), Some(who.clone())),
-            false => (format!("the {who} is linked to nobody"), None),
-        };
-        let nth = if text == AGAIN { "again" } else { "link" };
-        self.tell(&reason, nth, &Whisper::with_link(text, who), wish)
-    }
-}
 
 /// Hears what was said.
 ///
@@ -129,11 +58,6 @@ pub(super) async fn hear(
         Said::Command(command) => work(&talk, command, person.as_ref()).await?,
     }))
 }
-
-const NOT_LINKED: &str =
-    "This account is not linked to a GitHub account yet. Tasks run as the person who asks, so sign in first.";
-
-const AGAIN: &str = "GitHub does not accept your sign-in any more. Sign in again, and what you asked for goes on.";
 
 async fn open_form(talk: &Talk<'_>, person: Option<&Person>) -> Result<Hearing, StepError> {
     if person.is_none() {
@@ -225,41 +149,6 @@ async fn work(talk: &Talk<'_>, command: &Command, person: Option<&Person>) -> Re
     }
     event.repo = Some(repo);
     Ok(Hearing::Rules(Box::new(event), command))
-}
-
-fn account(person: &Person) -> Account {
-    Account { id: person.id.0, login: person.login.clone(), kind: AccountKind::User }
-}
-
-/// One and the same for what is not there and what may not be seen.
-pub(in crate::pipeline) fn no_such_repo(path: &str) -> String {
-    format!("There is no repository `{path}`, or you may not work in it.")
-}
-
-/// The repository as it is now, as the person sees it.
-async fn repo_of(talk: &Talk<'_>, path: &RepoPath, person: &Person) -> Result<Result<Repo, Hearing>, StepError> {
-    Ok(match see_repo(talk.bridge, path, person.id).await? {
-        Seen::There(info) => Ok(Repo {
-            id: info.id,
-            owner: info.path.owner().to_owned(),
-            name: info.path.name().to_owned(),
-            default_branch: Some(info.default_branch),
-            private: info.private,
-            fork: info.fork,
-        }),
-        // Kept, so that the wish waits for another token.
-        Seen::NoToken => Err(talk.ask_to_link(AGAIN, true)),
-        Seen::NoApp(why) => {
-            let text = format!("Nothing was started: {why}. Then ask once more.");
-            Err(talk.answer("the App is not installed there", text))
-        }
-        Seen::Unreadable(error) => Err(talk.answer(&unreadable(path, &error), no_such_repo(&path.to_string()))),
-        Seen::Later(later) => Err(Hearing::Later(later)),
-    })
-}
-
-fn unreadable(path: &RepoPath, error: &CallError) -> String {
-    format!("{path} could not be read: {}", error.for_person())
 }
 
 /// Lets wishes go on whose account has been linked.

@@ -1,6 +1,6 @@
 //! Our own commands and buttons in a chat: about the account itself, and what they do everywhere.
 
-use super::{AGAIN, Hearing, NOT_LINKED, Talk, account, no_such_repo, repo_of};
+use super::talk::{AGAIN, Hearing, NOT_LINKED, Talk, account, no_such_repo, repo_of};
 use crate::chat::address_in;
 use crate::domain::chat::Address;
 use crate::domain::command::{Own, OwnWord, place};

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::Explanation;
+use super::told::{Explanation, InChat};
 
 /// The part of a stored rule that says what it listens to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,15 +18,6 @@ pub(super) struct Written {
 }
 
 const FOR_US: &str = "this asks for no work: taskbridge answers it itself, and no rule sees it";
-
-/// What something said in a chat is for rules.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum InChat {
-    /// Help, one of our own words, a button, or what could not be understood: it reaches no rule.
-    ForUs,
-    /// Work: the command that it is, whether names of rules can stand behind that one, and the only rule that its channel leads to.
-    Wanted { command: String, usual: bool, only: Option<String> },
-}
 
 /// What an event offers to the index.
 #[derive(Debug, Clone, Copy)]
@@ -212,7 +203,8 @@ fn quoted(names: &[String]) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{Heard, InChat, why, written};
+    use super::{Heard, why, written};
+    use crate::pipeline::explain::told::InChat;
 
     fn answers(event: &str, label: Option<&str>, command: Option<&str>, body_known: bool) -> Vec<String> {
         let rules = written(&json!([

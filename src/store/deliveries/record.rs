@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{DeliveryState, End, NewDelivery, Recorded};
+use super::row::{DeliveryState, End, NewDelivery, Recorded};
 use crate::store::text::bounded;
 use crate::store::{Moment, StoreError};
 
