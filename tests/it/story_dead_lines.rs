@@ -262,7 +262,7 @@ async fn what_one_replica_records_another_takes_up_within_its_poll() {
     world.assert_nothing_twice().await;
 }
 
-/// Every connection that operators and workers share is held up. Webhooks have their own.
+/// Every connection that operators may take is held up, half of those that they share with the workers. Webhooks have their own.
 ///
 /// Case 33.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -286,10 +286,13 @@ async fn slow_questions_of_operators_keep_no_webhook_waiting() {
         .fetch_one(&mut watcher)
         .await
         .unwrap();
-        if held == 6 {
+        if held == 3 {
             break;
         }
-        assert!(begun.elapsed() < Duration::from_secs(4), "all connections but those of intake are held up: {held}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(4),
+            "all connections that operators may take are held up: {held}"
+        );
     }
     for nth in 0..20 {
         let body = labelled("copilot-fix", MONA, world.bridge.ground.now()).to_string();
