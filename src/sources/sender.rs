@@ -10,8 +10,10 @@ use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 
 use super::pluck::pluck;
+use super::request::{Envelope, Reading, Refusal, is_plain, json_bytes, only};
+use super::scan;
 use super::scheme::Scheme;
-use super::{Envelope, Reading, Refusal, Unreadable, is_plain, json_bytes, only, scan};
+use super::unreadable::Unreadable;
 use crate::domain::event::{Event, Subject, SubjectKind};
 
 /// The event of a sender that gives it no name.

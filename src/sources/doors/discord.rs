@@ -5,8 +5,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::{Reply, Unreadable};
-use super::{Asked, Says, place, unreadable};
+use super::super::request::Reply;
+use super::super::unreadable::Unreadable;
+use super::asked::{Asked, Says, place, unreadable};
 use crate::chat::discord::read_button;
 use crate::domain::chat::{Chat, ChatSaid, Place};
 use crate::domain::command::OwnWord;

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::super::form::Form;
-use super::super::{Reply, Unreadable};
-use super::{Asked, Says, place};
+use super::super::request::Reply;
+use super::super::unreadable::Unreadable;
+use super::asked::{Asked, Says, place};
 use crate::domain::chat::{Chat, ChatSaid};
 use crate::domain::identity::Identity;
 use crate::secret::Secret;

@@ -1,6 +1,7 @@
 //! Chats whose requests are one thing said each: Discord, Mattermost and outgoing webhooks of Microsoft Teams. Each reads its
 //! bodies in a file of its own; what is the same for all stands here. (Slack, which says more than that, has its own folder.)
 
+mod asked;
 mod discord;
 mod mattermost;
 mod teams;
@@ -12,19 +13,18 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::form::Form;
+use super::request::{Envelope, Reading, Refusal, Reply, content_type_of};
 use super::scheme::Scheme;
 use super::scheme::shown::same;
-use super::{Envelope, Reading, Refusal, Reply, Unreadable, content_type_of, senders};
-use crate::domain::chat::{Chat, Place};
+use super::senders;
+use super::unreadable::Unreadable;
 use crate::domain::event::Event;
 use crate::domain::signing_key::{PublicKey, SharedKey};
 use crate::secret::Secret;
+use asked::{Asked, Says, unreadable};
 
 /// All of them give up after a few seconds: this much is for recording.
 const PATIENCE: Duration = Duration::from_millis(2000);
-/// Longest id of a channel or a thread.
-const ID: usize = 256;
-
 /// One configured chat.
 #[derive(Debug)]
 pub struct Door {
@@ -38,29 +38,6 @@ enum Kind {
     Discord { application: String },
     Mattermost { tokens: Vec<Secret> },
     Teams { command: String },
-}
-
-/// What a body says.
-struct Asked {
-    /// The kind of request.
-    kind: String,
-    /// What is the same when it is sent again.
-    id: Option<String>,
-    /// When it was said, if the body tells.
-    at: Option<DateTime<Utc>>,
-    says: Says,
-}
-
-enum Says {
-    /// The chat looks whether we are there.
-    Ping,
-    /// The chat asks what could be typed next.
-    Choices,
-    Nothing(String),
-    Chat {
-        event: &'static str,
-        chat: Box<Chat>,
-    },
 }
 
 impl Door {
@@ -167,25 +144,4 @@ fn shows_no_other(tokens: &[Secret], content_type: &str, body: &[u8]) -> Result<
             if right { Ok(()) } else { Err(Refusal::SignatureWrong) }
         }
     }
-}
-
-/// Where something was said. An id that is too long is no id.
-fn place(source: &str, channel: &str, thread: Option<&str>, account: &str) -> Result<Place, Unreadable> {
-    let good = |id: &str| !id.is_empty() && id.len() <= ID && id.bytes().all(|b| b.is_ascii_graphic());
-    if !good(channel) || !thread.is_none_or(good) {
-        return Err(Unreadable("it does not say in which channel it was said".to_owned()));
-    }
-    Ok(Place {
-        source: source.to_owned(),
-        channel: channel.to_owned(),
-        within: None,
-        thread: thread.map(str::to_owned),
-        thread_stands: false,
-        account: account.to_owned(),
-    })
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
-fn unreadable(error: serde_json::Error) -> Unreadable {
-    Unreadable(error.to_string())
 }

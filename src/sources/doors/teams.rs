@@ -5,8 +5,9 @@
 use chrono::DateTime;
 use serde::Deserialize;
 
-use super::super::{Reply, Unreadable};
-use super::{Asked, Says, place, unreadable};
+use super::super::request::Reply;
+use super::super::unreadable::Unreadable;
+use super::asked::{Asked, Says, place, unreadable};
 use crate::chat::teams::{NAME, answer};
 use crate::domain::chat::{Chat, ChatSaid};
 use crate::domain::identity::Identity;

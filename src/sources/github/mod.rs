@@ -8,7 +8,9 @@ mod signature;
 use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 
-use super::{Envelope, Reading, Refusal, Unreadable, is_plain, json_bytes, only, scan};
+use super::request::{Envelope, Reading, Refusal, is_plain, json_bytes, only};
+use super::scan;
+use super::unreadable::Unreadable;
 use crate::domain::event::Event;
 use crate::secret::Secret;
 

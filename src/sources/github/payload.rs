@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::super::Unreadable;
+use super::super::unreadable::Unreadable;
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Payload {

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
 use sha2::Sha256;
 
-use super::super::{Refusal, only};
+use super::super::request::{Refusal, only};
 use crate::secret::Secret;
 
 const HEADER: &str = "x-hub-signature-256";

@@ -7,8 +7,7 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use ring::signature::{ED25519, UnparsedPublicKey};
 
-use super::super::Refusal;
-use super::needed;
+use super::super::request::{Refusal, needed};
 use super::stamp::Window;
 use crate::domain::signing_key::PublicKey;
 

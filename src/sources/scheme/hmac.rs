@@ -11,9 +11,8 @@ use http::HeaderMap;
 use sha2::{Sha256, Sha512};
 
 use super::super::pluck::pluck;
-use super::super::{Refusal, json_bytes};
+use super::super::request::{LISTED, Refusal, json_bytes, needed, only};
 use super::stamp::Window;
-use super::{LISTED, needed};
 use crate::domain::signing_key::SharedKey;
 
 /// One sender's way, with its keys.
@@ -205,7 +204,7 @@ impl Hmac {
         if !self.payload_of_form {
             return Ok(Cow::Borrowed(body));
         }
-        let kind = super::only(headers, "content-type").ok().flatten().unwrap_or_default();
+        let kind = only(headers, "content-type").ok().flatten().unwrap_or_default();
         json_bytes(kind, body).map_err(|_| Refusal::SignatureWrong)
     }
 }

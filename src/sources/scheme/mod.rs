@@ -15,10 +15,7 @@ pub mod standard_webhooks;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 
-use super::{Refusal, only};
-
-/// Most signatures that one header may list.
-const LISTED: usize = 16;
+use super::request::Refusal;
 
 /// One way, with its keys.
 #[derive(Debug)]
@@ -58,15 +55,5 @@ impl Scheme {
             Self::Ed25519(ed25519) => ed25519.verify(headers, body, now),
             Self::Shown(shown) => shown.verify(headers),
         }
-    }
-}
-
-/// A header that the proof needs: there once, and text.
-fn needed<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Refusal> {
-    match only(headers, name) {
-        Ok(Some(text)) => Ok(text),
-        Ok(None) => Err(Refusal::SignatureMissing),
-        Err(()) if headers.get_all(name).iter().nth(1).is_some() => Err(Refusal::SignatureDoubled),
-        Err(()) => Err(Refusal::SignatureMalformed),
     }
 }

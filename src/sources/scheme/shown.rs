@@ -10,8 +10,7 @@ use http::HeaderMap;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::super::Refusal;
-use super::needed;
+use super::super::request::{Refusal, needed};
 use crate::secret::Secret;
 
 /// What is shown.

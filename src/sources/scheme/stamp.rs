@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::super::Refusal;
+use super::super::request::Refusal;
 
 /// How far a time stamp may be away from the present, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use sha2::Sha256;
 
-use super::super::Refusal;
+use super::super::request::{LISTED, Refusal, needed};
+use super::ed25519;
 use super::hmac::fits;
 use super::stamp::Window;
-use super::{LISTED, ed25519, needed};
 use crate::domain::signing_key::{PublicKey, SharedKey, SigningKey};
 
 /// One sender, with its keys.

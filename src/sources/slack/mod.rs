@@ -14,8 +14,9 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use serde_json::{Value, json};
 
+use super::request::{Envelope, Reading, Refusal, Reply, content_type_of};
 use super::scheme::Scheme;
-use super::{Envelope, Reading, Refusal, Reply, Unreadable, content_type_of};
+use super::unreadable::Unreadable;
 use crate::domain::signing_key::SharedKey;
 use payload::Body;
 pub use signature::scheme;

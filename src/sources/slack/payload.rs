@@ -4,8 +4,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::Unreadable;
 use super::super::form::Form;
+use super::super::unreadable::Unreadable;
 
 /// One body, told apart by its form.
 #[derive(Debug)]

@@ -4,7 +4,8 @@
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::super::{Envelope, Reading, Unreadable};
+use super::super::request::{Envelope, Reading};
+use super::super::unreadable::Unreadable;
 use super::payload::{Body, EventCallback, Interaction, SlashCommand};
 use super::words;
 use crate::chat::slack::form::{FORM, FormNote};

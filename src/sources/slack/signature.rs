@@ -30,10 +30,10 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
     use sha2::Sha256;
 
-    use super::super::super::Refusal;
     use super::{SIGNATURE, STAMP, scheme};
     use crate::domain::signing_key::SharedKey;
     use crate::secret::Secret;
+    use crate::sources::Refusal;
 
     const NOW: i64 = 1_531_420_618;
     const BODY: &[u8] = b"token=x&text=fix+it%21";
