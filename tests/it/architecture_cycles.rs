@@ -10,8 +10,8 @@ use crate::architecture::{code, sources};
 type Path = Vec<String>;
 type Graph = BTreeMap<Path, BTreeSet<Path>>;
 
-/// Rings of single files that there are: all go through the first file of a folder, which has the types that its files work
-/// on, and calls them. The first of its modules, how many they are, and why. One that is gone or smaller must leave the list.
+/// Rings of single files that there are. The first of its modules, how many they are, and why. One that is gone or smaller must
+/// leave the list.
 const KNOWN: [(&str, usize, &str); 1] =
     [("sandbox", 32, "the simulated GitHub is one world under one lock, which every call looks at and changes")];
 
