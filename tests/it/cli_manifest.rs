@@ -154,7 +154,7 @@ fn printed(text: &str) -> String {
 async fn an_app_is_made_in_the_browser_and_the_service_runs_with_its_secrets() {
     let scene = Scene::new().await;
     let (mut program, address) = scene.begin(&[]);
-    assert!(program.text().contains("ssh -N -L "), "{}", program.text());
+    assert!(program.text().contains("ssh -N -o ExitOnForwardFailure=yes -L "), "{}", program.text());
     let back = scene.at_github(&address).await;
     let page = scene.get(&back).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.text);

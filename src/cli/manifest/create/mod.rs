@@ -76,7 +76,7 @@ pub(super) async fn run(wish: Wish<'_>) -> Result<(), CliError> {
         tokio::select! {
             Some(asked) = asked.recv() => if let Some(outcome) = flow.answer(asked).await { break outcome },
             () = &mut late => break Err(CliError::Said(
-                "nobody came back from GitHub within an hour, and no App was made by this run: run the command again".to_owned(),
+                "nobody came back from GitHub within an hour: run the command again. If an App was made there meanwhile, delete it: nobody has its secrets".to_owned(),
             )),
             () = stop.told() => break Err(CliError::Stopped),
             () = &mut serving => return Err(CliError::Said("the page is not served any more".to_owned())),
@@ -132,7 +132,7 @@ impl<'a> Flow<'a> {
         eprintln!(
             "Open this address in a browser, within an hour; it is for you alone:\n  {}\n\
              Is the browser on another machine? Then first forward the port from there, under the same number, and leave that \
-             running:\n  ssh -N -L {port}:127.0.0.1:{port} THIS-MACHINE\n\
+             running:\n  ssh -N -o ExitOnForwardFailure=yes -L {port}:127.0.0.1:{port} THIS-MACHINE\n\
              This waits until GitHub has made the App (Ctrl-C ends it).",
             self.begins_at()
         );

@@ -17,7 +17,7 @@ pub(super) fn begin(action: &str, org: Option<&str>, manifest: &Value) -> Told {
     });
     let body = format!(
         "<p>GitHub shows what the App may do, lets you change its name (no other App may have it), and makes it. It will belong to \
-         {owner}. Its secrets come back to this machine alone. Be signed in at GitHub before you go on.</p>\
+         {owner}, and be private: it can be installed there alone. Its secrets come back to this machine alone. Be signed in at GitHub before you go on.</p>\
          <form method=\"post\" action=\"{}\"><input type=\"hidden\" name=\"manifest\" value=\"{}\">\
          <button class=\"go\">Make the App at GitHub</button></form>\
          <h2>What GitHub is told</h2><pre><code>{}</code></pre>",

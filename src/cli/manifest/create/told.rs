@@ -30,8 +30,8 @@ pub(super) fn made(made: &MadeApp, places: &Places, source: Option<&str>) -> Str
         (None, _) => String::new(),
     };
     format!(
-        "The App {} (number {}) is made: {}\nIts secrets are in files that only you can read:\n  {}{webhook}\n  {}\nPut this into the \
-         configuration, in place of what stands there under the same keys.{beside}\n",
+        "The App {} (number {}) is made: {}\nIts secrets are in files that only you can read:\n  {}{webhook}\n  {}\nPut these keys into \
+         the configuration; what else stands there beside them stays.{beside}\n",
         made.slug,
         made.id,
         made.page,
