@@ -299,7 +299,7 @@ async fn slow_questions_of_operators_keep_no_webhook_waiting() {
         let begun = Instant::now();
         let answer = world.send(signed("issues", &format!("d-{nth}"), body.as_bytes())).await;
         assert_eq!(answer.status, StatusCode::ACCEPTED);
-        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     }
     sqlx::raw_sql("ROLLBACK").execute(&mut blocker).await.unwrap();
     while let Some(status) = slow.join_next().await {

@@ -12,6 +12,7 @@ use crate::domain::signing_key::SharedKey;
 
 /// Below its one second, with room for the way there and back.
 const PATIENCE: Duration = Duration::from_millis(750);
+const _: () = assert!(PATIENCE.as_millis() + 200 < 1000);
 
 /// How it proves itself.
 #[must_use]
