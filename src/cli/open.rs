@@ -60,6 +60,11 @@ pub(super) fn load_with_own_secrets(path: &Path) -> Result<Loaded, CliError> {
     load_with(path, &Reader::system().with_own_secrets())
 }
 
+/// The same for one that looks at nothing secret.
+pub(super) fn load_without_secrets(path: &Path) -> Result<Loaded, CliError> {
+    load_with(path, &Reader::system().without_secrets())
+}
+
 fn load_with(path: &Path, reader: &Reader) -> Result<Loaded, CliError> {
     let loaded = crate::config::load(path, reader)?;
     for warning in &loaded.warnings {

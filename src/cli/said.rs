@@ -15,6 +15,12 @@ pub(super) fn print(text: &str) -> Result<(), CliError> {
     }
 }
 
+/// Tells the person at the terminal something beside the output. Who does not listen is told nothing, and stops nothing.
+pub(super) fn tell(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// The sentence for a rule that is not there, with one that is if it is near.
 pub(super) fn no_such_rule(rules: &RuleSet, asked: &str) -> String {
     match nearest(asked, rules.rules.iter().map(|rule| rule.name.as_str())) {

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use reqwest::header::ACCEPT;
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::answer::{Answer, Refusal, network_reason};
 use super::client::Github;
@@ -28,12 +29,12 @@ const LONGEST_KEY: usize = 32 * 1024;
 pub struct MadeApp {
     /// Its number.
     pub id: u64,
-    /// Its name in addresses.
-    pub slug: String,
-    /// Its page for everybody.
-    pub page: String,
-    /// The organization that it belongs to, if it does not belong to a person.
-    pub organization: Option<String>,
+    /// Its name in addresses, if GitHub has told one.
+    pub slug: Option<String>,
+    /// Its page for everybody, if that is known.
+    pub page: Option<String>,
+    /// Whom it belongs to, if GitHub has told that.
+    pub owner: Option<AppOwner>,
     /// What people sign in with.
     pub client_id: String,
     /// The secret beside it.
@@ -44,27 +45,24 @@ pub struct MadeApp {
     pub webhook_secret: Option<Secret>,
 }
 
+/// Who owns an App.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppOwner {
+    /// The name of the account.
+    pub login: String,
+    /// An organization, not a person.
+    pub is_organization: bool,
+}
+
+/// What cannot be done without. All else may be missing or odd: the code works once, and keys are not thrown away for a name.
 #[derive(Deserialize)]
 struct Told {
     id: u64,
-    slug: String,
-    #[serde(default)]
-    html_url: String,
-    #[serde(default)]
-    owner: Option<Owner>,
     client_id: String,
     client_secret: String,
     pem: String,
-    #[serde(default)]
-    webhook_secret: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Owner {
-    #[serde(default)]
-    login: String,
-    #[serde(default, rename = "type")]
-    kind: String,
+    #[serde(flatten)]
+    more: Map<String, Value>,
 }
 
 impl Github {
@@ -91,50 +89,51 @@ impl Github {
     }
 
     fn told(&self, answer: &Answer, status: StatusCode) -> Result<MadeApp, CallError> {
-        let told: Told = answer.json(StatusCode::CREATED)?;
+        let told: Told = answer.parse()?;
         let odd = |what: &str| CallError::unknown(status.as_u16(), format!("the answer holds no usable {what}"));
-        let word = |text: &str| {
-            (1..=LONGEST).contains(&text.len())
-                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-        };
         let graphic = |text: &str| (1..=LONGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         let id = i64::try_from(told.id).ok().filter(|id| *id > 0).ok_or_else(|| odd("id"))?;
-        if !word(&told.slug) {
-            return Err(odd("slug"));
-        }
         // It stands in addresses and, before a colon, in a header.
-        if !word(&told.client_id) {
+        if !is_word(&told.client_id) {
             return Err(odd("client_id"));
         }
         if !graphic(&told.client_secret) {
             return Err(odd("client_secret"));
-        }
-        if told.webhook_secret.as_ref().is_some_and(|secret| !graphic(secret)) {
-            return Err(odd("webhook_secret"));
         }
         let private_key = Secret::new(told.pem);
         let key = AppSettings { id, private_key_pem: private_key.clone() };
         if private_key.expose().len() > LONGEST_KEY || Signer::new(&key).is_err() {
             return Err(odd("pem"));
         }
-        let owner = told.owner.filter(|owner| owner.kind == "Organization" && word(&owner.login));
-        let web = self.web_url();
-        // A page elsewhere is none of GitHub's, as far as is known here.
-        let page = Some(told.html_url).filter(|url| {
-            let path = url.strip_prefix(web).filter(|path| path.starts_with('/'));
-            path.is_some_and(|path| path.split('/').all(|part| part.is_empty() || word(part)))
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        let owner = told.more.get("owner");
+        let of_owner = |key: &str| text(owner.and_then(|owner| owner.get(key)));
+        let (web, slug) = (self.web_url(), text(told.more.get("slug")).filter(|slug| is_word(slug)));
+        // A page elsewhere is none of GitHub's, as far as is known here. An own GitHub has another path for it.
+        let page = text(told.more.get("html_url")).filter(|url| {
+            let path = url.strip_prefix(web).and_then(|path| path.strip_prefix('/'));
+            path.is_some_and(|path| path.split('/').all(is_word))
         });
         Ok(MadeApp {
             id: told.id,
-            page: page.unwrap_or_else(|| format!("{web}/apps/{}", told.slug)),
-            slug: told.slug,
-            organization: owner.map(|owner| owner.login),
+            page: page.or_else(|| slug.as_ref().map(|slug| format!("{web}/apps/{slug}"))),
+            slug,
+            owner: of_owner("login")
+                .filter(|login| is_word(login))
+                .map(|login| AppOwner { login, is_organization: of_owner("type").as_deref() == Some("Organization") }),
             client_id: told.client_id,
             client_secret: Secret::new(told.client_secret),
             private_key,
-            webhook_secret: told.webhook_secret.map(Secret::new),
+            webhook_secret: text(told.more.get("webhook_secret")).filter(|secret| graphic(secret)).map(Secret::new),
         })
     }
+}
+
+/// Fit for an address.
+fn is_word(text: &str) -> bool {
+    (1..=LONGEST).contains(&text.len())
+        && !text.bytes().all(|b| b == b'.')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
 async fn leave(core: &Core, code: &str) -> Result<Response, CallError> {

@@ -33,7 +33,7 @@ pub use comments::{CommentPage, CommentQuery, RemoteComment};
 pub use error::{CallError, Next, SetupError};
 pub use issues::IssueInfo;
 pub use limits::{MAX_PAUSE, MIN_PAUSE, RateView, SECONDARY_PAUSE, TokenOwner};
-pub use manifests::MadeApp;
+pub use manifests::{AppOwner, MadeApp};
 pub use oauth::{DeviceAnswer, DeviceCode, OAuth, OAuthError, Pair};
 pub use paths::{BadRepoPath, RepoPath};
 pub use permissions::{Me, PermissionAnswer};

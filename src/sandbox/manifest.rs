@@ -22,7 +22,8 @@ const KEYS: [&str; 12] = [
     "request_oauth_on_install",
     "setup_on_update",
 ];
-/// The permissions that an App can have, each with the events that it lets the App be told of.
+/// The permissions that an App can have, each with the events that it lets the App be told of. Who makes manifests has a list of
+/// its own: one list would only ever agree with itself.
 /// <https://docs.github.com/en/webhooks/webhook-events-and-payloads>
 const PERMISSIONS: &[(&str, &str)] = &[
     ("actions", "workflow_job workflow_run"),

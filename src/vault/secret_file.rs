@@ -1,7 +1,7 @@
 //! A file for one secret: readable by its owner only, never put over another, and on disk before its maker goes on.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -15,13 +15,25 @@ pub struct SecretFile {
 }
 
 impl SecretFile {
-    /// Takes the place, where nothing is yet.
+    /// Takes the place, where nothing is yet; that it is taken is on disk.
     ///
     /// # Errors
-    /// What the system says; [`io::ErrorKind::AlreadyExists`] when something is there.
+    /// What the system says; [`io::ErrorKind::AlreadyExists`] when something is there. Nothing of it is left.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        Ok(Self { path: path.to_owned(), file, kept: false })
+        let made = Self { path: path.to_owned(), file, kept: false };
+        sync_folder(&made.path)?;
+        Ok(made)
+    }
+
+    /// Takes room for so many bytes, for a secret that comes once.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn reserve(&mut self, bytes: usize) -> io::Result<()> {
+        self.file.write_all(&vec![b'\n'; bytes])?;
+        self.file.sync_all()?;
+        self.file.rewind()
     }
 
     /// Where it is.
@@ -36,8 +48,8 @@ impl SecretFile {
     /// What the system says; nothing is left of the file then.
     pub fn keep(mut self, secret: &[u8]) -> io::Result<()> {
         self.file.write_all(secret)?;
+        self.file.set_len(secret.len() as u64)?;
         self.file.sync_all()?;
-        sync_folder(&self.path)?;
         self.kept = true;
         Ok(())
     }

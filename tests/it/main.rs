@@ -21,6 +21,7 @@ mod cli_held;
 mod cli_help;
 mod cli_killed;
 mod cli_manifest;
+mod cli_manifest_ends;
 mod cli_replicas;
 mod cli_revived;
 mod cli_rotation;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::create;
 
-use crate::cli::{CliError, open};
+use crate::cli::{CliError, open, said};
 use crate::config::{Loaded, SourceConfig};
 use crate::domain::rule::Trigger;
 
@@ -70,6 +70,9 @@ pub(super) struct Github {
     /// prints what goes into the configuration.
     #[arg(long)]
     create: bool,
+    /// The source that the App's webhooks lead to, if there are several of GitHub.
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
     /// The organization that the App is to belong to; without it, it belongs to whoever is signed in at GitHub.
     #[arg(long, requires = "create")]
     org: Option<String>,
@@ -89,16 +92,14 @@ struct Told<'a> {
 
 impl Github {
     pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
-        let loaded = open::load_with_own_secrets(config)?;
-        let told = of(&loaded).ok_or_else(|| {
-            CliError::Said("set `server.public_url` first: the addresses in the manifest are made from it".to_owned())
-        })?;
+        let loaded = open::load_without_secrets(config)?;
+        let told = of(&loaded, self.source.as_deref()).map_err(CliError::Said)?;
         if !told.unknown.is_empty() {
-            eprintln!(
+            said::tell(&format!(
                 "Left out, because it is not known which permission an App needs for them: {}. If GitHub offers them on the \
                  App's page, choose them there.",
                 told.unknown.join(", ")
-            );
+            ));
         }
         if self.create {
             let Told { manifest, source, .. } = told;
@@ -106,27 +107,27 @@ impl Github {
             return create::run(create::Wish { config: &loaded.config, file: config, manifest, source, org, out })
                 .await;
         }
-        eprintln!(
+        said::tell(
             "To have GitHub make the App from this, add `--create`. By hand: make the App with these settings, and add the repository \
-             permission \"Agent tasks\", read and write (people's tokens need it; manifests have no name for it yet)."
+             permission \"Agent tasks\", read and write (people's tokens need it; manifests have no name for it yet).",
         );
-        crate::cli::said::print(&format!("{:#}\n", told.manifest))
+        said::print(&format!("{:#}\n", told.manifest))
     }
 }
 
-/// The manifest, if it is known where people and GitHub reach this service.
-fn of(loaded: &Loaded) -> Option<Told<'_>> {
-    let public = loaded.config.server.public_url.as_ref()?.to_string();
+/// The manifest, if it is known where people and GitHub reach this service, and which source GitHub's webhooks lead to.
+fn of<'a>(loaded: &'a Loaded, asked: Option<&str>) -> Result<Told<'a>, String> {
+    let Some(public) = &loaded.config.server.public_url else {
+        return Err("set `server.public_url` first: the addresses in the manifest are made from it".to_owned());
+    };
+    let public = public.to_string();
     let public = public.trim_end_matches('/');
-    let is_github = |source: &SourceConfig| matches!(source, SourceConfig::Github(_));
-    let source = loaded.config.sources.iter().find(|(_, source)| is_github(source)).map(|(name, _)| name.as_str());
+    let source = source_of(loaded, asked)?;
     // An App without a webhook is told of nothing.
     let mut events: BTreeSet<&str> = if source.is_some() { EVENTS.into() } else { BTreeSet::new() };
     for rule in loaded.rules.rules.iter().filter(|_| source.is_some()) {
-        // What other senders call their events is nothing to GitHub.
-        if !rule.sources.is_empty()
-            && !rule.sources.iter().any(|name| loaded.config.sources.get(name).is_some_and(is_github))
-        {
+        // What others send is not asked of this App.
+        if !rule.sources.is_empty() && !rule.sources.iter().any(|name| Some(name.as_str()) == source) {
             continue;
         }
         if let Trigger::Event(names) = &rule.on {
@@ -157,7 +158,25 @@ fn of(loaded: &Loaded) -> Option<Told<'_>> {
     if let Some(name) = source {
         manifest["hook_attributes"] = json!({ "url": format!("{public}/hooks/{name}"), "active": true });
     }
-    Some(Told { manifest, source, unknown })
+    Ok(Told { manifest, source, unknown })
+}
+
+/// The source that is asked for; without a name the only one of GitHub, if there is one.
+fn source_of<'a>(loaded: &'a Loaded, asked: Option<&str>) -> Result<Option<&'a str>, String> {
+    let of_github = loaded.config.sources.iter().filter(|(_, source)| matches!(source, SourceConfig::Github(_)));
+    let names: Vec<&str> = of_github.map(|(name, _)| name.as_str()).collect();
+    let listed = names.join(", ");
+    match asked {
+        Some(asked) => match names.iter().find(|name| **name == asked) {
+            Some(name) => Ok(Some(name)),
+            None if names.is_empty() => Err("--source: there is no source of `type: github`".to_owned()),
+            None => Err(format!("--source: {asked} is no source of `type: github`; there is: {listed}")),
+        },
+        None if names.len() > 1 => {
+            Err(format!("an App's webhooks lead to one source: say with `--source` to which of {listed}"))
+        }
+        None => Ok(names.first().copied()),
+    }
 }
 
 /// The permissions that an App needs to be told of this event; none if that is not known.
@@ -178,7 +197,7 @@ mod tests {
     }
 
     fn manifest(text: &str) -> Option<Value> {
-        of(&loaded(text)).map(|told| told.manifest)
+        of(&loaded(text), None).ok().map(|told| told.manifest)
     }
 
     #[test]
@@ -222,7 +241,7 @@ rules:
     prompt: Fix it.
 ",
         );
-        let Told { manifest, unknown, .. } = of(&loaded).expect("a manifest");
+        let Told { manifest, unknown, .. } = of(&loaded, None).expect("a manifest");
         assert_eq!(unknown, ["marketplace_purchase"], "and not what another sender sends");
         let expected = json!({
             "actions": "read", "contents": "read", "discussions": "read", "issues": "write", "metadata": "read",

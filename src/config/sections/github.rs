@@ -88,6 +88,17 @@ impl Default for GithubConfig {
 }
 
 impl GithubConfig {
+    /// Whether the API may be that of the web's GitHub. An API under a name of one's own may be in front of any.
+    #[must_use]
+    pub fn is_one_github(&self) -> bool {
+        let host = |url: &WebUrl| reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let (Some(api), Some(web)) = (host(&self.api_url), host(&self.web_url)) else { return true };
+        match api.strip_prefix("api.") {
+            Some(of) if of == "github.com" || of.ends_with(".ghe.com") => of == web,
+            _ => true,
+        }
+    }
+
     pub(super) fn check(&self, document: &Document, found: &mut Findings) {
         super::refuse_zero(document, "github", &[("timeout", self.timeout)], found);
         for (key, url) in [("api_url", &self.api_url), ("web_url", &self.web_url)] {
@@ -95,6 +106,32 @@ impl GithubConfig {
                 let message = "plain http to a host that is not this machine: tokens can be read on the way";
                 found.warn(document, &Path::of(&["github", key]), message);
             }
+        }
+        if !self.is_one_github() {
+            let message = "this is not the web of `github.api_url`: who signs in here is not known there";
+            found.warn(document, &Path::of(&["github", "web_url"]), message);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_that_is_of_another_web_is_seen_and_a_name_of_one_s_own_may_be_in_front_of_any() {
+        for (api, web, is_one) in [
+            ("https://api.github.com", "https://github.com", true),
+            ("https://api.github.com/", "https://github.com/", true),
+            ("https://api.octo.ghe.com", "https://octo.ghe.com", true),
+            ("https://github.example.com/api/v3", "https://github.example.com", true),
+            ("https://api.example.com", "https://github.com", true),
+            ("https://api.github.com", "https://octo.ghe.com", false),
+            ("https://api.octo.ghe.com", "https://github.com", false),
+        ] {
+            let [api_url, web_url] = [api, web].map(|url| WebUrl::read(url).expect("an address"));
+            let config = GithubConfig { api_url, web_url, ..GithubConfig::default() };
+            assert_eq!(config.is_one_github(), is_one, "{api} {web}");
         }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod chats;
 pub(crate) mod cut;
 pub(crate) mod door;
 pub(crate) mod install;
+pub(crate) mod new_app;
 pub(crate) mod payloads;
 pub(crate) mod postgres;
 pub(crate) mod program;

@@ -96,6 +96,8 @@ async fn guarded(State(desk): State<Desk>, request: Request, next: Next) -> Resp
         (true, _) => StatusCode::METHOD_NOT_ALLOWED.into_response(),
     };
     page::guard(response.headers_mut(), desk.policy);
+    // The form goes to GitHub, which may want to know from where; the rest of the address is for its owner alone.
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
     response
 }
 

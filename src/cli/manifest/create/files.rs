@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::CliError;
 use crate::github::MadeApp;
-use crate::secret::Secret;
 use crate::vault::SecretFile;
 
 /// The private key.
@@ -16,6 +15,8 @@ pub(super) const WEBHOOK: &str = "github-webhook.secret";
 /// What stands beside the client id.
 pub(super) const CLIENT: &str = "github-client.secret";
 const ALL: [&str; 3] = [KEY, WEBHOOK, CLIENT];
+/// Room that is taken for each, in bytes: more than any of them needs.
+const ROOM: usize = 33 * 1024;
 
 /// The folder of the files.
 pub(super) struct Places {
@@ -50,14 +51,16 @@ impl Places {
         }
     }
 
-    /// Takes them.
+    /// Takes them, with room for what comes.
     pub(super) fn take(&self) -> Result<Taken, String> {
-        let one = |name: &str| {
+        let one = |name: &str| -> Result<SecretFile, String> {
             let path = self.folder.join(name);
-            SecretFile::create(&path).map_err(|error| match error.kind() {
+            let mut file = SecretFile::create(&path).map_err(|error| match error.kind() {
                 ErrorKind::AlreadyExists => taken(&path),
                 _ => format!("{} cannot be made: {error}", path.display()),
-            })
+            })?;
+            file.reserve(ROOM).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+            Ok(file)
         };
         Ok(Taken { key: one(KEY)?, webhook: one(WEBHOOK)?, client: one(CLIENT)? })
     }
@@ -88,20 +91,22 @@ pub(super) struct Taken {
 }
 
 impl Taken {
-    /// Writes the secrets. What was written before a failure stays.
+    /// Writes the secrets. What was written before a failure stays, and the failure names it.
     pub(super) fn keep(self, made: &MadeApp) -> Result<(), String> {
-        keep(self.key, &made.private_key)?;
-        if let Some(secret) = &made.webhook_secret {
-            keep(self.webhook, secret)?;
+        let mut there: Vec<String> = Vec::new();
+        let of_webhook = made.webhook_secret.as_ref().map(|secret| (self.webhook, secret));
+        let all = [Some((self.key, &made.private_key)), of_webhook, Some((self.client, &made.client_secret))];
+        for (file, secret) in all.into_iter().flatten() {
+            let path = file.path().display().to_string();
+            let text = zeroize::Zeroizing::new(format!("{}\n", secret.expose().trim_end()));
+            file.keep(text.as_bytes()).map_err(|error| {
+                let rest = if there.is_empty() { String::new() } else { format!(" ({} is)", there.join(", ")) };
+                format!("the App is made, but {path} is not written: {error}{rest}")
+            })?;
+            there.push(path);
         }
-        keep(self.client, &made.client_secret)
+        Ok(())
     }
-}
-
-fn keep(file: SecretFile, secret: &Secret) -> Result<(), String> {
-    let path = file.path().display().to_string();
-    let text = zeroize::Zeroizing::new(format!("{}\n", secret.expose().trim_end()));
-    file.keep(text.as_bytes()).map_err(|error| format!("the App is made, but {path} cannot be written: {error}"))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::desk::Asked;
@@ -60,6 +61,14 @@ pub(super) async fn run(wish: Wish<'_>) -> Result<(), CliError> {
     }
     let places = Places::of(wish.file, wish.out)?;
     places.are_free()?;
+    // Whether secrets can be written there, before there are any.
+    drop(places.take().map_err(CliError::Said)?);
+    if !wish.config.github.is_one_github() {
+        return Err(CliError::Said(format!(
+            "github.api_url ({}) is not the API of github.web_url ({}): the App would be made at the one, and asked for at the other",
+            *wish.config.github.api_url, *wish.config.github.web_url
+        )));
+    }
     let ground = Ground::system();
     let github = open::github(wish.config, &ground)?;
     let server = Server::bind(settings()).await?;
@@ -70,22 +79,24 @@ pub(super) async fn run(wish: Wish<'_>) -> Result<(), CliError> {
 
     let end = CancellationToken::new();
     let serving = server.run(router, end.clone());
-    let late = tokio::time::sleep(WAITS);
-    tokio::pin!(serving, late);
+    tokio::pin!(serving);
     let outcome = loop {
         tokio::select! {
             Some(asked) = asked.recv() => if let Some(outcome) = flow.answer(asked).await { break outcome },
-            () = &mut late => break Err(CliError::Said(
-                "nobody came back from GitHub within an hour: run the command again. If an App was made there meanwhile, delete it: nobody has its secrets".to_owned(),
-            )),
-            () = stop.told() => break Err(CliError::Stopped),
+            () = tokio::time::sleep_until(flow.until) => {
+                flow.tell_left_behind();
+                break Err(CliError::Said("nobody came back from GitHub within an hour: run the command again".to_owned()));
+            }
+            () = stop.told() => {
+                flow.tell_left_behind();
+                break Err(CliError::Stopped);
+            }
             () = &mut serving => return Err(CliError::Said("the page is not served any more".to_owned())),
         }
     };
     end.cancel();
     let _ = tokio::time::timeout(LAST_PAGE, serving).await;
-    let made = outcome?;
-    flow.tell_made(&made)
+    flow.tell_made(&outcome?)
 }
 
 fn settings() -> ServerSettings {
@@ -112,6 +123,10 @@ struct Flow<'a> {
     state: Secret,
     /// How many came with another one.
     strangers: u32,
+    /// Until when it waits: an hour from the start, and from each look at the first page.
+    until: Instant,
+    /// Whether the first page was looked at, and an App may have been made.
+    is_begun: bool,
 }
 
 impl<'a> Flow<'a> {
@@ -119,7 +134,8 @@ impl<'a> Flow<'a> {
         let origin = format!("http://{address}");
         wish.manifest["redirect_url"] = format!("{origin}{}", desk::BACK).into();
         let [key, state] = [(); 2].map(|()| random_text(&ground));
-        Self { wish, places, ground, github, origin, key, state, strangers: 0 }
+        let until = Instant::now() + WAITS;
+        Self { wish, places, ground, github, origin, key, state, strangers: 0, until, is_begun: false }
     }
 
     /// The first page.
@@ -129,13 +145,28 @@ impl<'a> Flow<'a> {
 
     fn tell_where(&self) {
         let port = self.origin.rsplit(':').next().unwrap_or_default();
-        eprintln!(
+        said::tell(&format!(
             "Open this address in a browser, within an hour; it is for you alone:\n  {}\n\
              Is the browser on another machine? Then first forward the port from there, under the same number, and leave that \
              running:\n  ssh -N -o ExitOnForwardFailure=yes -L {port}:127.0.0.1:{port} THIS-MACHINE\n\
              This waits until GitHub has made the App (Ctrl-C ends it).",
             self.begins_at()
-        );
+        ));
+    }
+
+    /// Nobody waits any more for the code of an App that may be there.
+    fn tell_left_behind(&self) {
+        if self.is_begun {
+            said::tell(&format!(
+                "If an App was made at GitHub meanwhile, delete it, and do not install it: its secrets are not here, and for an \
+                 hour whoever has the address that GitHub sent the browser to could fetch them.\n  {}",
+                self.apps()
+            ));
+        }
+    }
+
+    fn apps(&self) -> String {
+        told::apps_page(self.github.web_url(), self.wish.org)
     }
 
     /// Answers the browser; how it ended, if it is over.
@@ -155,7 +186,8 @@ impl<'a> Flow<'a> {
         outcome
     }
 
-    fn begin(&self) -> Response {
+    fn begin(&mut self) -> Response {
+        (self.until, self.is_begun) = (Instant::now() + WAITS, true);
         let web = self.github.web_url();
         let place = self.wish.org.map(|org| format!("/organizations/{org}")).unwrap_or_default();
         let action = format!("{web}{place}/settings/apps/new?state={}", self.state.expose());
@@ -167,14 +199,14 @@ impl<'a> Flow<'a> {
         if !same(self.state.expose().as_bytes(), state.as_bytes()) {
             self.strangers = self.strangers.saturating_add(1);
             if self.strangers <= STRANGERS {
-                eprintln!(
-                    "taskbridge: somebody came with a `state` that is not of this run, or was used: nothing was done"
+                said::tell(
+                    "taskbridge: somebody came with a `state` that is not of this run, or was used: nothing was done",
                 );
             }
-            return (pages::stranger().into_response(), None);
+            return (pages::stranger(&self.apps()).into_response(), None);
         }
         if code.is_empty() || code.len() > LONGEST_CODE || !code.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            eprintln!("taskbridge: GitHub sent the browser back without a code: nothing was done");
+            said::tell("taskbridge: GitHub sent the browser back without a code: nothing was done");
             return (pages::no_code(&self.begins_at()).into_response(), None);
         }
         let used = std::mem::replace(&mut self.state, random_text(&self.ground));
@@ -184,9 +216,12 @@ impl<'a> Flow<'a> {
         };
         let (web, org) = (self.github.web_url(), self.wish.org);
         match self.github.made_app(code).await {
-            Ok(made) => match taken.keep(&made) {
-                Ok(()) => (pages::made(&made, &told::left(web, &made)).into_response(), Some(Ok(made))),
-                Err(why) => lost(format!("{why}\n{}", told::lost(web, org, Some(&made)))),
+            Ok(made) => match told::of_another(web, org, &made) {
+                Some(why) => ended("This App is somebody else's", why),
+                None => match taken.keep(&made) {
+                    Ok(()) => (pages::made(&made, &told::left(web, &made)).into_response(), Some(Ok(made))),
+                    Err(why) => lost(format!("{why}\n{}", told::lost(web, org, Some(&made)))),
+                },
             },
             Err(error @ CallError::Unknown { .. }) => lost(format!(
                 "GitHub took the code, and its answer cannot be used: {error}.\n{}",
@@ -195,12 +230,17 @@ impl<'a> Flow<'a> {
             Err(error) => match told::not_used_up(&error) {
                 Some(why) => (self.not_yet(used, &why), None),
                 None => {
-                    let apps = told::apps_page(web, org);
-                    eprintln!(
-                        "taskbridge: GitHub does not take the code: {error}. It was used before, or is older than an hour. If an \
-                         App was made, delete it: {apps}\nThe page can be opened again."
-                    );
-                    (pages::refused(&error, &apps, &self.begins_at()).into_response(), None)
+                    if matches!(error, CallError::NotFound { .. }) {
+                        // Nothing is known of it there: if that was the wrong place, the right one may be asked.
+                        self.state = used;
+                    }
+                    let (apps, asked) = (self.apps(), &*self.wish.config.github.api_url);
+                    said::tell(&format!(
+                        "taskbridge: {asked} does not take the code: {error}. It was used before, or is older than an hour (or \
+                         `github.api_url` is not the API of {}). If an App was made, delete it: {apps}\nThe page can be opened again.",
+                        self.github.web_url()
+                    ));
+                    (pages::refused(&error, asked, &apps, &self.begins_at()).into_response(), None)
                 }
             },
         }
@@ -209,19 +249,56 @@ impl<'a> Flow<'a> {
     /// Nothing is used up: the browser may come again with what it brought.
     fn not_yet(&mut self, state: Secret, why: &str) -> Response {
         self.state = state;
-        eprintln!("taskbridge: {why}\nNothing is used up: put that right, then load the page in the browser again.");
+        said::tell(&format!(
+            "taskbridge: {why}\nNothing is used up: put that right, then load the page in the browser again."
+        ));
         pages::not_yet(why).into_response()
     }
 
     fn tell_made(&self, made: &MadeApp) -> Result<(), CliError> {
-        eprintln!("{}", told::made(made, &self.places, self.wish.source));
-        said::print(&told::configuration(made, &self.places, self.wish.source))?;
-        eprintln!("{}", told::steps(&told::left(self.github.web_url(), made)));
+        let (config, source) = (self.wish.config, self.wish.source);
+        said::tell(&told::made(made, &self.places, source));
+        said::print(&told::configuration(made, &self.places, &config.github, source))?;
+        said::tell(&told::steps(&told::left(self.github.web_url(), made)));
         Ok(())
     }
 }
 
 /// The App is there, and its secrets are not here.
 fn lost(text: String) -> (Response, Option<Result<MadeApp, CliError>>) {
-    (pages::lost(&text).into_response(), Some(Err(CliError::Said(text))))
+    ended("The App's secrets are lost", text)
+}
+
+fn ended(title: &str, text: String) -> (Response, Option<Result<MadeApp, CliError>>) {
+    (pages::ended(title, &text).into_response(), Some(Err(CliError::Said(text))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Reader;
+
+    #[tokio::test]
+    async fn who_looks_at_the_page_again_has_another_hour() {
+        let file = Path::new("/etc/taskbridge.yaml");
+        let reader = Reader::fixed(&[], &[("/etc/taskbridge.yaml", "rules: []")]).without_secrets();
+        let config = crate::config::load(file, &reader).unwrap_or_else(|faults| panic!("{faults}")).config;
+        let ground = Ground::system();
+        let (github, places) =
+            (open::github(&config, &ground).expect("a client"), Places::of(file, Some(&std::env::temp_dir())));
+        let manifest = serde_json::json!({ "name": "taskbridge" });
+        let wish = Wish { config: &config, file, manifest, source: None, org: None, out: None };
+        let mut flow =
+            Flow::new(wish, places.expect("a folder"), ground, github, SocketAddr::from(([127, 0, 0, 1], 9)));
+        // Half an hour later.
+        flow.until -= WAITS / 2;
+        let first = flow.until;
+        let (tell, told) = tokio::sync::oneshot::channel();
+        assert!(flow.answer(Asked::Begin { key: "wrong".to_owned(), tell }).await.is_none());
+        assert!(told.await.is_ok_and(|page| page.status() == 404) && flow.until == first, "of another it is no look");
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let key = flow.key.expose().to_owned();
+        assert!(flow.answer(Asked::Begin { key, tell }).await.is_none());
+        assert!(told.await.is_ok_and(|page| page.status() == 200) && flow.until >= first + WAITS / 2);
+    }
 }

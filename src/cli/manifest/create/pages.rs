@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::Value;
 
+use super::told;
 use crate::domain::html::escape;
 use crate::github::{CallError, MadeApp};
 use crate::http::page::{Shown, page};
@@ -36,26 +37,32 @@ pub(super) fn made(made: &MadeApp, left: &[(String, String)]) -> Told {
             format!("<li>{} <a href=\"{}\">{}</a></li>", escape(what), escape(where_), escape(where_))
         })
         .collect();
+    let name = escape(&told::name(made));
+    let name = match &made.page {
+        Some(page) => format!("<a href=\"{}\"><strong>{name}</strong></a>", escape(page)),
+        None => format!("<strong>{name}</strong>"),
+    };
     let body = format!(
-        "<p><a href=\"{}\"><strong>{}</strong></a> is there. Its secrets are in files now, and the terminal shows what goes into the \
+        "<p>{name} is there. {} Its secrets are in files now, and the terminal shows what goes into the \
          configuration.</p><h2>What is left to do by hand</h2><ol>{steps}</ol><p class=\"soft\">This page can be closed.</p>",
-        escape(&made.page),
-        escape(&made.slug),
+        escape(&told::belongs(made)),
     );
     (StatusCode::OK, page(None, "The App is made", &body))
 }
 
-/// Nobody knows its secrets.
-pub(super) fn lost(text: &str) -> Told {
+/// The App is there, and the run has ended without it.
+pub(super) fn ended(title: &str, text: &str) -> Told {
     let body: String = text.lines().map(|line| format!("<p>{}</p>", escape(line))).collect();
-    (StatusCode::BAD_GATEWAY, page(None, "The App's secrets are lost", &body))
+    (StatusCode::BAD_GATEWAY, page(None, title, &body))
 }
 
 /// The code is no good.
-pub(super) fn refused(error: &CallError, apps: &str, again: &str) -> Told {
+pub(super) fn refused(error: &CallError, asked: &str, apps: &str, again: &str) -> Told {
     let body = format!(
-        "<p>GitHub does not take the code: it was used before, or is older than an hour.</p><p class=\"soft\">{}</p><p>If an App was \
+        "<p>GitHub does not take the code: it was used before, or is older than an hour. Or <code>{}</code>, which was asked, is not \
+         the API of where the App was made.</p><p class=\"soft\">{}</p><p>If an App was \
          made, delete it in <a href=\"{apps}\">the settings at GitHub</a>. Then <a href=\"{}\">begin again</a>.</p>",
+        escape(asked),
         escape(&error.for_person()),
         escape(again),
         apps = escape(apps),
@@ -82,10 +89,14 @@ pub(super) fn no_code(again: &str) -> Told {
 }
 
 /// Not from this run. Nothing leads on from here: whoever may go on has the address in the terminal.
-pub(super) fn stranger() -> Told {
-    let body = "<p>Nothing was done: this was not begun on the page of this run, or was finished already. The address of the page \
-                stands in the terminal.</p>";
-    (StatusCode::BAD_REQUEST, page(None, "Not from here", body))
+pub(super) fn stranger(apps: &str) -> Told {
+    let body = format!(
+        "<p>Nothing was done: this was not begun on the page of this run, or was finished already. If GitHub has made an App just now and \
+         sent the browser here, delete it in <a href=\"{0}\">the settings at GitHub</a>: its secrets are not here. The address of the \
+         page stands in the terminal.</p>",
+        escape(apps)
+    );
+    (StatusCode::BAD_REQUEST, page(None, "Not from here", &body))
 }
 
 /// Under another name.

@@ -2,7 +2,8 @@
 //! what to do when the secrets are lost. No text has a secret.
 
 use super::files::{CLIENT, KEY, Places, WEBHOOK};
-use crate::github::{CallError, MadeApp};
+use crate::config::GithubConfig;
+use crate::github::{AppOwner, CallError, MadeApp};
 
 /// The list of the Apps of whoever makes it.
 pub(super) fn apps_page(web: &str, org: Option<&str>) -> String {
@@ -13,7 +14,40 @@ pub(super) fn apps_page(web: &str, org: Option<&str>) -> String {
 }
 
 fn settings_page(web: &str, made: &MadeApp) -> String {
-    format!("{}/{}", apps_page(web, made.organization.as_deref()), made.slug)
+    let org = made.owner.as_ref().filter(|owner| owner.is_organization).map(|owner| owner.login.as_str());
+    match &made.slug {
+        Some(slug) => format!("{}/{slug}", apps_page(web, org)),
+        None => apps_page(web, org),
+    }
+}
+
+/// What it is called.
+pub(super) fn name(made: &MadeApp) -> String {
+    made.slug.clone().unwrap_or_else(|| format!("App {}", made.id))
+}
+
+/// Whom it belongs to: the browser may have been signed in as somebody else than was thought.
+pub(super) fn belongs(made: &MadeApp) -> String {
+    match &made.owner {
+        Some(AppOwner { login, is_organization: true }) => format!("It belongs to the organization {login}."),
+        Some(AppOwner { login, .. }) => format!("It belongs to @{login}."),
+        None => "GitHub has not told whom it belongs to: look at its page.".to_owned(),
+    }
+}
+
+/// What to do when it does not belong to the organization that was asked for; its secrets are not kept.
+pub(super) fn of_another(web: &str, org: Option<&str>, made: &MadeApp) -> Option<String> {
+    let (org, owner) = (org?, made.owner.as_ref()?);
+    let is_same = owner.is_organization && owner.login.eq_ignore_ascii_case(org);
+    (!is_same).then(|| {
+        format!(
+            "GitHub has made the App {} for {}, not for the organization {org}. Its secrets are not kept. Delete it (Advanced → Delete \
+             GitHub App), and run this command again, signed in at GitHub as somebody who may make Apps for {org}.\n{}",
+            name(made),
+            owner.login,
+            settings_page(web, made)
+        )
+    })
 }
 
 /// Where the secrets are.
@@ -29,22 +63,30 @@ pub(super) fn made(made: &MadeApp, places: &Places, source: Option<&str>) -> Str
         ),
         (None, _) => String::new(),
     };
+    let page = made.page.as_ref().map(|page| format!(": {page}")).unwrap_or_default();
     format!(
-        "The App {} (number {}) is made: {}\nIts secrets are in files that only you can read:\n  {}{webhook}\n  {}\nPut these keys into \
+        "{} (number {}) is made{page}\n{}\nIts secrets are in files that only you can read:\n  {}{webhook}\n  {}\nPut these keys into \
          the configuration; what else stands there beside them stays.{beside}\n",
-        made.slug,
+        name(made),
         made.id,
-        made.page,
+        belongs(made),
         places.whole(KEY),
         places.whole(CLIENT)
     )
 }
 
 /// What goes into the configuration.
-pub(super) fn configuration(made: &MadeApp, places: &Places, source: Option<&str>) -> String {
+pub(super) fn configuration(made: &MadeApp, places: &Places, github: &GithubConfig, source: Option<&str>) -> String {
     let file = |name: &str| scalar(&places.named(name));
+    let usual = GithubConfig::default();
+    // Whoever puts this in the place of what is there keeps the GitHub that the App is of.
+    let elsewhere: String = [("api_url", &github.api_url, usual.api_url), ("web_url", &github.web_url, usual.web_url)]
+        .into_iter()
+        .filter(|(_, url, usual)| *url != usual)
+        .map(|(key, url, _)| format!("  {key}: {}\n", scalar(url)))
+        .collect();
     let mut text = format!(
-        "github:\n  app:\n    id: {}\n    private_key: {{ file: {} }}\n  sign_in:\n    client_id: {}\n    client_secret: {{ file: {} }}\n",
+        "github:\n{elsewhere}  app:\n    id: {}\n    private_key: {{ file: {} }}\n  sign_in:\n    client_id: {}\n    client_secret: {{ file: {} }}\n",
         made.id,
         file(KEY),
         scalar(&made.client_id),
@@ -83,7 +125,10 @@ pub(super) fn left(web: &str, made: &MadeApp) -> Vec<(String, String)> {
              `taskbridge people connect`.",
             settings,
         ),
-        step("Install the App where tasks are to run.", format!("{}/installations/new", made.page)),
+        step(
+            "Install the App where tasks are to run.",
+            made.page.as_ref().map_or_else(|| settings_page(web, made), |page| format!("{page}/installations/new")),
+        ),
     ]
 }
 
@@ -104,6 +149,10 @@ pub(super) fn not_used_up(error: &CallError) -> Option<String> {
         }
         CallError::Moved { .. } => {
             Some("GitHub's API is somewhere else, and nothing was sent there: look at `github.api_url`".to_owned())
+        }
+        // A code needs no token: whoever asks for one here is not the API, but something in front of it.
+        CallError::Unauthorized { .. } | CallError::Refused { status: 407, .. } => {
+            Some(format!("{}: look at `github.api_url` and `github.proxy`", error.for_person()))
         }
         _ => None,
     }
