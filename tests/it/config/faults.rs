@@ -99,9 +99,12 @@ fn addresses_carry_no_passwords_and_plain_http_is_warned_about() {
     assert!(faults("github: { web_url: ftp://example.com }\n")[0].contains("starts with `https://`"));
     assert!(faults("github: { web_url: 'https://example.com/?a=b' }\n")[0].contains("must not have `?`"));
     let rule = "rules: [{ name: a, on: { label: x }, prompt: p }]\n";
-    assert!(warnings(&format!("github: {{ web_url: https://example.com }}\n{rule}")).is_empty());
-    assert!(warnings(&format!("github: {{ web_url: 'http://localhost:8080' }}\n{rule}")).is_empty());
-    assert!(warnings(&format!("github: {{ web_url: 'http://[::1]:8080' }}\n{rule}")).is_empty());
+    for web in ["https://example.com", "http://localhost:8080", "http://[::1]:8080"] {
+        let api = "https://example.com/api/v3";
+        assert!(warnings(&format!("github: {{ web_url: '{web}', api_url: '{api}' }}\n{rule}")).is_empty(), "{web}");
+        let found = warnings(&format!("github: {{ web_url: '{web}' }}\n{rule}"));
+        assert!(found.len() == 1 && found[0].contains("not the web of `github.api_url`"), "{found:?}");
+    }
     let found = warnings(&format!("github:\n  web_url: http://example.com\n  api_url: http://10.0.0.1\n{rule}"));
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found[0].starts_with("t.yaml:2:12: github.web_url: plain http"), "{found:?}");
