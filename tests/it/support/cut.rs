@@ -3,12 +3,13 @@
 //! and it can wait for a certain request and do it to that one alone.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -66,13 +67,24 @@ impl Cut {
 
     /// Listens in front of the database `url`, and gives its address there.
     pub(crate) fn url(&self, url: &str) -> String {
-        let (before, host) = url.split_once("host=").expect("the test server listens on a socket");
-        let (host, after) = host.split_once('&').unwrap_or((host, ""));
-        let port = before.rsplit_once('@').unwrap().1.split_once(':').unwrap().1.split('/').next().unwrap();
+        let of_server: PgConnectOptions = url.parse().unwrap();
+        let (host, port) = (of_server.get_host(), of_server.get_port());
         let name = format!(".s.PGSQL.{port}");
+        let target =
+            match of_server.get_socket().map(PathBuf::as_path).or(host.starts_with('/').then(|| Path::new(host))) {
+                Some(folder) => Place::Socket(folder.join(&name)),
+                None => Place::Port((host, port).to_socket_addrs().unwrap().next().unwrap()),
+            };
         std::fs::create_dir_all(&self.0.folder).unwrap();
-        self.serve(Place::Socket(self.0.folder.join(&name)), Place::Socket(Path::new(host).join(&name)));
-        format!("{before}host={}&{after}", self.0.folder.display())
+        self.serve(Place::Socket(self.0.folder.join(&name)), target);
+        let mut here = reqwest::Url::parse(url).unwrap();
+        let kept: Vec<(String, String)> = here
+            .query_pairs()
+            .filter(|(key, _)| key != "host")
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
+        here.query_pairs_mut().clear().extend_pairs(kept).append_pair("host", self.0.folder.to_str().unwrap());
+        here.into()
     }
 
     /// Listens in front of the server `url` (`http://` and an address), and gives its address there.

@@ -1,6 +1,9 @@
 //! A database a test, with nothing to set up: `cargo test` on a fresh machine starts one private
-//! server under the target folder, shared by all test processes, and a watcher stops it after the
-//! last of them. With `DATABASE_URL` set, that server is used instead.
+//! server, shared by all test processes, and a watcher stops it after the last of them. With `DATABASE_URL`
+//! set, that server is used instead.
+//!
+//! It lies in memory where there is room, else under the target folder: hundreds of databases that come and go are
+//! hundreds of thousands of files, and file systems look long for a number that was not just freed.
 //!
 //! The shared server keeps fsync on, as the product does, but answers a commit before it is on disk
 //! (`synchronous_commit=off`): no test here pulls the plug, and tests that kill a server start their own.
@@ -29,6 +32,11 @@ const TEMPLATE_LOCK: i64 = 0x7461_736b_7465_6d70;
 const STALE_S: i64 = 3600;
 /// Templates of migrations that have changed since are kept for a day, in seconds.
 const STALE_TEMPLATE_S: i64 = 24 * 3600;
+
+/// Where files are in memory, on Linux; in a container it is often small.
+const MEMORY: &str = "/dev/shm";
+/// Room for the server's files in memory, in KiB: a run was seen to take a quarter of it.
+const ROOM_KIB: u64 = 3 * 1024 * 1024;
 
 /// A database of its own, dropped at the end.
 #[derive(Debug)]
@@ -104,19 +112,15 @@ async fn server() -> &'static Server {
         .await
 }
 
-/// Starts or adopts the shared server; the temporary folder is the second choice, for when tests run
+/// Starts or adopts the shared server; the temporary folder is the last choice, for when tests run
 /// as root in a place where the server's account cannot go.
 async fn private_server() -> (String, PathBuf) {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     fs::create_dir_all(target).expect("the target folder can be written, as the test binary lies in it");
-    let mut dir = target.join("postgres");
+    let mut dir = if has_room(Path::new(MEMORY)) { outside(Path::new(MEMORY)) } else { target.join("postgres") };
     let mut started = start_shared(&dir).await;
     if let Err(EmbeddedError::NotTraversable { .. }) = started {
-        let hash = hex::encode(&Sha256::digest(env!("CARGO_TARGET_TMPDIR"))[..8]);
-        dir = std::env::temp_dir().join(format!("taskbridge-test-{hash}"));
-        let _ = fs::create_dir(&dir);
-        let owner = |path: &Path| fs::symlink_metadata(path).expect("the folder is there").uid();
-        assert_eq!(owner(&dir), owner(target), "{} was made by someone else: remove it", dir.display());
+        dir = outside(&std::env::temp_dir());
         started = start_shared(&dir).await;
     }
     match started {
@@ -125,12 +129,32 @@ async fn private_server() -> (String, PathBuf) {
     }
 }
 
+/// A folder that belongs to this target folder and lies elsewhere, where others may make folders too.
+fn outside(base: &Path) -> PathBuf {
+    let target = env!("CARGO_TARGET_TMPDIR");
+    let dir = base.join(format!("taskbridge-test-{}", hex::encode(&Sha256::digest(target)[..8])));
+    let _ = fs::create_dir(&dir);
+    let owner = |path: &Path| fs::symlink_metadata(path).map(|found| found.uid()).ok();
+    assert_eq!(owner(&dir), owner(Path::new(target)), "{} was made by someone else: remove it", dir.display());
+    dir
+}
+
+/// Whether a folder is one in memory, with more room than the databases of a run take.
+fn has_room(dir: &Path) -> bool {
+    let Ok(told) = Command::new("df").args(["-Pk"]).arg(dir).output() else { return false };
+    let told = String::from_utf8_lossy(&told.stdout);
+    let fields: Vec<&str> = told.lines().nth(1).unwrap_or_default().split_whitespace().collect();
+    let free: u64 = fields.get(3).and_then(|kib| kib.parse().ok()).unwrap_or_default();
+    fields.first() == Some(&"tmpfs") && free >= ROOM_KIB
+}
+
 async fn start_shared(dir: &Path) -> Result<String, EmbeddedError> {
     let holder = register(dir);
     let options = EmbeddedOptions::from_env()
         .shared()
         .setting("synchronous_commit", "off")
         .setting("max_connections", "300")
+        .setting("max_wal_size", "256MB")
         .setting("log_error_verbosity", "default");
     match options.start(dir, |_| {}).await {
         Ok(server) => Ok(server.url()),
@@ -161,6 +185,7 @@ fn register(dir: &Path) -> PathBuf {
     let left = Command::new("sh")
         .args(["-c", "sh -c \"$0\" taskbridge-test-watcher \"$@\" &", include_str!("watcher.sh"), &me])
         .arg(dir)
+        .arg(if dir.starts_with(MEMORY) { "gone" } else { "kept" })
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

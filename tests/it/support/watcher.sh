@@ -1,12 +1,14 @@
 # Rust's test harness has no hook at its end, and none would survive `kill -9`. So each test process
 # leaves one of these behind: when the last process that uses the shared server is gone, the server goes.
 #
-# $1: the process number of the test process; $2: the server's data folder.
+# $1: the process number of the test process; $2: the server's folder; $3: `gone` if its files are to go with it, as they
+# take memory.
 # `stopping` guards the moment between "nobody is left" and "the server is gone": a new test process
 # registers itself in `holders` first and then waits while `stopping` is there.
 trap '' HUP INT
 me=$1
 dir=$2
+files=$3
 
 while kill -0 "$me" 2>/dev/null; do sleep 0.2; done
 sleep 1 # runners that start a process a test would otherwise restart the server in between
@@ -34,5 +36,9 @@ if rmdir "$dir/holders" 2>/dev/null; then
         done
         ;;
     esac
+    if [ "$files" = gone ] && [ ! -e "$dir/postgres/postmaster.pid" ]; then
+        rm -rf "$dir/postgres" "$dir/postgres.log" "$dir/run" "$dir/taskbridge.lock"
+    fi
 fi
 rmdir "$dir/stopping" 2>/dev/null
+rmdir "$dir" 2>/dev/null # somebody new is in it otherwise
