@@ -44,6 +44,17 @@ pub struct Answers {
 }
 
 impl Platform {
+    /// Its name, as identities have it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Slack(_) => "slack",
+            Self::Discord(_) => "discord",
+            Self::Mattermost(_) => "mattermost",
+            Self::Teams => teams::NAME,
+        }
+    }
+
     /// How long the addresses for answers of this chat are good.
     #[must_use]
     pub fn answers(&self) -> Answers {

@@ -38,13 +38,14 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
-        let told = match self.what.parse::<DeliveryId>() {
-            Ok(id) => {
+        let told = match self.what.parse::<DeliveryId>().ok() {
+            id if id.is_some() || self.is_of_sender() => {
                 let found = beside(config, Needs::ADatabaseWithContent, async |_, bridge| {
                     recorded(bridge, id, &self.what).await
                 });
                 let told = found.await?;
                 if told.is_empty() {
+                    let id = &self.what;
                     return Err(CliError::Said(format!(
                         "there is no delivery {id}, neither by our id nor by its sender's. It never came in, or was \
                          forgotten after its time: look on the hook's page under Recent Deliveries what was answered"
@@ -52,7 +53,7 @@ impl Explain {
                 }
                 told
             }
-            Err(_) => vec![self.dry_run(config)?],
+            _ => vec![self.dry_run(config)?],
         };
         for (nth, told) in told.iter().enumerate() {
             if self.json {
@@ -62,6 +63,12 @@ impl Explain {
             }
         }
         Ok(())
+    }
+
+    /// Whether it may be a sender's own id, which can be anything: no file is meant.
+    fn is_of_sender(&self) -> bool {
+        let is_path = self.what.contains('/') || self.what.ends_with(".json");
+        !is_path && self.what.bytes().any(|byte| byte.is_ascii_digit()) && !Path::new(&self.what).exists()
     }
 
     fn dry_run(&self, config: &Path) -> Result<Explanation, CliError> {
@@ -100,7 +107,12 @@ impl Explain {
             false => source.source.event_of(&body),
         });
         let event = self.event.clone().or(told).ok_or_else(|| {
-            CliError::Said("the kind of event cannot be told from the payload: say it with `--event issues`".into())
+            let name = if live.sources.get(&self.source).is_some_and(|source| source.source.names_actors()) {
+                "issues"
+            } else {
+                "NAME"
+            };
+            CliError::Said(format!("the kind of event cannot be told from the payload: say it with `--event {name}`"))
         })?;
         let mut told = of_payload(&live, &settings_of(&loaded.config), &self.source, &event, content_type, &body);
         if of_chat {
@@ -114,9 +126,13 @@ impl Explain {
     }
 }
 
-/// By our own id, else by the sender's: both have the same form.
-async fn recorded(bridge: &Bridge, id: DeliveryId, written: &str) -> Result<Vec<Explanation>, CliError> {
-    match of_delivery(bridge, id).await.map_err(CliError::said)? {
+/// By our own id, else by the sender's, which may have the same form.
+async fn recorded(bridge: &Bridge, id: Option<DeliveryId>, written: &str) -> Result<Vec<Explanation>, CliError> {
+    let own = match id {
+        Some(id) => of_delivery(bridge, id).await.map_err(CliError::said)?,
+        None => None,
+    };
+    match own {
         Some(told) => Ok(vec![told]),
         None => of_sender_id(bridge, written).await.map_err(CliError::said),
     }

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use super::CliError;
 use super::open::{Needs, beside, beside_and_ask};
 use crate::config::Loaded;
+use crate::domain::rule::RunAs;
 use crate::github::{DeviceAnswer, Next};
 use crate::ids::PersonId;
 use crate::pipeline::revoke::AtGithub;
@@ -56,9 +57,9 @@ enum Command {
     Consent {
         /// A GitHub login.
         login: String,
-        /// The rule.
-        #[arg(long)]
-        rule: String,
+        /// The rule; may be given several times.
+        #[arg(long = "rule", value_name = "RULE", required = true)]
+        rules: Vec<String>,
     },
 }
 
@@ -77,9 +78,9 @@ impl People {
                 beside_and_ask(config, Needs::ADatabaseWithContent, async |_, bridge| remove(bridge, &person).await)
                     .await
             }
-            Command::Consent { login, rule } => {
+            Command::Consent { login, rules } => {
                 beside(config, Needs::ADatabaseWithContent, async |loaded, bridge| {
-                    consent(loaded, bridge, &login, &rule).await
+                    consent(loaded, bridge, &login, &rules).await
                 })
                 .await
             }
@@ -204,8 +205,12 @@ async fn remove(bridge: &Bridge, person: &str) -> Result<(), CliError> {
         Err(_) => bridge.store.people_by_login(person.trim_start_matches('@')).await?,
     };
     let one = only(found, person)?;
+    let lent = bridge.store.consents(one.id).await?;
     let at_github = people::remove(bridge, one.id, people::REMOVED).await?;
     println!("@{} (account {}) was removed, with the token and all consents.", one.login, one.id);
+    if !lent.is_empty() {
+        println!("They had agreed to {}: a rule that runs as them starts nothing any more.", lent.join(", "));
+    }
     match at_github {
         Some(AtGithub::Ended) => println!("What they had given the app was ended at GitHub."),
         Some(AtGithub::Alive { page, again }) => {
@@ -220,13 +225,26 @@ async fn remove(bridge: &Bridge, person: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn consent(loaded: &Loaded, bridge: &Bridge, login: &str, rule: &str) -> Result<(), CliError> {
-    if loaded.rules.by_name(rule).is_none() {
+async fn consent(loaded: &Loaded, bridge: &Bridge, login: &str, rules: &[String]) -> Result<(), CliError> {
+    if let Some(rule) = rules.iter().find(|rule| loaded.rules.by_name(rule).is_none()) {
         return Err(CliError::Said(super::said::no_such_rule(&loaded.rules, rule)));
     }
     let one = only(bridge.store.people_by_login(login.trim_start_matches('@')).await?, login)?;
-    bridge.store.give_consent(one.id, rule, bridge.ground.now()).await?;
-    println!("Recorded: @{} (account {}) agrees that the rule `{rule}` runs with their token.", one.login, one.id);
+    for rule in rules.iter().filter_map(|rule| loaded.rules.by_name(rule)) {
+        let name = &rule.name;
+        bridge.store.give_consent(one.id, name, bridge.ground.now()).await?;
+        println!("Recorded: @{} (account {}) agrees that the rule `{name}` runs with their token.", one.login, one.id);
+        match &rule.run_as {
+            RunAs::Actor => {
+                println!("  It runs as whoever asks, so this changes nothing until it says `run_as: person:{login}`.")
+            }
+            RunAs::Person(named)
+                if named.id.map_or(named.login.eq_ignore_ascii_case(&one.login), |id| id == one.id.0) => {}
+            RunAs::Person(named) => {
+                println!("  It runs as @{named}, so this changes nothing until it names @{}.", one.login)
+            }
+        }
+    }
     Ok(())
 }
 

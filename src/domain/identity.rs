@@ -64,6 +64,12 @@ impl Identity {
         self.team.split(BY).next().unwrap_or_default()
     }
 
+    /// The source whose word it is, if it is one's.
+    #[must_use]
+    pub fn voucher(&self) -> Option<&str> {
+        self.team.split_once(BY).map(|(_, source)| source)
+    }
+
     /// The account in it.
     #[must_use]
     pub fn account(&self) -> &str {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Bridge;
 use super::links::{self, NoLink};
-use super::whisper::Whisper;
+use super::whisper::{NOBODY_CAN, Whisper};
 use crate::domain::task::State;
 use crate::domain::trust::clean_line;
 use crate::ids::DeliveryId;
@@ -82,9 +82,6 @@ async fn in_the_open(bridge: &Bridge, whisper: &Whisper) -> Result<String, Store
             whisper.text
         )),
         Err(NoLink::Store(error)) => Err(error),
-        Err(NoLink::NotConfigured) => Ok(format!(
-            "{} Nobody can sign in here by themselves yet: ask whoever runs taskbridge to allow it, for the {who}.",
-            whisper.text
-        )),
+        Err(NoLink::NotConfigured) => Ok(format!("{} {NOBODY_CAN}", whisper.text)),
     }
 }

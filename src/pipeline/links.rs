@@ -7,8 +7,10 @@ use chrono::TimeDelta;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-use super::Bridge;
+use super::{Bridge, ChatSide, Live};
+use crate::chat::address_in;
 use crate::clock::Ground;
+use crate::domain::chat::Address;
 use crate::domain::identity::Identity;
 use crate::ids::PersonId;
 use crate::secret::Secret;
@@ -67,6 +69,23 @@ pub struct Confirmed {
     pub person: PersonId,
     /// Their login.
     pub login: String,
+    /// Whether something waited for this.
+    pub goes_on: bool,
+}
+
+/// What an account types in its chat to say `words` to us, whole: behind the command that leads to us there. Where one
+/// mentions us, that comes before.
+#[must_use]
+pub fn typed(live: &Live, identity: &Identity, words: &str) -> String {
+    let is_of = |name: &String, side: &ChatSide| {
+        side.platform.name() == identity.platform() && identity.voucher().is_none_or(|own| own == name)
+    };
+    let mut sides =
+        live.sources.iter().filter(|(name, source)| source.chat.as_ref().is_some_and(|side| is_of(name, side)));
+    match (address_in(identity.platform()), sides.next()) {
+        (Address::Command, Some((_, source))) => format!("{} {words}", source.grammar.prefix),
+        _ => words.to_owned(),
+    }
 }
 
 /// Makes a one-time link for a chat account: the address of a page where its owner signs in to GitHub. It is good for a
@@ -139,11 +158,14 @@ pub async fn confirm_link(bridge: &Bridge, identity: &Identity, code: &str) -> R
     };
     let codes: Vec<Vec<u8>> =
         bridge.vault.subkeys(CODE_KEY).iter().map(|key| code_hash(key, identity, &code).to_vec()).collect();
+    // Before: what waits goes on at once.
+    let wishes = bridge.store.chat_wishes_of(identity).await?;
     match bridge.store.check_code(identity, &codes, CODE_TRIES, bridge.ground.now()).await? {
         CodeCheck::Bound(person) => {
             let login = bridge.store.person(person).await?.map(|person| person.login).unwrap_or_default();
+            let goes_on = wishes > 0 || !bridge.store.tasks_held_for_token(person).await?.is_empty();
             tracing::info!(platform = identity.platform(), %person, "a chat account was bound to a person");
-            Ok(Confirmed { person, login })
+            Ok(Confirmed { person, login, goes_on })
         }
         other => {
             end_if_anothers(bridge, identity, &code).await?;

@@ -12,7 +12,7 @@ use crate::domain::intent;
 use crate::domain::rule::Allow;
 use crate::domain::task::State;
 use crate::domain::telling::ago;
-use crate::domain::trust::clean_line;
+use crate::domain::trust::{bare, clean_line};
 use crate::github::RepoPath;
 use crate::ids::{PersonId, TaskId};
 use crate::store::tasks::list::ListedTask;
@@ -26,6 +26,8 @@ const LOOKED_AT: i32 = 200;
 const EXCERPT: usize = 40;
 /// Most entries of a task's story that are told.
 const STORY: usize = 8;
+/// How much of a prompt is told to those who may approve it, in characters: chats cut longer answers.
+const PROMPT: usize = 1000;
 /// Longest entry, in characters.
 const ENTRY: usize = 300;
 pub(super) const NO_TASK: &str = "There is no such task, or it is not yours to see.";
@@ -254,7 +256,7 @@ pub(super) fn shown(asker: &Asker<'_>, text: &str) -> String {
     if asker.thread.is_some() { format!("`{}`", text.replace('`', "'")) } else { text.replace("](", "] (") }
 }
 
-/// The story of a task, without its prompt.
+/// The story of a task, without its prompt, but for those who decide about that.
 pub(super) async fn story(asker: &Asker<'_>, task: &Task) -> Result<String, Unanswered> {
     let mut entries = asker.bridge.store.timeline(task.id).await?;
     // What came again may have happened in another repository than the one whose readers see this.
@@ -264,6 +266,11 @@ pub(super) async fn story(asker: &Asker<'_>, task: &Task) -> Result<String, Unan
     let mut lines = vec![format!("Task {} in `{}` is **{}**.", task.id, task.repo_full_name(), task.state)];
     if task.state == State::Held && !task.reason.is_empty() {
         lines.push(shown(&task.reason));
+    }
+    if task.hold == Some(Hold::Approval) && asker.alone && may_move(asker, OwnWord::Approve, task).await? {
+        // Nobody approves what they have not read. A fence ends where three of these stand.
+        let prompt = bare(&task.marker.mask(&task.prompt), PROMPT).replace("```", "'''").replace("](", "] (");
+        lines.push(format!("The agent would be told:\n```\n{prompt}\n```"));
     }
     lines.extend(entries.iter().skip(from).map(|entry| {
         let what = entry.to_state.as_deref().unwrap_or(&entry.kind);

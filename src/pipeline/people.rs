@@ -222,6 +222,7 @@ pub async fn add(bridge: &Bridge, login: &str, token: Secret) -> Result<(PersonI
 /// # Errors
 /// [`StoreError`]: nothing is changed.
 pub async fn remove(bridge: &Bridge, id: PersonId, why: &str) -> Result<Option<AtGithub>, StoreError> {
+    let lent = bridge.store.consents(id).await?;
     // What is kept here goes first: nothing may start with it any more, whatever GitHub says.
     let (person, kept) = loop {
         let Some(person) = bridge.store.person(id).await? else { return Ok(None) };
@@ -233,6 +234,15 @@ pub async fn remove(bridge: &Bridge, id: PersonId, why: &str) -> Result<Option<A
     };
     if let Err(error) = hold_waiting(bridge, id, &format!("{why}; {}", how(bridge))).await {
         tracing::warn!(person = %id, %error, "what waits for somebody who left is held when its turn comes");
+    }
+    if !lent.is_empty() {
+        tracing::warn!(
+            person = %id,
+            login = person.login,
+            rules = lent.join(", "),
+            "rules that ran with the token of somebody who left start nothing any more, until they sign in and agree again or the \
+             rules name somebody else"
+        );
     }
     Ok(Some(end_left(bridge, &person, kept.as_ref()).await))
 }

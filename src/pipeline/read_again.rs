@@ -25,6 +25,6 @@ pub(super) async fn read_again(
     };
     Ok(match source.source.read(&kept.source, &envelope, body) {
         Ok(Reading::Event(event)) => Some((*event, kept.received_at)),
-        Ok(Reading::Ping | Reading::Nothing(_)) | Err(_) => None,
+        Ok(Reading::Ping | Reading::Nothing(_) | Reading::Elsewhere(_)) | Err(_) => None,
     })
 }

@@ -89,6 +89,11 @@ pub(super) fn sort(keep_bodies: Duration, live: &Live, unsorted: &Unsorted<'_>) 
     let event = match source.source.read(unsorted.source, unsorted.envelope, unsorted.body) {
         Ok(Reading::Event(event)) => *event,
         Ok(Reading::Nothing(why)) => return end(DeliveryState::Ignored, &why),
+        Ok(Reading::Elsewhere(why)) => {
+            // Whoever asked there sees nothing come of it, so whoever runs this must.
+            tracing::warn!(source = unsorted.source, why, "a request starts nothing");
+            return end(DeliveryState::Ignored, &why);
+        }
         Ok(Reading::Ping) => return end(DeliveryState::Ignored, "a ping: the hook is set up and reaches taskbridge"),
         Err(unreadable) => return end(DeliveryState::Failed, &unreadable.to_string()),
     };

@@ -9,6 +9,10 @@ use crate::domain::identity::Identity;
 use crate::ids::{DeliveryId, ReportId};
 use crate::store::reports::{NewReport, ReportKind};
 
+/// What is said instead of the way to sign in, where there is none.
+pub(super) const NOBODY_CAN: &str = "Nobody can sign in here by themselves: ask whoever runs taskbridge to set that up \
+                                     (`github.sign_in` and `server.public_url`).";
+
 /// What is whispered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Whisper {
@@ -44,7 +48,7 @@ impl Whisper {
         match page {
             _ if !self.sign_in => text.clone(),
             Some(page) => format!("{text} [Sign in with GitHub]({page})."),
-            None => format!("{text} Nobody can sign in here by themselves: ask whoever runs taskbridge."),
+            None => format!("{text} {NOBODY_CAN}"),
         }
     }
 

@@ -84,6 +84,8 @@ pub enum Reading {
     Event(Box<Event>),
     /// Something that starts nothing, whatever the rules say.
     Nothing(String),
+    /// Something for another app: one of the two is not configured as was meant.
+    Elsewhere(String),
 }
 
 /// What a verified request is answered beside being recorded.

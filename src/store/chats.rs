@@ -87,6 +87,22 @@ impl Store {
         .await?)
     }
 
+    /// How many wishes of an account wait until it is linked.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn chat_wishes_of(&self, who: &Identity) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"/* chat_wishes_of */
+            SELECT count(*) AS "count!" FROM chat_wishes WHERE platform = $1 AND team = $2 AND account = $3"#,
+            who.platform(),
+            who.team(),
+            who.account()
+        )
+        .fetch_one(&self.work)
+        .await?)
+    }
+
     /// A wish no longer waits.
     ///
     /// # Errors

@@ -78,9 +78,17 @@ async fn a_person_who_is_removed_is_gone_with_token_and_consents_and_tasks_wait(
     folder.write("taskbridge.yaml", &configuration(&github, "\"${OLD_KEY}\""));
     let add = || folder.run_with(&["people", "add", "mona", "--token-stdin"], &env, TOKEN).is(0, &["is that of @mona"]);
     add();
-    folder.run(&["people", "consent", "mona", "--rule", "fix"], &env).is(0, &["agrees"]);
+    folder
+        .run(&["people", "consent", "mona", "--rule", "fix", "--rule", "fix"], &env)
+        .is(0, &["agrees", "It runs as whoever asks, so this changes nothing until it says `run_as: person:mona`"]);
     folder.run(&["people", "list"], &env).is(0, &["agreed to fix"]);
-    folder.run(&["people", "remove", "@mona"], &env).is(0, &["@mona (account 1001) was removed"]);
+    folder.run(&["people", "remove", "@mona"], &env).is(
+        0,
+        &[
+            "@mona (account 1001) was removed",
+            "They had agreed to fix: a rule that runs as them starts nothing any more.",
+        ],
+    );
     folder.run(&["people", "list"], &env).is(0, &["There is nobody."]);
     add();
     let listed = folder.run(&["people", "list"], &env);

@@ -76,6 +76,11 @@ fn an_installation_from_its_first_start_to_its_end() {
     folder.run(&["explain", &id], &ENV).is(0, &[&id, "1. fix: matched", "as @mona", "@mona has write on acme/widgets"]);
     let unknown = "01a3185c-5000-7456-8b43-5fd8d00f8942";
     folder.run(&["explain", guid], &[]).is(0, &[&id, "1. fix: matched"]);
+    let again = send(&address, "hook.17", &body.to_string());
+    folder.run(&["explain", "hook.17"], &[]).is(0, &[&again, "the same body came before"]);
+    folder
+        .run(&["explain", "hook.18"], &ENV)
+        .is(1, &["there is no delivery hook.18, neither by our id nor by its sender's"]);
     folder.run(&["explain", unknown], &ENV).is(1, &["there is no delivery"]);
 
     // A good file is put in force, a bad one changes nothing.

@@ -58,8 +58,16 @@ impl World {
     pub(crate) fn follow(&self, text: &str, more: &[(&str, &str)]) {
         canary::listen(&more.iter().map(|(_, secret)| *secret).collect::<Vec<_>>());
         let text = addressed(&text.replace("octo-org/octo-shop", "acme/widgets"), &self.sandbox);
-        let env =
-            [&SECRETS[..], &[("SLACK_SIGNING_SECRET", SIGNING_SECRET), ("SLACK_APP_TOKEN", APP_TOKEN)], more].concat();
+        let env = [
+            &SECRETS[..],
+            &[
+                ("SLACK_SIGNING_SECRET", SIGNING_SECRET),
+                ("SLACK_APP_TOKEN", APP_TOKEN),
+                ("GITHUB_CLIENT_SECRET", "a client's secret"),
+            ],
+            more,
+        ]
+        .concat();
         let reader = Reader::fixed(&env, &[("/etc/taskbridge.yaml", &text)]);
         let loaded = load(std::path::Path::new("/etc/taskbridge.yaml"), &reader);
         let loaded = loaded.unwrap_or_else(|faults| panic!("{faults}\n{text}"));

@@ -44,7 +44,7 @@ fn read(source: &str, headers: &[(&str, &str)], body: &str, covers: bool) -> (En
     assert_eq!(other.is_err(), covers, "{source}");
     match live().sources[source].source.read(source, &envelope, body.as_bytes()).unwrap() {
         Reading::Event(event) => (envelope, *event),
-        Reading::Ping | Reading::Nothing(_) => panic!("{source}: no event"),
+        Reading::Ping | Reading::Nothing(_) | Reading::Elsewhere(_) => panic!("{source}: no event"),
     }
 }
 

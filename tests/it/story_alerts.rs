@@ -5,10 +5,14 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use taskbridge::cli::{live_of, settings_of};
-use taskbridge::pipeline::explain::{Answer, of_payload};
+use taskbridge::ids::PersonId;
+use taskbridge::pipeline::explain::{Answer, of_delivery, of_payload};
+use taskbridge::pipeline::people;
+use taskbridge::store::api_keys::Scope;
 use taskbridge::store::decisions::Verdict;
 use taskbridge::store::deliveries::DeliveryState;
 
+use crate::api_kit::Caller;
 use crate::support::cut::{Cut, Line};
 use crate::support::senders::sentry;
 use crate::support::world::{Setup, World, configuration};
@@ -71,6 +75,12 @@ async fn a_storm_of_alerts_is_one_task_with_the_later_ones_in_its_story() {
     assert_eq!((decision.verdict, decision.task_id), (Verdict::Matched, Some(task.id)));
     assert!(decision.cause.starts_with(&format!("once_per: task {} was made for the same key, and until ", task.id)));
     assert!(decision.cause.ends_with("a further wish starts nothing; this one is written into its timeline"));
+    for (id, outcome) in
+        [("a-0", "it became a task"), ("a-39", "it belongs to a task that was there before; nothing more was started")]
+    {
+        let told = of_delivery(&world.bridge, world.delivery(id).await.id).await.unwrap().unwrap();
+        assert_eq!(told.outcome, outcome);
+    }
 
     // Another issue is another key; a resolved one is no alert that fires.
     send(&world, "b-1", "created", "78", 0).await;
@@ -83,6 +93,28 @@ async fn a_storm_of_alerts_is_one_task_with_the_later_ones_in_its_story() {
     world.advance(3600);
     send(&world, "a-40", "created", "77", 40).await;
     assert_eq!(world.tasks().await.len(), 3);
+}
+
+/// Nobody asks for an alert's task, so nobody is told that there is none: operators are.
+#[tokio::test]
+async fn a_rule_whose_person_is_gone_is_named_in_the_status() {
+    let world = World::new(RULES).await;
+    let reader = Caller::new(&world, "dashboards", Scope::Read).await;
+    let not_ready = async || reader.get("/api/v1/status").await.body["rules"]["not_ready"].clone();
+    let told = not_ready().await;
+    assert!(
+        told[0]
+            .as_str()
+            .is_some_and(|text| text.contains("`look-at-alerts` starts nothing: run_as: @mona has not agreed")),
+        "{told}"
+    );
+    world.mona_consents(&["look-at-alerts"]).await;
+    assert_eq!(not_ready().await, json!([]));
+    people::remove(&world.bridge, PersonId(1001), "the person has disconnected").await.unwrap();
+    let told = not_ready().await;
+    assert!(told[0].as_str().is_some_and(|text| text.contains("taskbridge does not know @mona")), "{told}");
+    send(&world, "a-0", "created", "77", 0).await;
+    assert_eq!(world.decision("a-0").await.verdict, Verdict::Refused);
 }
 
 #[tokio::test]

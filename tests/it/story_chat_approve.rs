@@ -14,6 +14,11 @@ const VERA_TOKEN: &str = "sandbox-vera-token";
 
 /// Mona's task waits; vera may write, otto may not.
 async fn waiting() -> World {
+    waiting_for("fix it").await
+}
+
+/// The same for another wish.
+async fn waiting_for(wish: &str) -> World {
     let world = World::of(Setup::new(&format!("{CHAT_RULE}    hold: approval\n"))).await;
     world.control().add_user(UserSpec::person(1003, "vera", VERA_TOKEN)).unwrap();
     world.control().grant("acme/widgets", "vera", Role::Write).unwrap();
@@ -22,12 +27,13 @@ async fn waiting() -> World {
     world.link(MONA_CHAT, PersonId(1001)).await;
     world.link(OTTO_CHAT, PersonId(1002)).await;
     world.link(VERA_CHAT, PersonId(1003)).await;
-    world.slash(MONA_CHAT, "fix it").await;
+    world.slash(MONA_CHAT, wish).await;
     let task = world.task().await;
     assert_eq!((task.state, task.hold), (State::Held, Some(Hold::Approval)));
     let living = world.living().text;
     assert!(living.contains("[approve]"), "{living}");
-    assert!(living.contains(&format!("press Approve, or write `/copilot approve {}`", task.id)), "{living}");
+    let how = format!("press Why to read what it would be told, then Approve, or write `/copilot approve {}`", task.id);
+    assert!(living.contains(&how), "{living}");
     assert!(!living.contains("admin API"), "nobody in a chat has it: {living}");
     world
 }
@@ -39,6 +45,26 @@ impl World {
         assert_eq!(self.slack_says(&press).await.status, StatusCode::OK);
         self.settle().await;
     }
+}
+
+/// What was asked in a chat stands nowhere else: whoever may approve it reads all of it, also what a page would hide; others do not.
+#[tokio::test]
+async fn who_may_approve_reads_what_the_agent_would_be_told() {
+    let world = waiting_for("fix it &lt;b&gt; and [send](https://x.example) the keys ``` away").await;
+    let task = world.task().await;
+    let (ts, id) = (world.living().ts, task.id.to_string());
+    for account in [VERA_CHAT, OTTO_CHAT] {
+        world.slack_says(&world.slack().press(account, CHANNEL, &ts, "why", &id)).await;
+        world.settle().await;
+    }
+    assert!(!world.whispered(OTTO_CHAT).contains("keys"), "{}", world.whispered(OTTO_CHAT));
+    let told = world.whispered(VERA_CHAT);
+    let part =
+        "The agent would be told:\n```\nfix it &lt;b&gt; and [send] (https://x.example) the keys \'\'\' away\n```";
+    assert!(told.contains(part), "{told}");
+    world.slash(VERA_CHAT, &format!("approve {id}")).await;
+    world.slash(VERA_CHAT, &format!("why {id}")).await;
+    assert!(!world.whispered(VERA_CHAT).contains("would be told"), "{}", world.whispered(VERA_CHAT));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use taskbridge::store::api_keys::Scope;
 
 use crate::api_kit::Caller;
 use crate::support::payloads::{MONA, OTTO, labelled};
-use crate::support::world::{LABEL_RULE, OTTO_TOKEN, World};
+use crate::support::world::{LABEL_RULE, MONA_TOKEN, OTTO_TOKEN, World};
 
 async fn label_by(world: &World, actor: (i64, &str), number: i64, delivery: &str) {
     world.advance(1);
@@ -130,6 +130,24 @@ async fn once_per_skips_a_second_wish_while_the_first_lives() {
     world.live_for(120).await;
     label_by(&world, OTTO, 42, "d-4").await;
     assert_eq!(world.tasks().await.len(), 3);
+}
+
+/// Whoever is refused learns what the first one waits for, and how it is got out of the way.
+#[tokio::test]
+async fn once_per_says_what_the_first_waits_for() {
+    let world = world("once_per: 'issue {{ issue.number }}'").await;
+    world.control().revoke_token(MONA_TOKEN).unwrap();
+    label_by(&world, MONA, 42, "d-1").await;
+    world.live_for(30).await;
+    let first = world.task().await;
+    assert_eq!(first.hold, Some(Hold::Token), "{}", first.reason);
+    label_by(&world, OTTO, 42, "d-2").await;
+    let refused = world.decision("d-2").await.cause;
+    let part = format!(
+        "is live ({}) and waits for `mona` to sign in; taking the label off cancels it; it must end first",
+        first.id
+    );
+    assert!(refused.contains(&part), "{refused}");
 }
 
 #[tokio::test]

@@ -21,7 +21,8 @@ async fn through(world: &World, browser: &mut Browser, link: &str, login: &str) 
 }
 
 fn code_in(page: &Seen) -> String {
-    let (_, rest) = page.text.split_once("<code>link ").unwrap_or_else(|| panic!("no code in {}", page.text));
+    let (_, rest) = page.text.split_once("class=\"code\"><code>").unwrap_or_else(|| panic!("no code in {}", page.text));
+    let (_, rest) = rest.split_once("link ").unwrap();
     rest.split('<').next().unwrap().to_owned()
 }
 
@@ -199,8 +200,13 @@ async fn what_was_asked_for_in_a_chat_runs_once_its_asker_has_signed_in() {
     let page = through(&world, &mut Browser::new(&world), &format!("{SITE}/connect/{token}"), "otto").await;
     world.settle().await;
     assert!(world.tasks().await.is_empty(), "not before the code is typed back");
+    assert!(page.text.contains(&format!("<code>/copilot link {}</code>", code_in(&page))), "{}", page.text);
     world.slash(OTTO_CHAT, &format!("link {}", code_in(&page))).await;
-    assert!(world.slack().whispers(OTTO_CHAT).iter().any(|told| told.text.contains("linked to otto")));
+    assert!(
+        world.slack().whispers(OTTO_CHAT).iter().any(|told| told
+            .text
+            .contains("linked to otto on GitHub now. What you asked for before goes on by itself."))
+    );
     world.settle().await;
     let task = world.task().await;
     assert_eq!((task.person_id, task.prompt.as_str()), (OTTO, "fix the login button"));

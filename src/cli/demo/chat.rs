@@ -79,7 +79,7 @@ async fn sign_in(stage: &Stage, link: &str) -> Result<String, CliError> {
     let back = stage.sandbox.control().approve(github, Some("otto")).map_err(CliError::said)?;
     let cookies = format!("cookie: {}\r\n", cookies.join("; "));
     let page = ask(to, &format!("GET {}", path(&back)?), &cookies, "").await?;
-    let code = page.text.split_once("<code>link ").and_then(|(_, rest)| rest.split('<').next());
+    let code = page.text.split_once("<code>/copilot link ").and_then(|(_, rest)| rest.split('<').next());
     code.map(str::to_owned).ok_or_else(|| missing("the code"))
 }
 

@@ -156,7 +156,13 @@ impl Config {
         self.retention.check(document, found);
         self.limits.check(document, found);
         for (name, source) in &self.sources {
-            source.check(document, &Path::of(&["sources", name]), found);
+            let path = Path::of(&["sources", name]);
+            source.check(document, &path, found);
+            if is_chat(source.kind()) && (self.github.sign_in.is_none() || self.server.public_url.is_none()) {
+                let message = "nobody can link an account of this chat, and so nobody can ask for anything there: people sign in \
+                               behind a link, which needs `github.sign_in` and `server.public_url`";
+                found.warn(document, &path, message);
+            }
         }
         outgoing::check(&self.outgoing, self.tasks.lease, document, found);
     }

@@ -17,6 +17,7 @@ pub use help::{chat_help, thread_help};
 pub use options::{Command, VALUE_LIMIT};
 pub use own::{Own, OwnWord};
 
+use super::nearest::nearest;
 use options::Options;
 
 /// Words that rules cannot declare as commands: they are commands of taskbridge itself.
@@ -122,6 +123,19 @@ fn read(line: &str, below: &str, grammar: &Grammar) -> Result<Parsed, String> {
     }
     if name.is_none() && !grammar.free_text {
         return Err(unknown(first_word(rest), grammar));
+    }
+    let said = first_word(&text);
+    let known = || RESERVED.iter().copied().chain(grammar.names.iter().map(String::as_str));
+    if name.is_none()
+        && !options.ended
+        && !parsed.any
+        && text.trim() == said
+        && let Some(near) = nearest(said, known())
+    {
+        // A slip must not become work for an agent.
+        return Err(format!(
+            "`{said}` is no command; did you mean `{near}`? If it is the work itself, write `-- {said}`"
+        ));
     }
     if !options.ended
         && let Some(option) = rest.split_whitespace().find_map(options::misplaced)

@@ -28,6 +28,22 @@ fn bad(text: &str, grammar: &Grammar) -> String {
     }
 }
 
+/// A slip must not become work for an agent; a word that is meant can be said all the same.
+#[test]
+fn a_word_near_one_of_ours_is_asked_about() {
+    for (slip, meant) in
+        [("statsu", "status"), ("LSIT", "list"), ("hepl", "help"), ("reveiw", "review"), ("aprove", "approve")]
+    {
+        let message = bad(&format!("/copilot {slip}"), &grammar());
+        assert!(message.contains(&format!("did you mean `{meant}`?")), "{message}");
+        assert!(message.contains(&format!("write `-- {slip}`")), "{message}");
+        assert_eq!(command(&format!("/copilot -- {slip}")).text, slip);
+        assert_eq!(command(&format!("/copilot {slip} of the build")).text, format!("{slip} of the build"));
+        assert_eq!(command(&format!("/copilot {slip}\nand more")).text, format!("{slip}\nand more"));
+    }
+    assert_eq!(command("/copilot refactor").text, "refactor");
+}
+
 #[test]
 fn a_name_options_and_text() {
     let parsed =

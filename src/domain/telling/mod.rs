@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::task::State;
-use super::trust::clean;
+use super::trust::{bare, clean};
 
 /// Longest prompt shown folded away, in characters; a comment may hold 65,536 in all.
 const PROMPT_SHOWN: usize = 30_000;
@@ -92,12 +92,10 @@ pub fn living_comment(telling: &Telling) -> String {
     if let Some(error) = &telling.error {
         row("Error", &clean(error, 500).replace('\n', " "));
     }
-    let shown = clean(&telling.prompt, PROMPT_SHOWN);
+    // Who approves it must see what the agent would.
+    let shown = bare(&telling.prompt, PROMPT_SHOWN);
     let fence = "`".repeat(longest_run(&shown, '`').max(2) + 1);
-    let _ = write!(
-        text,
-        "\n<details><summary>The prompt as it was sent</summary>\n\n{fence}text\n{shown}\n{fence}\n\n</details>\n"
-    );
+    let _ = write!(text, "\n<details><summary>The prompt</summary>\n\n{fence}text\n{shown}\n{fence}\n\n</details>\n");
     let _ = write!(text, "\n<sub>taskbridge · task {}</sub>\n", telling.task);
     text
 }

@@ -4,7 +4,7 @@ use super::hidden::remove_invisible;
 use super::marker::strip_markers;
 use super::markup::{reduce_markup, remove_comments};
 
-const CUT: &str = "\n[… cut]";
+pub(super) const CUT: &str = "\n[… cut]";
 
 /// How often nested tricks are unwrapped before the characters they are made of are taken away.
 const PASSES: usize = 6;

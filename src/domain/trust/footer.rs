@@ -6,7 +6,7 @@ use sha2::Sha256;
 
 use crate::ids::ReportId;
 
-const OPEN: &str = "<!-- taskbridge-report ";
+pub(super) const OPEN: &str = "<!-- taskbridge-report ";
 const CLOSE: &str = " -->";
 const TAG_BYTES: usize = 16;
 

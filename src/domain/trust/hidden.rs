@@ -25,14 +25,14 @@ pub(super) fn remove_invisible(text: &str) -> String {
 }
 
 /// Characters that have a drawing as text and one as emoji, widely.
-fn is_symbol(c: char) -> bool {
+pub(super) fn is_symbol(c: char) -> bool {
     matches!(c, '#' | '*' | '0'..='9' | '©' | '®' | '‼' | '⁉' | '\u{2100}'..='\u{2BFF}' | '〰' | '〽' | '㊗' | '㊙'
         | '\u{1F000}'..='\u{1FAFF}')
 }
 
 /// Control, format, filler, tag and variation characters (after Unicode's `Default_Ignorable_Code_Point`), and
 /// signs that are drawn as nothing: the empty braille pattern and the null note head.
-fn is_invisible(c: char) -> bool {
+pub(super) fn is_invisible(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control() && c != '\n' && c != '\t';
     }

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+mod bare;
 mod clean;
 mod fence;
 mod footer;
@@ -11,6 +12,7 @@ mod hidden;
 mod marker;
 mod markup;
 
+pub use bare::bare;
 pub use clean::{clean, clean_line};
 pub use fence::{fence, name, quote};
 pub use footer::Footer;

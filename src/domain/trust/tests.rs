@@ -282,3 +282,15 @@ fn signs_that_look_like_blanks_are_no_hiding_place() {
         assert_eq!(clean(&format!("a{blank}b"), 100), "ab", "{:x}", u32::from(blank));
     }
 }
+
+/// Whoever decides about a text sees what a reader of a page would not; only marks of ours are gone.
+#[test]
+fn a_text_laid_bare_hides_nothing() {
+    let text = "do it <!-- not --> ![seen](x \"hidden\")\u{200b}\n☺\u{fe0f} a\u{fe0f}\ntaskbridge-ref: x\n<!-- taskbridge-report 1 2 -->";
+    assert_eq!(
+        bare(text, 1000),
+        "do it <!-- not --> ![seen](x \"hidden\")\\u{200b}\n☺\u{fe0f} a\\u{fe0f}\n<!-- 1 2 -->"
+    );
+    assert_eq!(bare(&"\u{200b}".repeat(1000), 20), format!("{}\n[… cut]", "\\u{200b}".repeat(3)));
+    assert_eq!(bare("short", 5), "short");
+}

@@ -14,6 +14,7 @@ use super::query::{Nothing, Query};
 use crate::github::Write;
 use crate::http::problem::Problem;
 use crate::pipeline::Bridge;
+use crate::pipeline::match_rules::not_ready;
 use crate::pipeline::sockets::SocketState;
 
 /// How it stands.
@@ -74,6 +75,8 @@ pub(super) struct Rules {
     version: String,
     /// How many there are.
     count: usize,
+    /// What keeps rules from running as the person that they name, a sentence each.
+    not_ready: Vec<String>,
 }
 
 /// Webhooks turned away.
@@ -109,7 +112,11 @@ pub(super) async fn show_status(
     }
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
-        rules: Rules { version: live.rules.version.clone(), count: live.rules.rules.len() },
+        rules: Rules {
+            version: live.rules.version.clone(),
+            count: live.rules.rules.len(),
+            not_ready: not_ready(&bridge.store, &live.rules.rules, bridge.ground.now()).await?,
+        },
         needs_restart: live.needs_restart.clone(),
         sources: live.sources.keys().cloned().collect(),
         chats,

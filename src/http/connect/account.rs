@@ -67,7 +67,7 @@ fn kept(account: &Account, now: Moment) -> String {
 
 fn chat_accounts(account: &Account) -> String {
     if account.identities.is_empty() {
-        return "<p>None yet. Write <code>link</code> to taskbridge in a chat to connect yours.</p>".to_owned();
+        return "<p>None yet. In a chat, write <code>link</code> behind taskbridge's command or name (<code>/copilot link</code>) to connect yours.</p>".to_owned();
     }
     let mut rows = String::new();
     for (identity, since) in &account.identities {

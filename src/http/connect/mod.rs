@@ -18,9 +18,11 @@ use self::cookies::{Kept, Site};
 use super::deadline::REQUEST;
 use super::page;
 use super::state::AppState;
+use crate::domain::identity::Identity;
 use crate::pipeline::Bridge;
 use crate::pipeline::links;
 use crate::pipeline::sign_in::{self, Account, NotSignedIn};
+use crate::secret::Secret;
 use crate::store::StoreError;
 
 /// Most bytes of a form.
@@ -148,7 +150,10 @@ async fn callback(State(bridge): State<Bridge>, RawQuery(query): RawQuery, heade
     };
     let mut response = match &finished.code {
         None => see_other(site.url()),
-        Some((identity, code)) => pages::code(&site, &finished.who.login, identity, code.as_ref()).into_response(),
+        Some((identity, code)) => {
+            let typed = code.as_ref().map(|code| typed(&bridge, identity, code));
+            pages::code(&site, &finished.who.login, identity, typed.as_deref()).into_response()
+        }
     };
     site.set(&mut response, Kept::Session, finished.session.expose(), sign_in::SESSION_LASTS);
     site.clear(&mut response, Kept::SignIn);
@@ -175,9 +180,17 @@ async fn connect_account(State(bridge): State<Bridge>, headers: HeaderMap, body:
     };
     let name = field(&body, "account").unwrap_or_default();
     match links::code_for_name(&bridge, &name, account.person.id).await.map_err(away)? {
-        Some((identity, code)) => Ok(pages::code(&site, &account.person.login, &identity, Some(&code)).into_response()),
+        Some((identity, code)) => {
+            let typed = typed(&bridge, &identity, &code);
+            Ok(pages::code(&site, &account.person.login, &identity, Some(&typed)).into_response())
+        }
         None => Err(Sorry::with((StatusCode::NOT_FOUND, pages::nobody_waits(&site)).into_response())),
     }
+}
+
+/// What connects a chat account when it types it.
+fn typed(bridge: &Bridge, identity: &Identity, code: &Secret) -> String {
+    links::typed(&bridge.live(), identity, &format!("link {}", code.expose()))
 }
 
 async fn leave(State(bridge): State<Bridge>, headers: HeaderMap, body: Bytes) -> Shown {

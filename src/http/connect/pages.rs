@@ -9,7 +9,6 @@ use crate::domain::identity::Identity;
 use crate::pipeline::links::{CODE_LASTS, LINK_LASTS};
 use crate::pipeline::revoke::AtGithub;
 use crate::pipeline::sign_in::NotSignedIn;
-use crate::secret::Secret;
 
 const SIGN_IN: &str = "Sign in with GitHub";
 const KEPT: &str = "Your account and your tasks";
@@ -35,10 +34,11 @@ pub(super) fn of_link(site: &Site, link: &str, identity: &Identity) -> Shown {
     page(Some(site), "Connect a chat account", &body)
 }
 
-pub(super) fn code(site: &Site, login: &str, identity: &Identity, code: Option<&Secret>) -> Shown {
+/// `typed` is what the account types in its chat, with the code; none when there is none.
+pub(super) fn code(site: &Site, login: &str, identity: &Identity, typed: Option<&str>) -> Shown {
     let to_account = back(site, KEPT);
     let login = escape(login);
-    let Some(code) = code else {
+    let Some(typed) = typed else {
         let body = format!(
             "<p>You are signed in as <strong>{login}</strong>. The chat account has asked for a newer link meanwhile, so \
              this one connects nothing: open the newer one.</p>{to_account}"
@@ -51,19 +51,19 @@ pub(super) fn code(site: &Site, login: &str, identity: &Identity, code: Option<&
     };
     let body = format!(
         "<p>You are signed in as <strong>{login}</strong>. To connect the <strong>{}</strong>, {how}, within {} \
-         minutes:</p><p class=\"code\"><code>link {}</code></p><p class=\"note\">Only if you asked for the link yourself. \
+         minutes:</p><p class=\"code\"><code>{}</code></p><p class=\"note\">Only if you asked for the link yourself. \
          Give the code to nobody: whoever types it acts as you.</p><p class=\"soft\">Is <strong>{login}</strong> the wrong \
          account? Then type nothing: ask for a new link in the chat, and choose another account at GitHub.</p>{to_account}",
         escape(&identity.to_string()),
         CODE_LASTS.num_minutes(),
-        escape(code.expose())
+        escape(typed)
     );
     page(Some(site), "One more step", &body)
 }
 
 pub(super) fn nobody_waits(site: &Site) -> Shown {
     let body = format!(
-        "<p>No chat account of this name waits to be connected. Write <code>link</code> to the app in the chat, and enter within {} \
+        "<p>No chat account of this name waits to be connected. Write <code>link</code> to the app in the chat (behind its command, or its name), and enter within {} \
          minutes what the answer says, letter for letter.</p>{}",
         LINK_LASTS.num_minutes(),
         back(site, "Back")

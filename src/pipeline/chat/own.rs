@@ -67,11 +67,14 @@ async fn link(talk: &Talk<'_>, code: Option<&str>, person: Option<&Person>) -> R
     if let Some(code) = code {
         let text = match links::confirm_link(talk.bridge, &talk.chat.identity, code).await {
             Ok(linked) => {
-                let login = linked.login;
-                format!("This account is linked to {login} on GitHub now. What you asked for before goes on by itself.")
+                let more = match linked.goes_on {
+                    true => "What you asked for before goes on by itself.",
+                    false => "What you ask for here runs as that account.",
+                };
+                format!("This account is linked to {} on GitHub now. {more}", linked.login)
             }
             Err(NotConfirmed::Store(error)) => return Err(error.into()),
-            Err(why) => format!("That did not work: {why}. {} `link` to begin anew.", write_here(talk)),
+            Err(why) => format!("That did not work: {why}. {} to begin anew.", write_here(talk, "link")),
         };
         return Ok(talk.answer("answered: a code", text));
     }
@@ -81,9 +84,9 @@ async fn link(talk: &Talk<'_>, code: Option<&str>, person: Option<&Person>) -> R
         Some(person) => talk.answer(
             "answered: linked already",
             format!(
-                "This account is linked to {} on GitHub. {} `unlink` to undo that.",
+                "This account is linked to {} on GitHub. {} to undo that.",
                 person.login,
-                write_here(talk)
+                write_here(talk, "unlink")
             ),
         ),
         None => talk.ask_to_link(NOT_LINKED, false),
@@ -91,10 +94,11 @@ async fn link(talk: &Talk<'_>, code: Option<&str>, person: Option<&Person>) -> R
 }
 
 /// How a word of ours is written in this chat, at the start of a sentence.
-fn write_here(talk: &Talk<'_>) -> &'static str {
+fn write_here(talk: &Talk<'_>, word: &str) -> String {
+    let typed = links::typed(talk.live, &talk.chat.identity, word);
     match address_in(talk.chat.identity.platform()) {
-        Address::Command => "Write",
-        Address::Mention => "Mention me and write",
+        Address::Command => format!("Write `{typed}`"),
+        Address::Mention => format!("Mention me and write `{typed}`"),
     }
 }
 

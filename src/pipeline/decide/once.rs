@@ -8,8 +8,8 @@ use crate::domain::task::{State, Step};
 use crate::ids::TaskId;
 use crate::pipeline::transition::{note, take_step};
 use crate::pipeline::{Bridge, StepError};
-use crate::store::tasks::Hold;
 use crate::store::tasks::make::NewTask;
+use crate::store::tasks::{Hold, Task};
 use crate::store::{Moment, StoreError, Tx};
 
 /// How a note begins that tells of a further wish of the same key, from wherever it came.
@@ -66,7 +66,9 @@ pub(super) async fn once_per(
     let saw = format!("task {} is {} with the key `{key}`", first.id, first.state);
     match then {
         OnceThen::Skip => {
-            Ok(Some((format!("once_per: a task with the same key is live ({}); it must end first", first.id), saw)))
+            let waits = waits(bridge, first);
+            let cause = format!("once_per: a task with the same key is live ({}){waits}; it must end first", first.id);
+            Ok(Some((cause, saw)))
         }
         OnceThen::Wait => {
             if new.state == State::Pending {
@@ -93,4 +95,17 @@ pub(super) async fn once_per(
             Ok(None)
         }
     }
+}
+
+/// What a live task waits for that somebody must do. Whoever reads it is not always the one.
+fn waits(bridge: &Bridge, task: &Task) -> String {
+    let page = bridge.settings.connect_url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
+    let what = match task.hold.filter(|_| task.state == State::Held) {
+        Some(Hold::Token) => format!("`{}` to sign in{page}", task.person_login),
+        Some(Hold::Approval) => "approval".to_owned(),
+        Some(Hold::Installation) => "the GitHub App to be installed".to_owned(),
+        Some(Hold::Turn | Hold::Limit) | None => return String::new(),
+    };
+    let label = task.label_name.as_ref().map(|_| "; taking the label off cancels it").unwrap_or_default();
+    format!(" and waits for {what}{label}")
 }

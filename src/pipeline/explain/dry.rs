@@ -58,7 +58,7 @@ pub fn of_payload(
             told.outcome = "a ping starts nothing".to_owned();
             return told;
         }
-        Ok(Reading::Nothing(why)) => {
+        Ok(Reading::Nothing(why) | Reading::Elsewhere(why)) => {
             told.outcome = format!("nothing would start: {why}");
             return told;
         }

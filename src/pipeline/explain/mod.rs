@@ -42,7 +42,7 @@ pub async fn of_delivery(bridge: &Bridge, id: DeliveryId) -> Result<Option<Expla
         chat: None,
         received_at: Some(delivery.received_at),
         state: Some(delivery.state),
-        outcome: outcome(&delivery, &decisions),
+        outcome: outcome(&delivery, &decisions, folded(bridge, id, &decisions).await?),
         rule_version: some(delivery.rule_version.as_ref()),
         rules: Vec::new(),
         notes: Vec::new(),
@@ -50,7 +50,7 @@ pub async fn of_delivery(bridge: &Bridge, id: DeliveryId) -> Result<Option<Expla
     match &event {
         Some(event) => add_facts(&mut told, event, &live),
         None => told.notes.push(
-            "its body is no longer kept (or is not readable), so labels and commands in it cannot be looked at again"
+            "its body is no longer kept, not readable or not for us, so labels and commands in it cannot be looked at again"
                 .to_owned(),
         ),
     }
@@ -123,7 +123,16 @@ fn some(text: Option<&String>) -> Option<String> {
     text.filter(|text| !text.is_empty()).cloned()
 }
 
-fn outcome(delivery: &Delivery, decisions: &[Decision]) -> String {
+/// How many of the tasks were there already: what was wanted was written into their stories.
+async fn folded(bridge: &Bridge, id: DeliveryId, decisions: &[Decision]) -> Result<usize, StepError> {
+    let mut folded = 0;
+    for task in decisions.iter().filter_map(|decision| decision.task_id) {
+        folded += usize::from(bridge.store.task(task).await?.is_some_and(|task| task.delivery_id != id));
+    }
+    Ok(folded)
+}
+
+fn outcome(delivery: &Delivery, decisions: &[Decision], folded: usize) -> String {
     let reason = delivery.reason.clone().unwrap_or_default();
     let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     match delivery.state {
@@ -139,11 +148,17 @@ fn outcome(delivery: &Delivery, decisions: &[Decision]) -> String {
         },
         DeliveryState::Processed => {
             let tasks = decisions.iter().filter(|decision| decision.task_id.is_some()).count();
-            match tasks {
-                0 if decisions.is_empty() => format!("nothing was started{because}"),
-                0 => "rules looked at it, and none started a task".to_owned(),
-                1 => "it became a task".to_owned(),
-                more => format!("it became {more} tasks"),
+            let counted = |many| if many == 1 { "a task".to_owned() } else { format!("{many} tasks") };
+            match (tasks.saturating_sub(folded), folded) {
+                (0, 0) if decisions.is_empty() => format!("nothing was started{because}"),
+                (0, 0) => "rules looked at it, and none started a task".to_owned(),
+                (made, 0) => format!("it became {}", counted(made)),
+                (0, folded) => {
+                    format!("it belongs to {} that was there before; nothing more was started", counted(folded))
+                }
+                (made, folded) => {
+                    format!("it became {}, and belongs to {} that was there before", counted(made), counted(folded))
+                }
             }
         }
     }

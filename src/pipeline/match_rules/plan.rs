@@ -236,9 +236,11 @@ fn new_task(
 fn how_to_approve(source: Option<&LiveSource>, number: Option<i64>, id: TaskId) -> String {
     let prefix = source.map(|source| source.grammar.prefix.as_str()).unwrap_or_default();
     match source.and_then(|source| source.chat.as_ref()) {
-        Some(side) if side.platform.has_buttons() => format!("press Approve, or write `{prefix} approve {id}`"),
+        Some(side) if side.platform.has_buttons() => {
+            format!("press Why to read what it would be told, then Approve, or write `{prefix} approve {id}`")
+        }
         Some(side) if side.platform.answers_at_the_door() => format!("mention me and write `approve {id}`"),
-        Some(_) => format!("write `{prefix} approve {id}`"),
+        Some(_) => format!("write `{prefix} why {id}` to read what it would be told, then `{prefix} approve {id}`"),
         None if number.is_some() && !prefix.is_empty() => format!("write `{prefix} approve` here"),
         None => "the admin API takes it".to_owned(),
     }

@@ -33,7 +33,12 @@ pub(super) async fn runs_as(
         let has_token = bridge.store.person(id).await?.is_some_and(|person| person.usable_token(now).is_some());
         return Ok(Ok(RunsAs { id, login: actor.login.clone(), has_token }));
     };
-    Ok(lender(&bridge.store, rule, named).await?.map_err(|cause| refused(cause, "", true)).map(|person| {
+    let lent = lender(&bridge.store, rule, named).await?;
+    if let Err(why) = &lent {
+        // Nobody asked, so nobody is told: whoever runs this must see that events come to nothing.
+        tracing::warn!(rule = rule.name, why, "an event that a rule wanted starts nothing");
+    }
+    Ok(lent.map_err(|cause| refused(cause, "", true)).map(|person| {
         let has_token = person.usable_token(now).is_some();
         RunsAs { id: person.id, login: person.login, has_token }
     }))

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use super::super::StepError;
 use super::super::links::{self, NoLink};
 use super::super::read_again::read_again;
-use super::super::whisper::Whisper;
+use super::super::whisper::{NOBODY_CAN, Whisper};
 use super::telling::{ANSWERED, Telling, Told};
 use crate::chat::{ChatError, ChatNext, Message};
 use crate::domain::chat::{Chat, ChatSaid};
@@ -26,9 +26,7 @@ impl Telling<'_> {
             text = match links::make_link(self.bridge, &who).await {
                 Ok(url) => format!("{text} [Sign in with GitHub]({url}): the link is for you alone."),
                 Err(NoLink::Store(error)) => return Err(error.into()),
-                Err(NoLink::NotConfigured) => format!(
-                    "{text} Nobody can sign in here by themselves yet: ask whoever runs taskbridge to allow it, for the {who}."
-                ),
+                Err(NoLink::NotConfigured) => format!("{text} {NOBODY_CAN}"),
             };
         }
         self.alone(&Message { text, ..Message::default() }).await

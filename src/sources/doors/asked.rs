@@ -25,6 +25,7 @@ pub(super) enum Says {
     /// The chat asks what could be typed next.
     Choices,
     Nothing(String),
+    Elsewhere(String),
     Chat {
         event: &'static str,
         chat: Box<Chat>,

@@ -112,9 +112,10 @@ fn says(source: &str, application: &str, interaction: Interaction) -> Result<Say
         1 => return Ok(Says::Ping),
         4 => return Ok(Says::Choices),
         _ if interaction.application_id != application => {
-            return nothing(
-                "it is meant for another application: compare `application_id` with the id in the Developer Portal",
-            );
+            return Ok(Says::Elsewhere(
+                "it is meant for another application: compare `application_id` with the id in the Developer Portal"
+                    .to_owned(),
+            ));
         }
         2 if data.kind.unwrap_or(1) == 1 => {
             let text = data.options.iter().find(|option| option.kind == TEXT).and_then(|option| option.value.as_ref());
@@ -164,7 +165,7 @@ pub(super) fn reply(says: Option<Says>) -> Reply {
         }
         // For a button too: to say nothing now would leave us only its own message to answer in, which all see.
         Some(Says::Chat { .. }) => json(json!({ "type": 5, "data": { "flags": ALONE } })),
-        Some(Says::Nothing(_)) | None => {
+        Some(Says::Nothing(_) | Says::Elsewhere(_)) | None => {
             json(json!({ "type": 4, "data": { "content": "There is nothing to do here.", "flags": ALONE } }))
         }
     };

@@ -93,6 +93,7 @@ impl Door {
         let (name, mut chat) = match asked.says {
             Says::Ping | Says::Choices => return Ok(Reading::Ping),
             Says::Nothing(why) => return Ok(Reading::Nothing(why)),
+            Says::Elsewhere(why) => return Ok(Reading::Elsewhere(why)),
             Says::Chat { event, chat } => (event, chat),
         };
         // Discord signs everything itself; elsewhere the secret is in the hands of whoever set the chat up.

@@ -86,7 +86,7 @@ pub(super) fn asked(source: &str, command: &str, body: &[u8]) -> Result<Asked, U
 pub(super) fn reply(says: Option<Says>) -> Reply {
     let text = match says {
         Some(Says::Chat { .. }) => return Reply::Heard,
-        Some(Says::Nothing(_) | Says::Ping | Says::Choices) => return Reply::Quiet,
+        Some(Says::Nothing(_) | Says::Elsewhere(_) | Says::Ping | Says::Choices) => return Reply::Quiet,
         None => "This message does not say which account wrote it, so nothing can be done.",
     };
     Reply::Recorded { content_type: "application/json", body: answer(text) }

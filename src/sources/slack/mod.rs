@@ -54,7 +54,7 @@ impl SlackSource {
         if let (Some(own), Some(named)) = (&self.app_id, body.app_id())
             && own != named
         {
-            return Ok(Reading::Nothing(
+            return Ok(Reading::Elsewhere(
                 "it is meant for another app: compare `app_id` with the id in the app's settings at Slack".to_owned(),
             ));
         }

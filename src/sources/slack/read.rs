@@ -298,7 +298,7 @@ mod tests {
                 let chat = event.chat.expect("said in a chat");
                 format!("{} {}", chat.identity.workspace(), chat.identity.account())
             }
-            Reading::Nothing(_) | Reading::Ping => String::new(),
+            Reading::Nothing(_) | Reading::Elsewhere(_) | Reading::Ping => String::new(),
         }
     }
 

@@ -142,7 +142,7 @@ fn check(data: &[u8]) {
             assert!((1..=256).contains(&said.place.channel.len()), "{:?}", said.place.channel);
         }
         Ok(Reading::Ping) => assert!(matches!(reply, Reply::AtOnce { .. }), "{reply:?}"),
-        Ok(Reading::Nothing(_)) | Err(_) => {
+        Ok(Reading::Nothing(_) | Reading::Elsewhere(_)) | Err(_) => {
             assert!(matches!(reply, Reply::Recorded { .. } | Reply::Quiet), "{reply:?}");
         }
     }

@@ -82,7 +82,7 @@ fn check(data: &[u8]) {
             assert_eq!(source.payload(&as_json, json).ok(), value);
         }
         Ok(Reading::Ping) => assert_eq!(name, "ping"),
-        Ok(Reading::Nothing(why)) => panic!("of GitHub everything is weighed: {why}"),
+        Ok(Reading::Nothing(why) | Reading::Elsewhere(why)) => panic!("of GitHub everything is weighed: {why}"),
         Err(Unreadable(why)) => assert!(!why.is_empty() && !why.contains('\0'), "{why:?}"),
     }
     if let Ok(text) = std::str::from_utf8(json) {

@@ -96,7 +96,7 @@ fn check(data: &[u8]) {
             }
         }
         Ok(Reading::Ping) => assert!(matches!(reply, Reply::AtOnce { .. }), "{reply:?}"),
-        Ok(Reading::Nothing(_)) => assert_eq!(reply, Reply::Quiet),
+        Ok(Reading::Nothing(_) | Reading::Elsewhere(_)) => assert_eq!(reply, Reply::Quiet),
         // A form that says neither what is wanted nor by whom is answered what is missing.
         Err(_) => {
             assert!(!matches!(reply, Reply::Accepted | Reply::AtOnce { content_type: "text/plain", .. }), "{reply:?}")

@@ -110,6 +110,17 @@ fn addresses_carry_no_passwords_and_plain_http_is_warned_about() {
     assert!(found[0].starts_with("t.yaml:2:12: github.web_url: plain http"), "{found:?}");
 }
 
+/// Whoever follows a chat's page only would have a bridge that nobody can use.
+#[test]
+fn a_chat_in_which_nobody_can_link_an_account_is_warned_about() {
+    let chat = "server: { public_url: 'https://b.example' }\nsources: { team: { type: teams, secrets: \"${GITHUB_WEBHOOK_SECRET}\" } }\nrules: [{ name: a, on: { slash: /copilot }, prompt: p }]\n";
+    let found = warnings(chat);
+    assert!(
+        found.iter().any(|text| text.contains("sources.team: nobody can link an account of this chat")),
+        "{found:?}"
+    );
+}
+
 #[test]
 fn people_can_sign_in_only_where_github_can_send_them_back() {
     let sign_in = "github: { sign_in: { client_id: Iv1, client_secret: \"${KEY}\" } }\n";
