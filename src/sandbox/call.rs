@@ -109,6 +109,8 @@ pub(super) enum Content {
     Json(Value),
     /// A page.
     Html(String),
+    /// Words for a person or a shell.
+    Text(String),
 }
 
 /// An answer, or the answer that says why not.
@@ -133,6 +135,11 @@ impl Answer {
     /// A page.
     pub(super) fn html(status: u16, text: String) -> Self {
         Self { status, headers: Vec::new(), body: Content::Html(text) }
+    }
+
+    /// 200 with words.
+    pub(super) fn text(text: String) -> Self {
+        Self { status: 200, headers: Vec::new(), body: Content::Text(text) }
     }
 
     /// GitHub's plain error.

@@ -27,6 +27,8 @@ pub(super) fn pages(world: &mut World, call: &Call) -> Option<Answer> {
         ("GET", ["settings", "apps", "new"]) => Asked::ByHand,
         ("POST", ["settings", "apps", "new"]) => Asked::Look,
         ("POST", ["settings", "apps"]) => Asked::Make,
+        ("GET", ["settings", "apps"]) => return Some(guarded(shown(world, &world.app.slug))),
+        ("GET", ["settings", "apps", slug, ..] | ["apps", slug, ..]) => return Some(guarded(shown(world, slug))),
         _ => return None,
     };
     let owner = match org {
@@ -61,6 +63,24 @@ pub(super) fn pages(world: &mut World, call: &Call) -> Option<Answer> {
         }
     };
     Some(guarded(answer))
+}
+
+/// The App's own pages, all one here.
+fn shown(world: &World, slug: &str) -> Answer {
+    let app = &world.app;
+    if slug != app.slug {
+        return Answer::html(404, wrap("Not found", "<p>No App has this name.</p>"));
+    }
+    let owner = app.owner.and_then(|owner| world.users.get(&owner)).map_or("nobody", |owner| owner.login.as_str());
+    let body = format!(
+        "<p>It belongs to <strong>{}</strong>.</p><h2>Permissions</h2><pre>{}</pre><h2>Events</h2><pre>{}</pre>\
+         <p>Permissions are not modelled here, so nothing needs to be ticked. It is installed by the control of the sandbox: \
+         <code>/_sandbox/installations</code>.</p>",
+        escape(owner),
+        escape(&format!("{:#}", app.permissions)),
+        escape(&format!("{:#}", app.events))
+    );
+    Answer::html(200, wrap(&app.name, &body))
 }
 
 /// What is asked of the pages.

@@ -32,6 +32,7 @@ impl Wire {
         let (kind, body) = match answer.body {
             Content::Empty => (None, Bytes::new()),
             Content::Json(value) => (Some("application/json; charset=utf-8"), value.to_string().into()),
+            Content::Text(text) => (Some("text/plain; charset=utf-8"), text.into()),
             Content::Html(text) => (Some("text/html; charset=utf-8"), text.into()),
         };
         if let Some(kind) = kind {

@@ -56,6 +56,9 @@ async fn an_app_is_made_in_the_browser_and_the_service_runs_with_its_secrets() {
     {
         let link = format!("{}{link}", scene.sandbox.url());
         assert!(text.contains(&link) && page.text.contains(&format!("href=\"{link}\"")), "{link} in {text}");
+        let there = scene.get(&link).await;
+        assert_eq!(there.status, StatusCode::OK, "{link}");
+        assert!(there.text.contains("pull_requests") && !there.text.contains(&client), "{}", there.text);
     }
     drop(program);
 
@@ -106,6 +109,8 @@ async fn an_organization_gets_the_app_and_its_files_may_lie_elsewhere() {
     let text = program.text();
     let page = format!("{}/organizations/acme/settings/apps/taskbridge/permissions", scene.sandbox.url());
     assert!(text.contains("It belongs to the organization acme."), "{text}");
+    assert!(scene.get(&page).await.text.contains("It belongs to <strong>acme</strong>"));
+    assert_eq!(scene.get(&page.replace("taskbridge", "other")).await.status, StatusCode::NOT_FOUND);
     assert!(text.contains(&page) && text.contains("private_key: { file: secrets/github-app.pem }"), "{text}");
     assert!(scene.folder.path().join("secrets/github-client.secret").exists() && scene.files().is_empty());
     scene.folder.run(&[&CREATE[..], &["--org", "@acme"]].concat(), &[]).is(1, &["--org: "]);

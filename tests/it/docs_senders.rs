@@ -124,7 +124,7 @@ fn all() -> Vec<Sent> {
             body: json!({ "kind": "deploy.failed", "environment": "production", "title": "Rollout failed", "log": "exit 1" }),
             headers: |body, stamp| {
                 let stamp = stamp.to_string();
-                let code = format!("v1={}", hex(&[&stamp, ".", body]));
+                let code = format!("v1={}", hex(&["d-1.", &stamp, ".", body]));
                 vec![("x-deploy-id", "d-1".into()), ("x-deploy-time", stamp), ("x-deploy-signature", code)]
             },
             told: "Rollout failed",

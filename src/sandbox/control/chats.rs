@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{Control, ControlError};
-use crate::sandbox::{ChatFault, DiscordControl, MattermostControl, SlackControl, SlackFault};
+use crate::sandbox::{ChatFault, ChatRequest, DiscordControl, MattermostControl, SlackControl, SlackFault};
 
 /// Most calls in a row that one request spoils.
 const TIMES: u32 = 1000;
@@ -86,7 +86,19 @@ pub(super) struct Installed {
     installed: bool,
 }
 
-/// A hand on each chat. Of their addresses nothing is wanted here.
+/// Something typed in a chat, and where the chat sends it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Typed {
+    chat: Chat,
+    account: String,
+    channel: String,
+    /// What stands behind `/copilot`.
+    text: String,
+    to: String,
+}
+
+/// A hand on each chat.
 pub(super) struct Chats {
     slack: SlackControl,
     discord: DiscordControl,
@@ -94,13 +106,38 @@ pub(super) struct Chats {
 }
 
 impl Chats {
+    /// Of their addresses nothing is wanted.
     pub(super) fn of(control: &Control) -> Self {
+        Self::at(control, "")
+    }
+
+    fn at(control: &Control, url: &str) -> Self {
         let shared = || Arc::clone(&control.0);
         Self {
-            slack: SlackControl::new(shared(), ""),
-            discord: DiscordControl::new(shared(), ""),
-            mattermost: MattermostControl::new(shared(), ""),
+            slack: SlackControl::new(shared(), url),
+            discord: DiscordControl::new(shared(), url),
+            mattermost: MattermostControl::new(shared(), url),
         }
+    }
+
+    /// The line for a shell that sends what was typed as the chat would: signed now, with ways to answer that the chat knows.
+    pub(super) fn line(control: &Control, url: &str, typed: &Typed) -> String {
+        let chats = Self::at(control, url);
+        let (account, channel, text) = (&typed.account, &typed.channel, &typed.text);
+        let request = match typed.chat {
+            Chat::Slack => {
+                let request = chats.slack.slash(account, channel, "/copilot", text);
+                ChatRequest { headers: request.headers, body: request.body }
+            }
+            Chat::Discord => chats.discord.command(account, channel, Some(text)),
+            Chat::Mattermost => chats.mattermost.slash(account, channel, text),
+        };
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+        let mut line = format!("curl {}", quoted(&typed.to));
+        for (name, value) in &request.headers {
+            line.push_str(&format!(" -H {}", quoted(&format!("{name}: {value}"))));
+        }
+        format!("{line} --data-raw {}\n", quoted(&request.body))
     }
 
     pub(super) fn fail(&self, fault: &Fault) -> Result<(), ControlError> {
