@@ -60,6 +60,9 @@ enum Command {
         /// The rule; may be given several times.
         #[arg(long = "rule", value_name = "RULE", required = true)]
         rules: Vec<String>,
+        /// Take the agreement back: what the rule has not started yet ends, and it starts nothing any more.
+        #[arg(long)]
+        withdraw: bool,
     },
 }
 
@@ -78,9 +81,10 @@ impl People {
                 beside_and_ask(config, Needs::ADatabaseWithContent, async |_, bridge| remove(bridge, &person).await)
                     .await
             }
-            Command::Consent { login, rules } => {
-                beside(config, Needs::ADatabaseWithContent, async |loaded, bridge| {
-                    consent(loaded, bridge, &login, &rules).await
+            Command::Consent { login, rules, withdraw } => {
+                beside(config, Needs::ADatabaseWithContent, async |loaded, bridge| match withdraw {
+                    true => withdraw_consent(bridge, &login, &rules).await,
+                    false => consent(loaded, bridge, &login, &rules).await,
                 })
                 .await
             }
@@ -243,6 +247,21 @@ async fn consent(loaded: &Loaded, bridge: &Bridge, login: &str, rules: &[String]
             RunAs::Person(named) => {
                 println!("  It runs as @{named}, so this changes nothing until it names @{}.", one.login)
             }
+        }
+    }
+    Ok(())
+}
+
+/// The rule may be gone from the file by now.
+async fn withdraw_consent(bridge: &Bridge, login: &str, rules: &[String]) -> Result<(), CliError> {
+    let one = only(bridge.store.people_by_login(login.trim_start_matches('@')).await?, login)?;
+    for rule in rules {
+        match bridge.store.withdraw_consent(one.id, rule).await? {
+            true => println!(
+                "Withdrawn: the rule `{rule}` runs with the token of @{} (account {}) no more.",
+                one.login, one.id
+            ),
+            false => println!("@{} (account {}) has not agreed to the rule `{rule}`.", one.login, one.id),
         }
     }
     Ok(())

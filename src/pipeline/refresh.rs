@@ -30,6 +30,9 @@ pub(super) const AGAIN: Duration = Duration::from_secs(20);
 pub(super) const AGAIN_LATE: Duration = Duration::from_secs(300);
 /// How often a pair that is there is put, if the database does not take it: it is nowhere else.
 pub(super) const PUTS: u32 = 20;
+/// By when GitHub has surely ended a token that somebody took back.
+const SINKS_IN: TimeDelta = TimeDelta::seconds(60);
+const STILL_WORKS: &str = "the stored token still works, and GitHub may be about to end it";
 /// How many people are looked after in a batch.
 const BATCH: i64 = 8;
 
@@ -316,13 +319,21 @@ async fn ended(bridge: &Bridge, person: &Person, why: &str) -> Result<(), NotRen
 ///
 /// # Errors
 /// The inner error: GitHub could not be asked; try again later. [`StoreError`]: retry.
-pub(super) async fn taken_back(bridge: &Bridge, id: PersonId) -> Result<Result<String, String>, StoreError> {
+pub(super) async fn taken_back(
+    bridge: &Bridge,
+    id: PersonId,
+    told_at: Moment,
+) -> Result<Result<String, String>, StoreError> {
+    // What works so soon after may be what GitHub has not ended yet.
+    let is_early = bridge.ground.now() < told_at + SINKS_IN;
+
     let Some(person) = bridge.store.person(id).await?.filter(|person| person.token_state == "ok") else {
         return Ok(Ok("the person has no usable token here".to_owned()));
     };
     if person.must_be_renewed(bridge.ground.now()) {
         // A token that has ended by itself tells nothing: whether its pair can be renewed does.
         return Ok(match renew(bridge, id, person.token_version).await {
+            Ok(()) if is_early => Err(STILL_WORKS.to_owned()),
             Ok(()) => Ok("the stored pair could be renewed, and is kept".to_owned()),
             Err(NotRenewed::Ended) => Ok("the token was ended".to_owned()),
             Err(NotRenewed::Store(error)) => return Err(error),
@@ -330,6 +341,7 @@ pub(super) async fn taken_back(bridge: &Bridge, id: PersonId) -> Result<Result<S
         });
     }
     Ok(match probe(bridge, &person).await {
+        Probe::Works if is_early => Err(STILL_WORKS.to_owned()),
         Probe::Works => Ok("the stored token still works, and is kept".to_owned()),
         Probe::Unknown(why) => Err(why),
         Probe::Dead | Probe::Silent => {

@@ -213,6 +213,8 @@ pub struct Account {
     pub person: Person,
     /// The chat accounts bound to them, and since when.
     pub identities: Vec<(Identity, Moment)>,
+    /// The rules that they have agreed to let run with their token.
+    pub consents: Vec<String>,
     /// What their forms carry, so that no other page can send them.
     pub form: Secret,
 }
@@ -225,8 +227,9 @@ pub async fn account(bridge: &Bridge, session: &str) -> Result<Option<Account>, 
     let Some(id) = bridge.store.session(&hash(session), bridge.ground.now()).await? else { return Ok(None) };
     let Some(person) = bridge.store.person(id).await? else { return Ok(None) };
     let identities = bridge.store.identities_of(id).await?;
+    let consents = bridge.store.consents(id).await?;
     let form = mac(&bridge.vault.subkey(FORM_KEY), session).finalize().into_bytes();
-    Ok(Some(Account { person, identities, form: Secret::new(hex::encode(form)) }))
+    Ok(Some(Account { person, identities, consents, form: Secret::new(hex::encode(form)) }))
 }
 
 /// Whether a form was made for this session.

@@ -87,7 +87,9 @@ impl Source {
     pub fn fingerprint(&self, headers: &HeaderMap, envelope: &Envelope, body: &[u8]) -> [u8; 32] {
         match self {
             Self::Github(_) => github::fingerprint(headers).unwrap_or_else(|| Sha256::digest(body).into()),
-            Self::Slack(_) | Self::Door(_) => Sha256::digest(body).into(),
+            Self::Slack(_) => envelope.hash_of_id(),
+            Self::Door(door) if door.signs() => envelope.hash_of_id(),
+            Self::Door(_) => Sha256::digest(body).into(),
             Self::Sender(sender) => sender.fingerprint(envelope, body),
         }
     }

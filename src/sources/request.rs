@@ -161,6 +161,11 @@ impl Envelope {
         };
         Self { sender_id, hook_id: String::new(), event_name, content_type }
     }
+
+    /// Tells one delivery from another where the id is signed.
+    pub(super) fn hash_of_id(&self) -> [u8; 32] {
+        Sha256::new().chain_update(b"id ").chain_update(&self.sender_id).finalize().into()
+    }
 }
 
 /// The JSON in a body: the body itself, or the form field `payload`.

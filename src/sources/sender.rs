@@ -194,7 +194,7 @@ impl Sender {
     /// What makes a delivery the same as another under a new id, or another one under the same.
     pub(super) fn fingerprint(&self, envelope: &Envelope, body: &[u8]) -> [u8; 32] {
         if self.dialect.id_is_signed && !envelope.sender_id.starts_with(BY_BODY) {
-            return Sha256::new().chain_update(b"id ").chain_update(&envelope.sender_id).finalize().into();
+            return envelope.hash_of_id();
         }
         Sha256::digest(body).into()
     }

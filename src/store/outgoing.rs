@@ -35,7 +35,8 @@ impl Tx {
     pub async fn changes_of(&mut self, task: TaskId) -> Result<i64, StoreError> {
         Ok(sqlx::query_scalar!(
             r#"/* changes_of */
-            SELECT count(*) AS "count!" FROM timeline WHERE task_id = $1 AND kind IN ('made', 'state')"#,
+            SELECT count(*) AS "count!" FROM timeline WHERE task_id = $1
+              AND (kind = 'made' OR kind = 'state' AND from_state IS DISTINCT FROM to_state)"#,
             task.0
         )
         .fetch_one(self.connection())

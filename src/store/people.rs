@@ -238,6 +238,18 @@ impl Store {
             .await?)
     }
 
+    /// Takes an agreement back. Answers whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn withdraw_consent(&self, id: PersonId, rule: &str) -> Result<bool, StoreError> {
+        let withdrawn =
+            sqlx::query!("/* withdraw_consent */ DELETE FROM consents WHERE person_id = $1 AND rule = $2", id.0, rule)
+                .execute(&self.work)
+                .await?;
+        Ok(withdrawn.rows_affected() > 0)
+    }
+
     /// The people who have agreed to a rule, the first to agree first.
     ///
     /// # Errors

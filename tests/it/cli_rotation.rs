@@ -82,6 +82,11 @@ async fn a_person_who_is_removed_is_gone_with_token_and_consents_and_tasks_wait(
         .run(&["people", "consent", "mona", "--rule", "fix", "--rule", "fix"], &env)
         .is(0, &["agrees", "It runs as whoever asks, so this changes nothing until it says `run_as: person:mona`"]);
     folder.run(&["people", "list"], &env).is(0, &["agreed to fix"]);
+    let consent =
+        |more: &[&str]| folder.run(&[&["people", "consent", "mona", "--rule", "fix"][..], more].concat(), &env);
+    consent(&["--withdraw"]).is(0, &["Withdrawn: the rule `fix` runs with the token of @mona (account 1001) no more."]);
+    consent(&["--withdraw"]).is(0, &["@mona (account 1001) has not agreed to the rule `fix`."]);
+    consent(&[]).is(0, &["agrees"]);
     folder.run(&["people", "remove", "@mona"], &env).is(
         0,
         &[

@@ -100,6 +100,17 @@ async fn every_payload_of_slack_is_read_and_answered() {
         assert_eq!(answer.text, echoed, "{name}");
         echoes += usize::from(!echoed.is_empty());
     }
+    // As they are, one is the repetition of another.
+    let before = world.delivery_count().await;
+    for name in ["event.app_mention.json", "event.app_mention.retry.json"] {
+        let body = json(folder.join(name))["body"].as_str().unwrap().to_owned();
+        assert_eq!(
+            world.slack_says(&world.slack().signed("application/json", body)).await.status,
+            StatusCode::OK,
+            "{name}"
+        );
+        assert_eq!(world.delivery_count().await, before + 1, "{name}");
+    }
     say(&format!("{events} payloads of Slack that say something, {nothing} that do not"));
     assert!(echoes > 0, "a challenge is among them");
     assert!(events >= 10 && nothing >= 6, "{events} say something, {nothing} do not");

@@ -68,6 +68,10 @@ async fn what_slack_sends_again_starts_nothing_again() {
     world.settle().await;
     assert_eq!(world.delivery_count().await, 1);
     assert_eq!(world.task().await.prompt, "fix it");
+    // Signed later, with an id that is the same and a body that is not.
+    let other = world.slack().signed("application/json", mention.body.replacen('{', "{ ", 1));
+    assert_eq!(world.slack_says(&other).await.status, StatusCode::OK);
+    assert_eq!(world.delivery_count().await, 1);
     // Under another event of the same message it is still the same wish.
     let other = world.slack().mention("Ev2", MONA_CHAT, CHANNEL, "1515449522.000016", "fix it");
     world.slack_says(&other).await;

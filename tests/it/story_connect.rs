@@ -43,6 +43,11 @@ async fn somebody_signs_in_and_what_waited_goes_on() {
     sqlx::query("UPDATE tasks SET person_login = 'before'").execute(&mut database).await.unwrap();
     let page = browser.get("/connect").await;
     assert!(page.text.contains("acme/widgets#42"), "{}", page.text);
+    // What may run as them without their doing is theirs to know.
+    assert!(page.text.contains("none but those that you set off yourself"), "{}", page.text);
+    world.bridge.store.give_consent(task.person_id, "look-at-alerts", world.bridge.ground.now()).await.unwrap();
+    let page = browser.get("/connect").await;
+    assert!(page.text.contains("<code>look-at-alerts</code>, and those that you set off"), "{}", page.text);
 }
 
 /// A link to sign in reaches whoever finds it; the task waits for its own person.

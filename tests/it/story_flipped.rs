@@ -79,7 +79,7 @@ fn chats() -> String {
 
 const PLAIN: [&str; 9] = ["gitea", "forgejo", "bitbucket", "jira", "linear", "sentry", "pagerduty", "stripe", "gitlab"];
 
-async fn world() -> World {
+fn sources() -> String {
     let mut rules = format!("sources:\n{}", chats());
     for name in ["github"].iter().chain(&PLAIN) {
         rules.push_str(&format!("  {name}: {{ type: {name}, secrets: \"${{HOOK_SECRET}}\" }}\n"));
@@ -94,8 +94,19 @@ async fn world() -> World {
 rules: []
 ",
     );
-    World::new(&rules).await
+    rules
 }
+
+/// Each proof of its own, and another one of its kind.
+const PROOFS: [(&str, &str); 7] = [
+    ("\"${HOOK_SECRET}\"", "\"${OLD_SECRET}\""),
+    ("\"${SIGNING_KEY}\"", "\"${OLD_SIGNING_KEY}\""),
+    ("\"${PUBLIC_KEY}\"", "\"${OLD_SIGNING_KEY}\""),
+    ("\"${SLACK_SIGNING_SECRET}\"", "\"${OLD_SECRET}\""),
+    ("DISCORD_KEY", "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"),
+    ("\"${MATTERMOST_TOKEN}\"", "\"${OLD_SECRET}\""),
+    ("\"${TEAMS_TOKEN}\"", "\"${OLD_TEAMS_TOKEN}\""),
+];
 
 fn senders(world: &World) -> Vec<Right> {
     use base64::Engine as _;
@@ -177,7 +188,7 @@ fn said_in_chats(world: &World) -> Vec<Right> {
 /// Case 18.
 #[tokio::test]
 async fn each_flipped_bit_is_turned_away_for_every_preset_and_every_chat() {
-    let world = world().await;
+    let world = World::new(&sources()).await;
     let all: Vec<Right> = senders(&world).into_iter().chain(said_in_chats(&world)).collect();
     assert_eq!(all.len(), 20, "every sender that there is");
     for right in &all {
@@ -194,4 +205,26 @@ async fn each_flipped_bit_is_turned_away_for_every_preset_and_every_chat() {
         assert!(answer.status.is_success(), "{}: {} {}", right.source, answer.status, answer.text);
     }
     assert_eq!(world.delivery_count().await, all.len(), "each was right but for the bit");
+}
+
+/// While a secret is being replaced both are taken, whichever stands first; once the old one is out of the file it is none.
+///
+/// Case 19.
+#[tokio::test]
+async fn every_sender_and_every_chat_has_its_secret_replaced_without_a_gap() {
+    let with = |proof: fn(&str, &str) -> String| {
+        PROOFS.iter().fold(sources(), |text, (own, other)| text.replace(own, &proof(own, other)))
+    };
+    let world = World::new(&with(|own, other| format!("[{other}, {own}]"))).await;
+    let all: Vec<Right> = senders(&world).into_iter().chain(said_in_chats(&world)).collect();
+    for (nth, right) in all.iter().enumerate() {
+        let answer = world.send(right.request(None, None).unwrap()).await;
+        assert!(answer.status.is_success(), "{}: {} {}", right.source, answer.status, answer.text);
+        assert_eq!(world.delivery_count().await, nth + 1, "{}", right.source);
+    }
+    world.reload(&with(|_, other| other.to_owned()));
+    for right in &all {
+        let answer = world.send(right.request(None, None).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", right.source);
+    }
 }

@@ -108,6 +108,38 @@ async fn every_change_is_told_once_in_order_and_signed() {
     assert_eq!(receiver.heard().len(), told.len(), "once");
 }
 
+/// A word that is not known after another is a change to nobody: whoever counts misses none.
+#[tokio::test]
+async fn what_is_no_change_of_state_takes_no_number() {
+    let receiver = Receiver::start().await;
+    let world = World::new(&told_to("board", &receiver, PRIVATE)).await;
+    world.wish(MONA, 1).await;
+    world.live_for(5).await;
+    let remote = world.task().await.remote_id.unwrap();
+    for state in ["weird-a", "weird-b", "completed"] {
+        world.control().set_state(&remote, state, None).unwrap();
+        world.live_for(120).await;
+    }
+    deliver(&world, 0).await;
+    let told: Vec<(i64, String)> = receiver
+        .heard()
+        .iter()
+        .map(|heard| {
+            let body = heard.json();
+            (body["data"]["sequence"].as_i64().unwrap(), body["data"]["to"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let numbers: Vec<i64> = told.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (1..=i64::try_from(told.len()).unwrap()).collect::<Vec<_>>(), "{told:?}");
+    assert_eq!(told.iter().filter(|(_, to)| to == "unrecognised").count(), 1, "{told:?}");
+    assert_eq!(told.last().unwrap().1, "completed");
+    let entries = world.bridge.store.timeline(world.task().await.id).await.unwrap();
+    assert!(
+        entries.iter().filter(|entry| entry.to_state.as_deref() == Some("unrecognised")).count() > 1,
+        "{entries:#?}"
+    );
+}
+
 #[tokio::test]
 async fn a_retry_has_the_same_id_and_a_fresh_signature_and_what_is_behind_it_waits() {
     let receiver = Receiver::start().await;

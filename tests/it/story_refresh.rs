@@ -12,6 +12,7 @@ use taskbridge::pipeline::people::act_as;
 use taskbridge::pipeline::refresh::{NotRenewed, refresh_batch, renew};
 use taskbridge::pipeline::reseal::reseal;
 use taskbridge::sandbox::{Fault, FaultKind, Role, UserSpec};
+use taskbridge::store::deliveries::DeliveryState;
 use taskbridge::store::tasks::Hold;
 use tokio::task::JoinSet;
 
@@ -230,15 +231,29 @@ async fn who_takes_back_the_authorization_is_out_at_once_and_what_waits_is_held(
     let world = open(Setup { app: true, ..setup() }).await;
     world.control().grant("acme/widgets", "otto", Role::Write).unwrap();
     Browser::new(&world).sign_in(&world, "otto").await;
-    // The word of a webhook alone ends nothing: the token still works.
+    // The word of a webhook alone ends nothing: the token still works, and does after a while.
     let says_so = json!({ "action": "revoked", "sender": { "login": "otto", "id": 1002, "type": "User" } });
+    let says_so_again =
+        json!({ "action": "revoked", "sender": { "login": "otto", "id": 1002, "type": "User" }, "nth": 2 });
     let answer = world.hook("github_app_authorization", "d-0", &says_so).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED);
     world.settle().await;
+    let delivery = world.delivery("d-0").await;
+    assert_eq!(delivery.state, DeliveryState::Received, "{:?}", delivery.reason);
+    world.live_for(120).await;
     assert_eq!(otto(&world).await.unwrap().token_state, "ok");
     let reason = world.delivery("d-0").await.reason.unwrap_or_default();
-    assert!(reason.contains("still works"), "{reason}");
+    assert!(reason.contains("still works, and is kept"), "{reason}");
+    // What GitHub tells of a moment before it is so is seen all the same.
+    world.hook("github_app_authorization", "d-00", &says_so_again).await;
+    world.live_for(5).await;
+    assert_eq!(otto(&world).await.unwrap().token_state, "ok");
     let payload = world.control().revoke_authorization("otto").unwrap();
+    world.live_for(60).await;
+    assert_eq!(otto(&world).await.unwrap().token_state, "reauth_required");
+    Browser::new(&world).sign_in(&world, "otto").await;
+    assert_eq!(otto(&world).await.unwrap().token_state, "ok");
+    world.control().revoke_authorization("otto").unwrap();
     // While GitHub cannot be asked the delivery waits.
     spoil(&world, "/user", 1, FaultKind::StatusBefore { status: 502 });
     world.hook("github_app_authorization", "d-1", &payload).await;

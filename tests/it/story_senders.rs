@@ -267,3 +267,27 @@ rules:
     world.settle().await;
     world.task().await;
 }
+
+/// With the id among what is signed nobody can change it, and two equal bodies under two ids are two deliveries.
+#[tokio::test]
+async fn an_id_that_is_signed_parts_equal_bodies() {
+    for (signed, between) in [("{id}.{timestamp}.{body}", "."), ("{header:X-Deploy-Id}/{timestamp}.{body}", "/")] {
+        let world = World::new(&DEPLOYS.replace("{timestamp}.{body}", signed)).await;
+        world.mona_consents(&["repair-deploys"]).await;
+        let stamp = world.bridge.ground.now().timestamp().to_string();
+        let body = body("production");
+        let sent = |id: &str, as_id: &str| {
+            let parts = [id.as_bytes(), between.as_bytes(), stamp.as_bytes(), b".", body.as_bytes()];
+            let code = format!("v1={}", hex_code(HOOK_SECRET.as_bytes(), &parts));
+            let headers = [("x-deploy-id", as_id), ("x-deploy-time", &*stamp), ("x-deploy-signature", &*code)];
+            request("deploys", &headers, body.as_bytes())
+        };
+        for id in ["d-1", "d-2", "d-1"] {
+            assert_eq!(world.send(sent(id, id)).await.status, StatusCode::ACCEPTED, "{signed}");
+            assert_eq!(world.send(sent(id, "d-3")).await.status, StatusCode::UNAUTHORIZED, "{signed}");
+        }
+        world.settle().await;
+        assert_eq!(world.delivery_count().await, 2);
+        assert_eq!(world.tasks().await.len(), 2, "{signed}");
+    }
+}

@@ -57,12 +57,24 @@ fn kept(account: &Account, now: Moment) -> String {
         ("Account number", escape(&person.id.to_string())),
         ("Token", escape(&token_state(account, now))),
         ("It may", escape(scopes)),
+        ("Rules that may run with it", consents(account)),
         ("Here since", time(person.added_at)),
         ("Last confirmed by GitHub", time(person.checked_at)),
     ] {
         let _ = write!(rows, "<dt>{name}</dt><dd>{value}</dd>");
     }
     format!("<dl>{rows}</dl>")
+}
+
+/// Which rules they let run as them, whoever or whatever asks.
+fn consents(account: &Account) -> String {
+    match account.consents.as_slice() {
+        [] => "none but those that you set off yourself".to_owned(),
+        rules => {
+            let names: Vec<String> = rules.iter().map(|rule| format!("<code>{}</code>", escape(rule))).collect();
+            format!("{}, and those that you set off yourself", names.join(", "))
+        }
+    }
 }
 
 fn chat_accounts(account: &Account) -> String {

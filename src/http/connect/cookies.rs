@@ -111,6 +111,27 @@ mod tests {
         }
     }
 
+    /// A neighbour of the same domain can set a cookie here, but none with this prefix.
+    #[test]
+    fn behind_tls_a_cookie_is_this_host_s_alone() {
+        let site = Site::of("https://bridge.example.com/connect").expect("an address");
+        for (kept, name) in [(Kept::SignIn, "__Host-taskbridge-sign-in"), (Kept::Session, "__Host-taskbridge-session")]
+        {
+            let mut response = Response::default();
+            site.set(&mut response, kept, "value", TimeDelta::minutes(10));
+            let set = response.headers()[header::SET_COOKIE].to_str().expect("a text").to_owned();
+            assert_eq!(set, format!("{name}=value; Path=/; Max-Age=600; HttpOnly; SameSite=Lax; Secure"));
+            let mut headers = HeaderMap::new();
+            headers.append(
+                header::COOKIE,
+                HeaderValue::from_static("taskbridge-session=planted; taskbridge-sign-in=planted"),
+            );
+            assert_eq!(site.read(&headers, kept), None);
+            headers.append(header::COOKIE, HeaderValue::from_str(&format!("{name}=own")).expect("a text"));
+            assert_eq!(site.read(&headers, kept).as_deref(), Some("own"));
+        }
+    }
+
     #[test]
     fn a_cookie_that_is_there_twice_is_none() {
         let site = Site::of("http://127.0.0.1/connect").expect("an address");

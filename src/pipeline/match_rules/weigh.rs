@@ -74,7 +74,7 @@ async fn weigh_rules(bridge: &Bridge, live: &Live, concern: &Concern) -> Result<
     let touched = if takes_back(event)
         && let Some(actor) = &event.actor
     {
-        match taken_back(bridge, PersonId(actor.id)).await? {
+        match taken_back(bridge, PersonId(actor.id), concern.delivery.received_at).await? {
             Err(why) if !waited_enough(bridge, &concern.delivery) => return Ok(Weighed::Later(Later::soon(&why))),
             found => Some(format!("@{} took back the authorization: {}", actor.login, found.unwrap_or_else(|why| why))),
         }

@@ -60,6 +60,11 @@ impl Door {
         Self { kind: Kind::Teams { command }, scheme: senders::teams::scheme(keys), host }
     }
 
+    /// Whether a request is signed, and its id with it; Mattermost only shows a token.
+    pub(super) fn signs(&self) -> bool {
+        !matches!(self.kind, Kind::Mattermost { .. })
+    }
+
     pub(super) fn patience(&self) -> Duration {
         PATIENCE
     }

@@ -188,7 +188,8 @@ impl Hmac {
         }
         match &self.stamp {
             Stamp::InBody(pointer, window) => {
-                let stamp = text_in(&body, &[pointer]).and_then(|stamp| stamp.parse().ok());
+                let stamp = text_in(&body, &[pointer]).filter(|stamp| stamp.bytes().all(|b| b.is_ascii_digit()));
+                let stamp = stamp.and_then(|stamp| stamp.parse().ok());
                 window.holds_moment(stamp.ok_or(Refusal::StampUnusable)?, now.timestamp_millis())
             }
             Stamp::Written(pointers, window) => {

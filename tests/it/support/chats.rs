@@ -18,7 +18,8 @@ use super::world::{Answer, World};
 pub(crate) const TEAMS_TOKEN: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// The secrets of the chats, by the variables that hold them.
-pub(crate) const SECRETS: [(&str, &str); 4] = [
+pub(crate) const SECRETS: [(&str, &str); 5] = [
+    ("OLD_TEAMS_TOKEN", "dGhlIHRva2VuIGJlZm9yZSB0aGlzIG9uZSwgY2FuYXJ5"),
     ("DISCORD_BOT_TOKEN", DISCORD_BOT_TOKEN),
     ("MATTERMOST_TOKEN", MATTERMOST_TOKEN),
     ("MATTERMOST_BOT_TOKEN", MATTERMOST_BOT_TOKEN),
