@@ -45,6 +45,22 @@ async fn a_passing_message_in_a_thread_without_replies_is_taken_and_shown_to_nob
     assert!(hidden(whisper("D1", None)).await, "a conversation with the app");
 }
 
+/// A form is opened with a trigger of a request that was made here, and seen from outside.
+#[tokio::test]
+async fn what_was_opened_is_seen_from_outside() {
+    let place = Place::new().await;
+    let typed =
+        json!({ "chat": "slack", "account": "U0MONA", "channel": "C1", "text": "", "to": "http://127.0.0.1:9/" });
+    let line = place.bare(Method::POST, "/_sandbox/chats/says").body(typed.to_string()).send().await.unwrap();
+    let line = line.text().await.unwrap();
+    let (_, trigger) = line.split_once("trigger_id=").unwrap();
+    let trigger = trigger.split(['&', '\'']).next().unwrap();
+    let open = json!({ "trigger_id": trigger, "view": { "type": "modal", "callback_id": "a-form" } });
+    assert_eq!(place.slack_call("views.open", &open).await.1["ok"], true);
+    let (_, said) = place.control_says(Method::GET, "/_sandbox/chats", &Value::Null).await;
+    assert_eq!(said["slack_forms"][0]["callback_id"], "a-form");
+}
+
 #[tokio::test]
 async fn what_goes_wrong_in_a_chat_is_set_over_http_as_often_as_is_said() {
     let place = Place::new().await;

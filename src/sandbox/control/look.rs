@@ -59,14 +59,16 @@ pub struct Comment {
 }
 
 impl Control {
-    /// What was said in the simulated chats, to all and to one, oldest first, as it reads now.
+    /// What was said in the simulated chats, to all and to one, oldest first, as it reads now; and the forms that were opened in Slack.
     #[must_use]
     pub fn chats(&self) -> Value {
         let shared = &self.0;
         let slack = shared.slack.lock().unwrap_or_else(PoisonError::into_inner);
         let discord = shared.discord.lock().unwrap_or_else(PoisonError::into_inner);
         let mattermost = shared.mattermost.lock().unwrap_or_else(PoisonError::into_inner);
-        json!({ "slack": slack.said(), "discord": discord.said(), "mattermost": mattermost.said() })
+        json!({
+            "slack": slack.said(), "slack_forms": slack.forms(), "discord": discord.said(), "mattermost": mattermost.said(),
+        })
     }
 
     /// All tasks, oldest first, vanished ones too.

@@ -244,6 +244,11 @@ impl SlackWorld {
         &self.messages
     }
 
+    /// The forms that were opened.
+    pub(in crate::sandbox) fn forms(&self) -> &[Value] {
+        &self.opened
+    }
+
     fn next(&mut self, now: DateTime<Utc>) -> String {
         self.made += 1;
         format!("{}.{:06}", now.timestamp(), self.made)
