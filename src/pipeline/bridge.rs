@@ -53,6 +53,8 @@ pub struct Parts {
     /// How many requests of operators are answered at once: of the connections that they share with the workers, these keep half,
     /// however long a sum takes.
     pub operators: Arc<Semaphore>,
+    /// How many of these may only look: whoever steers finds a place beside dashboards.
+    pub lookers: Arc<Semaphore>,
     live: ArcSwap<Live>,
 }
 
@@ -195,7 +197,9 @@ impl Bridge {
     #[must_use]
     pub fn new(store: Store, github: Github, vault: Vault, ground: Ground, settings: Settings, live: Live) -> Self {
         let live = ArcSwap::from_pointee(live);
-        let operators = Arc::new(Semaphore::new((store.work_connections() / 2).max(1)));
+        let places = (store.work_connections() / 2).max(1);
+        let operators = Arc::new(Semaphore::new(places));
+        let lookers = Arc::new(Semaphore::new((places - 1).max(1)));
         Self(Arc::new(Parts {
             store,
             github,
@@ -207,6 +211,7 @@ impl Bridge {
             in_hand: Arc::default(),
             sockets: Sockets::default(),
             operators,
+            lookers,
             live,
         }))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::guard::{Later, RENEWED_FIRST};
-use super::installed::{Reach, reach};
+use super::installed::{Reach, hold, reach, reach_of};
 use super::over_limit::{CountedAs, counted_names, hold_for_room, limits_of, over_limit};
 use super::people::{Acting, NoReader, NoToken, forget_dead, reader_and_token};
 use super::token_ended::refuse;
@@ -107,6 +107,11 @@ pub(super) async fn find_repo(
     if matches!(error.next(), Next::Retry | Next::Look) {
         let wait = TimeDelta::from_std(bridge.ground.jitter(AGAIN)).unwrap_or_default();
         put_off(bridge, lease, task, bridge.ground.now() + wait, "").await?;
+        return Ok(None);
+    }
+    // The App may have gone unnoticed.
+    if let Reach::Gone(why) = reach_of(bridge, task, true).await? {
+        hold(bridge, lease, task, &why).await?;
         return Ok(None);
     }
     let mut tx = bridge.store.begin().await?;

@@ -12,8 +12,8 @@ use super::people::release;
 use super::transition::take_step;
 use super::{Bridge, StepError};
 use crate::domain::task::{State, Step};
-use crate::github::{App, CallError, Cover, Next, RepoPath};
-use crate::ids::PersonId;
+use crate::github::{App, CallError, Card, Cover, Next, RepoPath};
+use crate::ids::{PersonId, TaskId};
 use crate::store::tasks::work::InRepo;
 use crate::store::tasks::{Hold, Task};
 use crate::store::{Lease, Moment, StoreError, Tx};
@@ -23,6 +23,8 @@ const LOOK_UPS: usize = 20;
 /// How soon it is looked again; the longer it has waited, the later: somebody must do something first.
 const SOONEST: Duration = Duration::from_secs(60);
 const LATEST: Duration = Duration::from_secs(3600);
+/// When it is no longer waited for: a repository that is gone looks just the same, and what waits takes places.
+const WAITS: TimeDelta = TimeDelta::days(14);
 
 /// Whether somebody's token reaches a repository, as far as the App decides it.
 #[derive(Debug, Clone)]
@@ -40,32 +42,55 @@ pub(super) enum Reach {
 /// # Errors
 /// [`StoreError`]: retry.
 pub(super) async fn reach(bridge: &Bridge, person: PersonId, repo: &RepoPath, anew: bool) -> Result<Reach, StoreError> {
-    let Some((app, sign_in)) = bridge.github.app().zip(bridge.github.oauth()) else { return Ok(Reach::There) };
+    Ok(match depends(bridge, person).await? {
+        Depends::Not => Reach::There,
+        Depends::Unknown => Reach::Unknown,
+        Depends::On(card) => covered(bridge, &card, repo, anew).await,
+    })
+}
+
+/// Whether somebody's token depends on the App.
+#[derive(Debug, Clone)]
+enum Depends {
+    Not,
+    On(Card),
+    /// It could not be asked.
+    Unknown,
+}
+
+async fn depends(bridge: &Bridge, person: PersonId) -> Result<Depends, StoreError> {
+    let Some((app, sign_in)) = bridge.github.app().zip(bridge.github.oauth()) else { return Ok(Depends::Not) };
     if !bridge.store.person(person).await?.is_some_and(|person| person.signed_in) {
-        return Ok(Reach::There);
+        return Ok(Depends::Not);
     }
-    let card = match app.card().await {
-        Ok(card) => card,
-        Err(error) => return Ok(in_doubt(&error)),
-    };
-    if card.client_id != sign_in.client_id() {
-        return Ok(Reach::There);
-    }
+    Ok(match app.card().await {
+        Ok(card) if card.client_id == sign_in.client_id() => Depends::On(card),
+        Ok(_) => Depends::Not,
+        Err(error) => match in_doubt(&error) {
+            Reach::There => Depends::Not,
+            _ => Depends::Unknown,
+        },
+    })
+}
+
+async fn covered(bridge: &Bridge, card: &Card, repo: &RepoPath, anew: bool) -> Reach {
+    let Some(app) = bridge.github.app() else { return Reach::There };
     let cover = if anew { app.covers_now(repo).await } else { app.covers(repo).await };
     let owner = repo.owner();
-    let page = card.html_url.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+    let page = card.html_url.as_ref().filter(|url| url.starts_with("https://") || url.starts_with("http://"));
     let page = page.map(|url| format!(" ({url})")).unwrap_or_default();
-    Ok(match cover {
+    match cover {
         Ok(Cover::By(_)) => Reach::There,
         Ok(Cover::Suspended) => Reach::Gone(format!(
             "the GitHub App that people sign in with{page} is suspended at {owner}: an owner of {owner} lets it in again in the \
              settings there"
         )),
         Ok(Cover::Not) => Reach::Gone(format!(
-            "the GitHub App that people sign in with is not installed on {repo}: an owner of {owner} installs it there again{page}"
+            "the GitHub App that people sign in with is not installed on {repo}, if that is still there: an owner of {owner} installs \
+             it there again{page}"
         )),
         Err(error) => in_doubt(&error),
-    })
+    }
 }
 
 /// What can be asked again in a while may be so or not. A refusal to answer says nothing, now or later, and keeps nothing waiting.
@@ -156,7 +181,8 @@ pub(super) async fn app_moved(bridge: &Bridge, app: &App, account: Option<&str>)
 /// # Errors
 /// [`StepError`]: retry.
 pub(super) async fn resume_installed(bridge: &Bridge) -> Result<usize, StepError> {
-    let waiting = bridge.store.tasks_held_for_the_app(bridge.ground.now()).await?;
+    let begun = bridge.ground.now();
+    let waiting = bridge.store.tasks_held_for_the_app(begun).await?;
     if waiting.is_empty() || !bridge.github.answers().await {
         return Ok(0);
     }
@@ -170,9 +196,12 @@ pub(super) async fn resume_installed(bridge: &Bridge) -> Result<usize, StepError
                 let done = "the App is installed there again, or is not needed";
                 resumed += usize::from(release(bridge, task.id, Hold::Installation, done).await?);
             }
+            Some(Reach::Gone(why)) if begun.signed_duration_since(task.changed_at) > WAITS => {
+                call_off(bridge, task.id, &why).await?;
+            }
             Some(Reach::Gone(_) | Reach::Unknown) => {
                 let at = next_look(bridge, task.changed_at);
-                bridge.store.look_for_the_app_at(task.id, at).await?;
+                bridge.store.look_for_the_app_at(task.id, begun, at).await?;
             }
         }
     }
@@ -182,25 +211,47 @@ pub(super) async fn resume_installed(bridge: &Bridge) -> Result<usize, StepError
     Ok(resumed)
 }
 
-/// What was asked in one round.
+/// Ends a task that has waited for the App long enough.
+async fn call_off(bridge: &Bridge, id: TaskId, why: &str) -> Result<(), StepError> {
+    let mut tx = bridge.store.begin().await?;
+    let Some(mut task) = tx.lock_task(id).await?.filter(|task| task.hold == Some(Hold::Installation)) else {
+        return Ok(());
+    };
+    let why = format!("it has waited for two weeks: {why}. Then retry it");
+    take_step(&mut tx, bridge, &mut task, Step::Cancel, &why).await?;
+    tx.commit().await?;
+    bridge.wake.tell();
+    Ok(())
+}
+
+/// What was asked in one round: whose tokens depend on the App, and where it is.
 #[derive(Default)]
-struct Asked(HashMap<(PersonId, String), Reach>);
+struct Asked {
+    people: HashMap<PersonId, Depends>,
+    repos: HashMap<RepoPath, Reach>,
+}
 
 impl Asked {
-    /// Whether the token of a task reaches its repository; nothing when enough was asked.
+    /// Whether the token of a task reaches its repository; nothing when enough was asked. Each repository is asked about live, and
+    /// once, however many people wait there.
     async fn reach(&mut self, bridge: &Bridge, task: &InRepo) -> Result<Option<Reach>, StoreError> {
         let Ok(path) = RepoPath::new(&task.repo_owner, &task.repo_name) else { return Ok(Some(Reach::There)) };
-        let key = (task.person_id, path.to_string());
-        if let Some(known) = self.0.get(&key) {
+        if !self.people.contains_key(&task.person_id) {
+            self.people.insert(task.person_id, depends(bridge, task.person_id).await?);
+        }
+        let card = match self.people.get(&task.person_id) {
+            Some(Depends::On(card)) => card,
+            Some(Depends::Unknown) => return Ok(Some(Reach::Unknown)),
+            Some(Depends::Not) | None => return Ok(Some(Reach::There)),
+        };
+        if let Some(known) = self.repos.get(&path) {
             return Ok(Some(known.clone()));
         }
-        if self.0.len() >= LOOK_UPS {
+        if self.repos.len() >= LOOK_UPS {
             return Ok(None);
         }
-        // The first look of a round is live, and what it finds is remembered for the others.
-        let asked_before = self.0.keys().any(|(_, repo)| *repo == key.1);
-        let found = reach(bridge, task.person_id, &path, !asked_before).await?;
-        self.0.insert(key, found.clone());
+        let found = covered(bridge, card, &path, true).await;
+        self.repos.insert(path, found.clone());
         Ok(Some(found))
     }
 }

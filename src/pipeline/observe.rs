@@ -35,7 +35,9 @@ pub async fn look_at(bridge: &Bridge, session: &Session, task: &Task) -> Result<
             Ok(None)
         }
         Err(CallError::NotFound { .. } | CallError::Gone { .. }) => {
-            missing(bridge, task.id).await?;
+            let why =
+                "GitHub has answered `not found` for a long time: it was deleted, or its repository is out of reach";
+            missing(bridge, task.id, "GitHub does not find it", why).await?;
             Ok(None)
         }
         Err(error) => Ok(Some(error)),
@@ -207,8 +209,18 @@ fn nano(usage: &crate::github::Usage) -> Option<i64> {
     (amount.abs() < 9e18).then(|| amount.round() as i64)
 }
 
+/// Nobody's token sees a task any more: whoever it ran as was removed here. It counts as lost after a while, so that it keeps no
+/// place for ever; a token of theirs finds it again.
+///
+/// # Errors
+/// [`StepError`]: looked at again later.
+pub async fn out_of_sight(bridge: &Bridge, id: TaskId) -> Result<(), StepError> {
+    let why = "the person whom it runs as was removed here, and no other token sees it; at GitHub it goes on";
+    missing(bridge, id, "nobody's token sees it any more", why).await
+}
+
 /// GitHub answers 404 for a task. It counts as lost only after a while: lists lag, repositories move.
-async fn missing(bridge: &Bridge, id: TaskId) -> Result<(), StepError> {
+async fn missing(bridge: &Bridge, id: TaskId, noted: &str, why: &str) -> Result<(), StepError> {
     let now = bridge.ground.now();
     let mut tx = bridge.store.begin().await?;
     let Some(mut task) = tx.lock_task(id).await? else { return Ok(()) };
@@ -223,12 +235,11 @@ async fn missing(bridge: &Bridge, id: TaskId) -> Result<(), StepError> {
         tx.save_task(&task).await?;
     } else if now.signed_duration_since(since) >= patience {
         task.look_at = Some(now + LOST_LOOK);
-        let why = "GitHub has answered `not found` for a long time: it was deleted, or its repository is out of reach";
         take_step(&mut tx, bridge, &mut task, Step::Forgotten, why).await?;
     } else {
         tx.save_task(&task).await?;
         if since == now {
-            note(&mut tx, &bridge.ground, &task, "observation", "GitHub does not find it").await?;
+            note(&mut tx, &bridge.ground, &task, "observation", noted).await?;
         }
     }
     tx.commit().await?;

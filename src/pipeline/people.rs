@@ -289,6 +289,7 @@ pub async fn release_held(bridge: &Bridge, id: PersonId) -> Result<usize, StepEr
     bridge.store.look_for_the_app_now(None, Some(id), bridge.ground.now()).await?;
     // What GitHub did meanwhile is read at once, not after the long wait of a person without a token.
     bridge.store.hint_sweep(id, bridge.ground.now()).await?;
+    bridge.store.look_again(id, bridge.ground.now()).await?;
     bridge.wake.sweeps.notify_one();
     bridge.wake.tasks.notify_one();
     bridge.wake.tell();

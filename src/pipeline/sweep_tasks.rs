@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::guard::RENEWED_FIRST;
-use super::observe::look_at;
+use super::observe::{look_at, out_of_sight};
 use super::people::{NoToken, act_as};
 use super::token_ended::refuse;
 use super::{Bridge, StepError};
@@ -76,6 +76,9 @@ async fn look_alone(bridge: &Bridge, task: &Task) -> Result<(), StepError> {
             Ok(())
         }
         Err(NoToken::Store(error)) => Err(error.into()),
+        Err(NoToken::Missing(_)) if bridge.store.person(task.person_id).await?.is_none() => {
+            out_of_sight(bridge, task.id).await
+        }
         // Nothing to look with: the next round or a new token will.
         Err(_) => Ok(()),
     }

@@ -100,6 +100,22 @@ impl Store {
         Ok(())
     }
 
+    /// Has the tasks of a person looked at now that are looked at one by one: what nobody's token saw may be seen again.
+    ///
+    /// # Errors
+    /// [`StoreError`]: they are looked at when their time comes.
+    pub async fn look_again(&self, person: PersonId, now: Moment) -> Result<(), StoreError> {
+        sqlx::query!(
+            "/* look_again */
+            UPDATE tasks SET look_at = $2 WHERE person_id = $1 AND remote_id IS NOT NULL AND look_at > $2",
+            person.0,
+            now
+        )
+        .execute(&self.work)
+        .await?;
+        Ok(())
+    }
+
     /// Puts off the rounds of people who have nothing to be swept for, until [`Tx::sweep_soon`] or a hint brings them
     /// back: otherwise they would be weighed anew at each poll, and be ever more. Answers how many.
     ///

@@ -5,9 +5,9 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use taskbridge::domain::task::State;
 use taskbridge::ids::PersonId;
-use taskbridge::pipeline::Live;
 use taskbridge::pipeline::match_rules::match_batch;
-use taskbridge::sandbox::{Fault, FaultKind};
+use taskbridge::pipeline::{Live, people};
+use taskbridge::sandbox::{Fault, FaultKind, Pace};
 use taskbridge::store::api_keys::Scope;
 use taskbridge::store::tasks::Hold;
 
@@ -311,4 +311,25 @@ async fn a_person_is_removed_as_the_command_does_it_and_by_nobody_who_may_less()
     let task = world.task().await;
     assert_eq!((task.state, task.hold), (State::Held, Some(Hold::Token)));
     assert!(task.reason.starts_with("an operator has removed the person"), "{}", task.reason);
+}
+
+/// What runs at GitHub as somebody who was removed is seen by nobody: it takes no place for ever, and is found again.
+#[tokio::test]
+async fn what_runs_as_somebody_who_was_removed_takes_no_place_for_ever() {
+    let world = World::new(LABEL_RULE).await;
+    world.control().set_pace(Pace { queued_ms: 1000, working_ms: 100_000_000 });
+    world.label("copilot-fix", "d-1").await;
+    world.live_for(60).await;
+    let task = world.task().await;
+    assert_eq!(task.state, State::InProgress);
+    people::remove(&world.bridge, PersonId(1001), people::REMOVED).await.unwrap();
+    world.live_in_steps(12, 300).await;
+    assert_eq!(world.task().await.state, State::InProgress, "{}", world.story(task.id).await);
+    world.live_in_steps(16, 600).await;
+    let lost = world.task().await;
+    assert_eq!(lost.state, State::Lost, "{}", world.story(task.id).await);
+    assert!(lost.reason.contains("was removed here, and no other token sees it"), "{}", lost.reason);
+    world.add_person("mona", MONA_TOKEN).await;
+    world.live_in_steps(2, 60).await;
+    assert_eq!(world.task().await.state, State::InProgress, "{}", world.story(task.id).await);
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use taskbridge::domain::task::State;
 use taskbridge::pipeline::match_rules::match_batch;
 use taskbridge::pipeline::steer;
-use taskbridge::sandbox::{Fault, FaultKind, InstallationSpec, Role};
+use taskbridge::sandbox::{Fault, FaultKind, InstallationSpec, Role, UserSpec};
 use taskbridge::store::tasks::{Hold, Task};
 
 use crate::connect_kit::{Browser, OTTO, open, setup};
@@ -37,7 +37,7 @@ impl World {
         let delivery = format!("d-{event}-{action}-{}", self.bridge.ground.now().timestamp());
         let payload = json!({
             "action": action, "installation": { "id": 8001, "account": { "login": "Acme", "id": 9001 } },
-            "sender": { "login": "mona", "id": 1001, "type": "User" }
+            "sender": { "login": "mona", "id": 1001, "type": "User" }, "told": delivery
         });
         self.hook(event, &delivery, &payload).await;
         match_batch(&self.bridge, 64).await.unwrap();
@@ -73,7 +73,9 @@ async fn what_waits_where_the_app_was_uninstalled_is_held_and_goes_on_when_it_is
     let held = world.task_now(task.id).await;
     assert_eq!((held.state, held.hold), (State::Held, Some(Hold::Installation)), "{}", held.reason);
     assert!(
-        held.reason.contains("is not installed on acme/widgets: an owner of acme installs it there again"),
+        held.reason.contains(
+            "is not installed on acme/widgets, if that is still there: an owner of acme installs it there again"
+        ),
         "{}",
         held.reason
     );
@@ -244,4 +246,43 @@ async fn who_asked_in_a_chat_is_told_there_what_it_waits_for() {
     world.advance(u64::try_from(TimeDelta::minutes(2).num_seconds()).unwrap());
     world.live_for(20).await;
     assert!(world.task_now(task.id).await.remote_id.is_some(), "{}", world.story(task.id).await);
+}
+
+/// A repository that is gone looks as if the App were: what waits there ends some day, and says how to go on.
+///
+/// Case 61.
+#[tokio::test]
+async fn it_is_waited_for_two_weeks_and_no_longer() {
+    let world = signed_in(LABEL_RULE).await;
+    let task = world.wishes(OTTO_ACTOR, 42).await;
+    world.uninstall();
+    world.live_for(10).await;
+    assert!(world.is_held_for_the_app(&task).await);
+    world.live_in_steps(13, 86_400).await;
+    assert!(world.is_held_for_the_app(&task).await, "{}", world.story(task.id).await);
+    world.live_in_steps(2, 86_400).await;
+    let ended = world.task_now(task.id).await;
+    assert_eq!(ended.state, State::Cancelled, "{}", world.story(task.id).await);
+    assert!(
+        ended.reason.starts_with("it has waited for two weeks") && ended.reason.ends_with("Then retry it"),
+        "{}",
+        ended.reason
+    );
+}
+
+/// However many people wait in one repository, it is asked about once a round.
+#[tokio::test]
+async fn a_repository_is_asked_about_once_however_many_wait_there() {
+    let world = signed_in(LABEL_RULE).await;
+    world.control().add_user(UserSpec::person(1003, "vera", "sandbox-vera-token")).unwrap();
+    world.control().grant("acme/widgets", "vera", Role::Write).unwrap();
+    Browser::new(&world).sign_in(&world, "vera").await;
+    let (first, second) = (world.wishes(OTTO_ACTOR, 42).await, world.wishes((1003, "vera"), 43).await);
+    world.uninstall();
+    world.live_for(10).await;
+    assert!(world.is_held_for_the_app(&first).await && world.is_held_for_the_app(&second).await);
+    world.advance(300);
+    world.control().clear_calls();
+    world.settle().await;
+    assert_eq!(world.control().count_calls("GET", "/repos/acme/widgets/installation"), 1);
 }

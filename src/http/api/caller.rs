@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::http::problem::{Challenge, Problem};
@@ -23,7 +23,22 @@ pub struct Caller<S> {
     pub name: String,
     scope: PhantomData<S>,
     /// Held until the handler has ended.
-    _room: OwnedSemaphorePermit,
+    _room: Room,
+}
+
+/// A place among the operators; of those that only look, one among these first.
+#[derive(Debug)]
+struct Room {
+    _looker: Option<OwnedSemaphorePermit>,
+    _operator: OwnedSemaphorePermit,
+}
+
+impl Room {
+    async fn take(bridge: &Bridge, needs: Scope) -> Option<Self> {
+        let of = |places: &Arc<Semaphore>| Arc::clone(places).acquire_owned();
+        let looker = if needs == Scope::Read { Some(of(&bridge.lookers).await.ok()?) } else { None };
+        Some(Self { _looker: looker, _operator: of(&bridge.operators).await.ok()? })
+    }
 }
 
 /// How long a caller waits for others to be answered.
@@ -71,8 +86,7 @@ where
         let bridge = Bridge::from_ref(state);
         let presented = bearer(&parts.headers)
             .ok_or_else(|| no_key("Send a key of this installation: `Authorization: Bearer tb_…`."))?;
-        let room = timeout(PATIENCE, Arc::clone(&bridge.operators).acquire_owned()).await;
-        let Ok(Ok(room)) = room else {
+        let Ok(Some(room)) = timeout(PATIENCE, Room::take(&bridge, N::SCOPE)).await else {
             return Err(Problem::unavailable("Too much is asked for at once here. Try again.", 2));
         };
         let key = api_keys::find(&bridge.store, &bridge.ground, presented)

@@ -30,12 +30,14 @@ mod show_task;
 mod sum_usage;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, header};
-use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::Response;
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
+use tokio::runtime::Handle;
+use tracing::Instrument as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
@@ -66,6 +68,19 @@ impl Modify for Key {
     }
 }
 
+/// A caller that hangs up, or whose time is over, ends nothing half way: what it asked for is done, told of and only then lets
+/// its connection and its place go, which the database's own limit bounds.
+async fn to_its_end(request: Request, next: Next) -> Response {
+    let work = next.run(request).in_current_span();
+    match Handle::current().spawn(work).await {
+        Ok(response) => response,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Problem::internal().into_response(),
+        },
+    }
+}
+
 /// All routes of the admin API.
 pub fn routes() -> Router<AppState> {
     let (router, document) = described().split_for_parts();
@@ -74,6 +89,7 @@ pub fn routes() -> Router<AppState> {
     let serve = move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], document));
     router
         .route("/openapi.json", get(serve))
+        .layer(from_fn(to_its_end))
         .layer(DefaultBodyLimit::max(given::BODY_MAX))
         .layer(from_fn_with_state(deadline::REQUEST, deadline::bounded))
         .layer(map_response(guarded))

@@ -55,7 +55,7 @@ pub enum UsageOf<'a> {
 }
 
 impl Store {
-    /// The story of a task, oldest first.
+    /// The story of a task, oldest first; of a long one the newest thousand entries.
     ///
     /// # Errors
     /// [`StoreError`]: retry.
@@ -63,7 +63,9 @@ impl Store {
         Ok(sqlx::query_as!(
             TimelineEntry,
             "/* timeline */
-            SELECT at, kind, from_state, to_state, text FROM timeline WHERE task_id = $1 ORDER BY seq LIMIT 1000",
+            SELECT at, kind, from_state, to_state, text FROM (
+                SELECT * FROM timeline WHERE task_id = $1 ORDER BY seq DESC LIMIT 1000) newest
+            ORDER BY seq",
             task.0
         )
         .fetch_all(&self.work)

@@ -200,7 +200,7 @@ impl Store {
         .await?)
     }
 
-    /// Lets tasks that wait for the App be looked at now: those in repositories of this account, or of any if it is not
+    /// Lets tasks that wait for the App be looked at now, also while a look is under way: those in repositories of this account, or of any if it is not
     /// known, or those of a person.
     ///
     /// # Errors
@@ -213,7 +213,7 @@ impl Store {
     ) -> Result<u64, StoreError> {
         Ok(sqlx::query!(
             "/* look_for_the_app_now */
-            UPDATE tasks SET due_at = least(due_at, $3) WHERE state = 'held' AND hold = 'installation'
+            UPDATE tasks SET due_at = $3 WHERE state = 'held' AND hold = 'installation'
               AND ($1::text IS NULL OR lower(repo_owner) = lower($1)) AND ($2::bigint IS NULL OR person_id = $2)",
             account,
             person.map(|person| person.0),
@@ -224,14 +224,16 @@ impl Store {
         .rows_affected())
     }
 
-    /// Puts the next look for the App off, for one task that waits for it.
+    /// Puts the next look for the App off, for one task that waits for it; not if since `looked_at` somebody wants one at once.
     ///
     /// # Errors
     /// [`StoreError`]: it is looked at again at once.
-    pub async fn look_for_the_app_at(&self, task: TaskId, at: Moment) -> Result<(), StoreError> {
+    pub async fn look_for_the_app_at(&self, task: TaskId, looked_at: Moment, at: Moment) -> Result<(), StoreError> {
         sqlx::query!(
-            "/* look_for_the_app_at */ UPDATE tasks SET due_at = $2 WHERE id = $1 AND state = 'held' AND hold = 'installation'",
+            "/* look_for_the_app_at */
+            UPDATE tasks SET due_at = $3 WHERE id = $1 AND due_at <= $2 AND state = 'held' AND hold = 'installation'",
             task.0,
+            looked_at,
             at
         )
         .execute(&self.work)
