@@ -248,3 +248,48 @@ async fn what_a_page_shows_of_its_sender_makes_a_task() {
         assert!(prompts.len() == 1 && prompts[0].contains(told), "{page}: {prompts:?}");
     }
 }
+
+/// An alert rule of Sentry sends another body than an issue does, and the page has a rule for it too.
+#[tokio::test]
+async fn the_page_of_sentry_takes_alert_rules_too() {
+    let world = World::new(&configuration("sentry")).await;
+    world.mona_consents(&["sentry-alerts"]).await;
+    let body = json!({ "action": "triggered", "data": { "triggered_rule": "Many errors", "event": {
+        "issue_id": "1", "title": "KeyError", "web_url": "https://s.example.com/e/1" } } });
+    let body = body.to_string();
+    let code = hex(&[&body]);
+    let headers = [
+        ("content-type", "application/json"),
+        ("request-id", "r-2"),
+        ("sentry-hook-resource", "event_alert"),
+        ("sentry-hook-signature", code.as_str()),
+    ];
+    let answer = world.send(request("sentry", &headers, body.as_bytes())).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+    world.settle().await;
+    let task = world.task().await;
+    assert_eq!(task.rule, "sentry-alerts");
+    assert!(task.prompt.contains("KeyError"), "{}", task.prompt);
+}
+
+/// A second rollout that fails with the same words is a delivery of its own: the page signs its id.
+#[tokio::test]
+async fn equal_bodies_with_ids_of_their_own_are_two_deliveries() {
+    let world = World::new(&configuration("hmac")).await;
+    world.mona_consents(&["repair-deploys"]).await;
+    let stamp = world.bridge.ground.now().timestamp().to_string();
+    let body = json!({ "kind": "deploy.failed", "environment": "production", "title": "Rollout failed" }).to_string();
+    for id in ["d-1", "d-2", "d-2"] {
+        let code = format!("v1={}", hex(&[id, ".", &stamp, ".", &body]));
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-deploy-id", id),
+            ("x-deploy-time", stamp.as_str()),
+            ("x-deploy-signature", code.as_str()),
+        ];
+        let answer = world.send(request("deploys", &headers, body.as_bytes())).await;
+        assert!(answer.status == StatusCode::ACCEPTED || answer.status == StatusCode::OK, "{}", answer.body);
+    }
+    world.settle().await;
+    assert_eq!(world.control().tasks().len(), 2);
+}
