@@ -4,6 +4,7 @@
 //! What webhooks say of it may be lost, late or out of order: they only lead to a look. GitHub's silence is no absence.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -236,13 +237,14 @@ impl Asked {
     /// once, however many people wait there.
     async fn reach(&mut self, bridge: &Bridge, task: &InRepo) -> Result<Option<Reach>, StoreError> {
         let Ok(path) = RepoPath::new(&task.repo_owner, &task.repo_name) else { return Ok(Some(Reach::There)) };
-        if !self.people.contains_key(&task.person_id) {
-            self.people.insert(task.person_id, depends(bridge, task.person_id).await?);
-        }
-        let card = match self.people.get(&task.person_id) {
-            Some(Depends::On(card)) => card,
-            Some(Depends::Unknown) => return Ok(Some(Reach::Unknown)),
-            Some(Depends::Not) | None => return Ok(Some(Reach::There)),
+        let depends = match self.people.entry(task.person_id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(depends(bridge, task.person_id).await?),
+        };
+        let card = match depends {
+            Depends::On(card) => card,
+            Depends::Unknown => return Ok(Some(Reach::Unknown)),
+            Depends::Not => return Ok(Some(Reach::There)),
         };
         if let Some(known) = self.repos.get(&path) {
             return Ok(Some(known.clone()));
