@@ -27,8 +27,9 @@ const EVERY: Duration = Duration::from_millis(10);
 const IDLE: usize = 5;
 /// Where that program's 99th of a hundred answers takes less, nothing excuses a slow one.
 const QUICK: Duration = Duration::from_millis(50);
-/// Who asks for a sum again and again, where six connections are for the workers and the admin API: as many as have room, and more.
-const SOME: usize = 3;
+/// Who asks for a sum again and again, where six connections are for the workers and the admin API: as many as have room who only
+/// look, and more.
+const SOME: usize = 2;
 const TOO_MANY: usize = 8;
 /// What they ask for.
 const SUM: &str = "/api/v1/usage?rule=fix";
