@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::CliError;
 use super::open::{Needs, beside, beside_and_ask};
-use crate::config::Loaded;
+use crate::config::{Loaded, Reader};
 use crate::domain::rule::RunAs;
 use crate::github::{DeviceAnswer, Next};
 use crate::ids::PersonId;
@@ -74,6 +74,11 @@ impl People {
                 beside_and_ask(config, Needs::AnyDatabase, async |_, bridge| add(bridge, &login, token).await).await
             }
             Command::Connect => {
+                // Before a database is made for nothing.
+                let loaded = crate::config::load(config, &Reader::system().without_secrets())?;
+                if loaded.config.github.sign_in.is_none() {
+                    return Err(not_signed_in(NotSignedIn::NotConfigured));
+                }
                 beside_and_ask(config, Needs::AnyDatabase, async |_, bridge| connect(bridge).await).await
             }
             Command::List => beside(config, Needs::ADatabaseWithContent, async |_, bridge| list(bridge).await).await,

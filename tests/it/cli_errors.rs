@@ -165,6 +165,16 @@ github:
     folder.run(&["health"], &[]).is(1, &["rulez"]);
 }
 
+/// Where nobody can sign in no database is made for it.
+#[test]
+fn a_sign_in_that_is_not_configured_is_told_before_anything_is_made() {
+    let folder = Folder::new();
+    folder.write("taskbridge.yaml", "sources: { github: { type: github, secrets: \"${HOOK_SECRET}\" } }\nrules: []\n");
+    folder.run(&["people", "connect"], &[]).is(1, &["set `github.sign_in` in the configuration"]);
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["taskbridge.yaml"], "nothing was made");
+}
+
 #[test]
 fn something_said_in_a_chat_is_tried_as_the_chat_sends_it() {
     let folder = Folder::new();
