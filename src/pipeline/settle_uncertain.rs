@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use super::people::{NoToken, act_as};
 use super::record_start::adopt;
 use super::token_ended::refuse;
-use super::transition::{note, take_step, tell};
+use super::transition::{note, note_news, take_step, tell};
 use super::{Bridge, StepError};
 use crate::domain::task::{State, Step};
 use crate::domain::trust::find_marker;
@@ -131,7 +131,7 @@ async fn settle(bridge: &Bridge, lease: Lease, task: Task) -> Result<(), StepErr
             adopt(bridge, &mut tx, &mut task, &remote, Outcome::Adopted, "found on GitHub by its marker").await?;
         }
         Look::Unclear(why) => {
-            note(&mut tx, &bridge.ground, &task, "note", &format!("looked, and cannot tell yet: {why}")).await?;
+            note_news(&mut tx, &bridge.ground, &task, &format!("looked, and cannot tell yet: {why}")).await?;
             if !task.needs_person && now.signed_duration_since(since) >= grace * 6 {
                 need_person(bridge, &mut tx, &mut task, &format!("GitHub's list could not be read completely: {why}"))
                     .await?;

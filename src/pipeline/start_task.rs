@@ -14,7 +14,7 @@ use super::over_limit::resume_limited;
 use super::people::{Acting, NoToken, act_as, not_agreed, release_forgotten};
 use super::record_start::record;
 use super::token_ended::still_without_token;
-use super::transition::{note, put_off, take_step};
+use super::transition::{note, note_news, put_off, take_step};
 use super::{Bridge, StepError};
 use crate::domain::event::{Account, AccountKind};
 use crate::domain::task::{State, Step};
@@ -247,7 +247,7 @@ async fn allowed_now(bridge: &Bridge, lease: Lease, task: &Task) -> Result<bool,
             let wait = age.clamp(Duration::from_secs(60), Duration::from_secs(3600));
             task.due_at = bridge.ground.now() + bridge.ground.jitter(wait);
             tx.save_task(&task).await?;
-            note(&mut tx, &bridge.ground, &task, "note", &format!("the right could not be looked up: {why}")).await?;
+            note_news(&mut tx, &bridge.ground, &task, &format!("the right could not be looked up: {why}")).await?;
         }
     }
     tx.commit().await?;

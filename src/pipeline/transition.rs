@@ -145,6 +145,18 @@ pub async fn note(tx: &mut Tx, ground: &Ground, task: &Task, kind: &str, text: &
     Ok(())
 }
 
+/// The same of what is found again and again: it is written down when it is news. A look that tells nothing new for weeks must
+/// not push out of the story what does.
+///
+/// # Errors
+/// [`StepError::Store`]: repeat the transaction.
+pub async fn note_news(tx: &mut Tx, ground: &Ground, task: &Task, text: &str) -> Result<(), StepError> {
+    if tx.newest_entry(task.id).await?.as_deref() == Some(text) {
+        return Ok(());
+    }
+    note(tx, ground, task, "note", text).await
+}
+
 /// An entry of a story that is no change of the state.
 fn entry(ground: &Ground, kind: &str, text: &str) -> TimelineEntry {
     TimelineEntry { at: ground.now(), kind: kind.to_owned(), from_state: None, to_state: None, text: text.to_owned() }

@@ -161,6 +161,19 @@ impl Tx {
         self.add_all_to_timeline(&[(id, task, entry)]).await
     }
 
+    /// What was written last into the story of a task.
+    ///
+    /// # Errors
+    /// [`StoreError`]: retry.
+    pub async fn newest_entry(&mut self, task: TaskId) -> Result<Option<String>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "/* newest_entry */ SELECT text FROM timeline WHERE task_id = $1 ORDER BY seq DESC LIMIT 1",
+            task.0
+        )
+        .fetch_optional(self.connection())
+        .await?)
+    }
+
     /// Adds entries to the stories of tasks, in their order.
     ///
     /// # Errors
