@@ -262,6 +262,20 @@ async fn what_one_replica_records_another_takes_up_within_its_poll() {
     world.assert_nothing_twice().await;
 }
 
+/// Asks for the list of tasks.
+fn lists_tasks(world: &World, reader: &Caller) -> impl Future<Output = StatusCode> + Send + 'static {
+    let request = Request::get("/api/v1/tasks").header("authorization", format!("Bearer {}", reader.key.expose()));
+    let (router, request) = (world.router.clone(), request.body(Body::empty()).unwrap());
+    async move { router.oneshot(request).await.unwrap().status() }
+}
+
+/// How many statements wait for a lock.
+async fn held_up(watcher: &mut sqlx::PgConnection) -> i64 {
+    let statement =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    sqlx::query_scalar(statement).fetch_one(watcher).await.unwrap()
+}
+
 /// Whoever hangs up and asks again has no more connections than whoever waits for the answer: the workers' stay free.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_hangs_up_and_asks_again_takes_no_second_connection() {
@@ -274,19 +288,11 @@ async fn who_hangs_up_and_asks_again_takes_no_second_connection() {
     for _ in 0..10 {
         let mut asked = JoinSet::new();
         for _ in 0..2 {
-            let request =
-                Request::get("/api/v1/tasks").header("authorization", format!("Bearer {}", reader.key.expose()));
-            let (router, request) = (world.router.clone(), request.body(Body::empty()).unwrap());
-            asked.spawn(async move { router.oneshot(request).await.unwrap().status() });
+            asked.spawn(lists_tasks(&world, &reader));
         }
         tokio::time::sleep(Duration::from_millis(150)).await;
         asked.abort_all();
-        let held: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        )
-        .fetch_one(&mut watcher)
-        .await
-        .unwrap();
+        let held = held_up(&mut watcher).await;
         most = most.max(held);
     }
     assert!((1..=2).contains(&most), "{most}");
@@ -306,18 +312,11 @@ async fn slow_questions_of_operators_keep_no_webhook_waiting() {
     sqlx::raw_sql("BEGIN; LOCK TABLE tasks").execute(&mut blocker).await.unwrap();
     let mut slow = JoinSet::new();
     for _ in 0..12 {
-        let request = Request::get("/api/v1/tasks").header("authorization", format!("Bearer {}", reader.key.expose()));
-        let (router, request) = (world.router.clone(), request.body(Body::empty()).unwrap());
-        slow.spawn(async move { router.oneshot(request).await.unwrap().status() });
+        slow.spawn(lists_tasks(&world, &reader));
     }
     let begun = Instant::now();
     loop {
-        let held: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        )
-        .fetch_one(&mut watcher)
-        .await
-        .unwrap();
+        let held = held_up(&mut watcher).await;
         if held == 2 {
             break;
         }
