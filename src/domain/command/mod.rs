@@ -130,6 +130,7 @@ fn read(line: &str, below: &str, grammar: &Grammar) -> Result<Parsed, String> {
         && !options.ended
         && !parsed.any
         && text.trim() == said
+        && said.bytes().all(|byte| byte.is_ascii_alphabetic())
         && let Some(near) = nearest(said, known())
     {
         // A slip must not become work for an agent.

@@ -42,6 +42,8 @@ fn a_word_near_one_of_ours_is_asked_about() {
         assert_eq!(command(&format!("/copilot {slip}\nand more")).text, format!("{slip}\nand more"));
     }
     assert_eq!(command("/copilot refactor").text, "refactor");
+    // It is said back, so it is a plain word.
+    assert_eq!(command("/copilot h\u{0}elp").text, "h\u{0}elp");
 }
 
 #[test]
