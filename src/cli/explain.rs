@@ -38,23 +38,21 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) async fn run(self, config: &Path) -> Result<(), CliError> {
-        let told = match self.what.parse::<DeliveryId>().ok() {
-            id if id.is_some() || self.is_of_sender() => {
-                let found = beside(config, Needs::ADatabaseWithContent, async |_, bridge| {
-                    recorded(bridge, id, &self.what).await
-                });
-                let told = found.await?;
-                if told.is_empty() {
-                    let id = &self.what;
-                    return Err(CliError::Said(format!(
-                        "there is no delivery {id}, neither by our id nor by its sender's. It never came in, or was \
-                         forgotten after its time: look on the hook's page under Recent Deliveries what was answered"
-                    )));
-                }
-                told
-            }
-            _ => vec![self.dry_run(config)?],
+        let id = self.what.parse::<DeliveryId>().ok();
+        let told = if id.is_some() || self.is_of_sender() {
+            let found =
+                beside(config, Needs::ADatabaseWithContent, async |_, bridge| recorded(bridge, id, &self.what).await);
+            found.await?
+        } else {
+            vec![self.dry_run(config)?]
         };
+        if told.is_empty() {
+            return Err(CliError::Said(format!(
+                "there is no delivery {}, neither by our id nor by its sender's. It never came in, or was \
+                 forgotten after its time: look on the hook's page under Recent Deliveries what was answered",
+                self.what
+            )));
+        }
         for (nth, told) in told.iter().enumerate() {
             if self.json {
                 println!("{:#}", serde_json::to_value(told).map_err(CliError::said)?);

@@ -7,8 +7,7 @@ use chrono::TimeDelta;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-use super::{Bridge, ChatSide, Live};
-use crate::chat::address_in;
+use super::{Bridge, Live};
 use crate::clock::Ground;
 use crate::domain::chat::Address;
 use crate::domain::identity::Identity;
@@ -77,13 +76,15 @@ pub struct Confirmed {
 /// mentions us, that comes before.
 #[must_use]
 pub fn typed(live: &Live, identity: &Identity, words: &str) -> String {
-    let is_of = |name: &String, side: &ChatSide| {
-        side.platform.name() == identity.platform() && identity.voucher().is_none_or(|own| own == name)
-    };
-    let mut sides =
-        live.sources.iter().filter(|(name, source)| source.chat.as_ref().is_some_and(|side| is_of(name, side)));
-    match (address_in(identity.platform()), sides.next()) {
-        (Address::Command, Some((_, source))) => format!("{} {words}", source.grammar.prefix),
+    let platforms =
+        live.sources.iter().filter_map(|(name, source)| Some((name, source, &source.chat.as_ref()?.platform)));
+    let own = platforms
+        .filter(|(name, ..)| identity.voucher().is_none_or(|own| own == *name))
+        .find(|(.., platform)| platform.name() == identity.platform());
+    match own {
+        Some((_, source, platform)) if platform.address() == Address::Command => {
+            format!("{} {words}", source.grammar.prefix)
+        }
         _ => words.to_owned(),
     }
 }

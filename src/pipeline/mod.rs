@@ -81,7 +81,7 @@ pub mod verify;
 mod whisper;
 mod why_not;
 
-pub use bridge::{Bridge, ChatSide, Live, Settings};
+pub use bridge::{Bridge, Live, Settings};
 
 use crate::domain::task::IllegalStep;
 use crate::store::StoreError;

@@ -268,7 +268,7 @@ pub(super) async fn story(asker: &Asker<'_>, task: &Task) -> Result<String, Unan
         lines.push(shown(&task.reason));
     }
     if task.hold == Some(Hold::Approval) && asker.alone && may_move(asker, OwnWord::Approve, task).await? {
-        // Nobody approves what they have not read. A fence ends where three of these stand.
+        // Who decides reads it, or sees that some is missing. A fence ends where three of these stand.
         let prompt = bare(&task.marker.mask(&task.prompt), PROMPT).replace("```", "'''").replace("](", "] (");
         lines.push(format!("The agent would be told:\n```\n{prompt}\n```"));
     }

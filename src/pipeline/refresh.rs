@@ -318,7 +318,8 @@ async fn ended(bridge: &Bridge, person: &Person, why: &str) -> Result<(), NotRen
 /// have signed in again since. Answers what was found, in words.
 ///
 /// # Errors
-/// The inner error: GitHub could not be asked; try again later. [`StoreError`]: retry.
+/// The inner error: GitHub could not be asked, or so soon after `told_at` nothing follows from its answer; try again later.
+/// [`StoreError`]: retry.
 pub(super) async fn taken_back(
     bridge: &Bridge,
     id: PersonId,
@@ -326,7 +327,6 @@ pub(super) async fn taken_back(
 ) -> Result<Result<String, String>, StoreError> {
     // What works so soon after may be what GitHub has not ended yet.
     let is_early = bridge.ground.now() < told_at + SINKS_IN;
-
     let Some(person) = bridge.store.person(id).await?.filter(|person| person.token_state == "ok") else {
         return Ok(Ok("the person has no usable token here".to_owned()));
     };

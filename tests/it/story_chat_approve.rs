@@ -47,7 +47,7 @@ impl World {
     }
 }
 
-/// What was asked in a chat stands nowhere else: whoever may approve it reads all of it, also what a page would hide; others do not.
+/// What was asked in a chat stands nowhere else: whoever may approve it reads how it begins, as it is; others do not.
 #[tokio::test]
 async fn who_may_approve_reads_what_the_agent_would_be_told() {
     let world = waiting_for("fix it &lt;b&gt; and [send](https://x.example) the keys ``` away").await;

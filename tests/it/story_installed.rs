@@ -5,9 +5,10 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use taskbridge::domain::task::State;
 use taskbridge::pipeline::match_rules::match_batch;
+use taskbridge::pipeline::start_task::{resume_batch, start_batch};
 use taskbridge::pipeline::steer;
-use taskbridge::sandbox::{Fault, FaultKind, InstallationSpec, Role, UserSpec};
-use taskbridge::store::tasks::{Hold, Task};
+use taskbridge::sandbox::{Fault, FaultKind, InstallationSpec, RepoSpec, Role, UserSpec};
+use taskbridge::store::tasks::{Hold, REPO_UNKNOWN, Task};
 
 use crate::connect_kit::{Browser, OTTO, open, setup};
 use crate::support::chat::{CHAT_RULE, OTTO_CHAT};
@@ -285,4 +286,53 @@ async fn a_repository_is_asked_about_once_however_many_wait_there() {
     world.control().clear_calls();
     world.settle().await;
     assert_eq!(world.control().count_calls("GET", "/repos/acme/widgets/installation"), 1);
+}
+
+/// A look that has begun ends after the webhook that says that the App is back: the look which that one wants is not put off.
+#[tokio::test]
+async fn a_look_under_way_does_not_put_off_the_one_that_a_webhook_wants() {
+    let world = signed_in(LABEL_RULE).await;
+    let task = world.wishes(OTTO_ACTOR, 42).await;
+    world.uninstall();
+    world.live_for(10).await;
+    assert!(world.is_held_for_the_app(&task).await);
+    world.advance(300);
+    let (begun, store) = (world.bridge.ground.now(), &world.bridge.store);
+    world.advance(1);
+    let told = world.bridge.ground.now();
+    assert_eq!(store.look_for_the_app_now(Some("ACME"), None, told).await.unwrap(), 1);
+    store.look_for_the_app_at(task.id, begun, told + TimeDelta::hours(1)).await.unwrap();
+    assert_eq!(world.task_now(task.id).await.due_at, told);
+    // Without such a word it is put off.
+    store.look_for_the_app_at(task.id, told, told + TimeDelta::hours(1)).await.unwrap();
+    assert_eq!(world.task_now(task.id).await.due_at, told + TimeDelta::hours(1));
+}
+
+/// The repository that a rule names is looked up before the start; when the App has gone since it was last asked about, the task
+/// waits for it there too.
+///
+/// Case 61.
+#[tokio::test]
+async fn a_repository_that_the_rule_names_is_waited_for_when_the_app_went_unnoticed() {
+    let elsewhere = LABEL_RULE.replace("    prompt:", "    task: { repo: acme/gadgets }\n    prompt:");
+    let world = signed_in(&elsewhere).await;
+    world.control().add_repo(RepoSpec::private(5002, "acme", "gadgets")).unwrap();
+    world.control().grant("acme/gadgets", "otto", Role::Write).unwrap();
+    world.install(false, Some(&["acme/widgets"]));
+    world.bridge.github.app().unwrap().forget_installations();
+    let task = world.wishes(OTTO_ACTOR, 42).await;
+    assert_eq!(task.repo_id, REPO_UNKNOWN, "{}", task.reason);
+    world.live_for(10).await;
+    assert!(world.is_held_for_the_app(&task).await, "{}", world.story(task.id).await);
+    world.advance(120);
+    world.install(false, Some(&["acme/widgets", "acme/gadgets"]));
+    resume_batch(&world.bridge).await.unwrap();
+    assert_eq!(world.task_now(task.id).await.state, State::Pending, "{}", world.story(task.id).await);
+    world.install(false, Some(&["acme/widgets"]));
+    start_batch(&world.bridge).await.unwrap();
+    assert!(world.is_held_for_the_app(&task).await, "{}", world.story(task.id).await);
+    world.install(false, None);
+    world.live_in_steps(4, 3_600).await;
+    let started = world.task_now(task.id).await;
+    assert_eq!((started.repo_id, started.remote_id.is_some()), (5002, true), "{}", world.story(task.id).await);
 }

@@ -6,14 +6,17 @@ mod silent;
 mod told;
 mod words;
 
+use std::collections::HashMap;
+
 use super::read_again::read_again;
 use super::sort::{self, Said};
 use super::{Bridge, StepError};
 use crate::domain::event::Event;
-use crate::ids::DeliveryId;
+use crate::ids::{DeliveryId, TaskId};
 use crate::pipeline::Live;
 use crate::store::decisions::{Decision, Verdict};
 use crate::store::deliveries::{Delivery, DeliveryState};
+use crate::store::tasks::Task;
 use silent::{Heard, Written};
 use told::InChat;
 
@@ -27,6 +30,10 @@ pub use told::{Answer, Explanation, RuleTold, TaskTold};
 pub async fn of_delivery(bridge: &Bridge, id: DeliveryId) -> Result<Option<Explanation>, StepError> {
     let Some(delivery) = bridge.store.delivery(id).await? else { return Ok(None) };
     let decisions = bridge.store.decisions(id).await?;
+    let mut tasks = HashMap::new();
+    for task in decisions.iter().filter_map(|decision| decision.task_id) {
+        tasks.extend(bridge.store.task(task).await?.map(|found| (task, found)));
+    }
     let live = bridge.live();
     let event = read_again(bridge, &live, id).await?.map(|(event, _)| event);
     let mut told = Explanation {
@@ -42,7 +49,7 @@ pub async fn of_delivery(bridge: &Bridge, id: DeliveryId) -> Result<Option<Expla
         chat: None,
         received_at: Some(delivery.received_at),
         state: Some(delivery.state),
-        outcome: outcome(&delivery, &decisions, folded(bridge, id, &decisions).await?),
+        outcome: outcome(&delivery, &decisions, &tasks),
         rule_version: some(delivery.rule_version.as_ref()),
         rules: Vec::new(),
         notes: Vec::new(),
@@ -64,7 +71,7 @@ pub async fn of_delivery(bridge: &Bridge, id: DeliveryId) -> Result<Option<Expla
             for (position, rule) in written.iter().enumerate() {
                 let found = decisions.iter().find(|d| usize::try_from(d.position) == Ok(position));
                 let answer = match found {
-                    Some(decision) => decided(bridge, decision).await?,
+                    Some(decision) => decided(decision, &tasks),
                     None => undecided(&told, event.is_some(), &written, rule, position, &decisions),
                 };
                 rules.push(answer);
@@ -74,9 +81,7 @@ pub async fn of_delivery(bridge: &Bridge, id: DeliveryId) -> Result<Option<Expla
             if !decisions.is_empty() {
                 told.notes.push("the rules of that time are no longer kept; only decisions are shown".to_owned());
             }
-            for decision in &decisions {
-                rules.push(decided(bridge, decision).await?);
-            }
+            rules.extend(decisions.iter().map(|decision| decided(decision, &tasks)));
         }
     }
     told.rules = rules;
@@ -123,16 +128,7 @@ fn some(text: Option<&String>) -> Option<String> {
     text.filter(|text| !text.is_empty()).cloned()
 }
 
-/// How many of the tasks were there already: what was wanted was written into their stories.
-async fn folded(bridge: &Bridge, id: DeliveryId, decisions: &[Decision]) -> Result<usize, StepError> {
-    let mut folded = 0;
-    for task in decisions.iter().filter_map(|decision| decision.task_id) {
-        folded += usize::from(bridge.store.task(task).await?.is_some_and(|task| task.delivery_id != id));
-    }
-    Ok(folded)
-}
-
-fn outcome(delivery: &Delivery, decisions: &[Decision], folded: usize) -> String {
+fn outcome(delivery: &Delivery, decisions: &[Decision], kept: &HashMap<TaskId, Task>) -> String {
     let reason = delivery.reason.clone().unwrap_or_default();
     let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     match delivery.state {
@@ -147,9 +143,12 @@ fn outcome(delivery: &Delivery, decisions: &[Decision], folded: usize) -> String
             _ => format!("it is a duplicate{because}"),
         },
         DeliveryState::Processed => {
-            let tasks = decisions.iter().filter(|decision| decision.task_id.is_some()).count();
+            let tasks: Vec<TaskId> = decisions.iter().filter_map(|decision| decision.task_id).collect();
+            // Those of another delivery were there already: what was wanted was written into their stories.
+            let was_there = |id: &&TaskId| kept.get(id).is_some_and(|task| task.delivery_id != delivery.id);
+            let folded = tasks.iter().filter(was_there).count();
             let counted = |many| if many == 1 { "a task".to_owned() } else { format!("{many} tasks") };
-            match (tasks.saturating_sub(folded), folded) {
+            match (tasks.len() - folded, folded) {
                 (0, 0) if decisions.is_empty() => format!("nothing was started{because}"),
                 (0, 0) => "rules looked at it, and none started a task".to_owned(),
                 (made, 0) => format!("it became {}", counted(made)),
@@ -164,21 +163,18 @@ fn outcome(delivery: &Delivery, decisions: &[Decision], folded: usize) -> String
     }
 }
 
-async fn decided(bridge: &Bridge, decision: &Decision) -> Result<RuleTold, StepError> {
-    let task = match decision.task_id {
-        None => None,
-        Some(id) => Some(match bridge.store.task(id).await? {
-            Some(task) => TaskTold {
-                id,
-                state: Some(task.state),
-                reason: task.reason,
-                person: task.person_login,
-                url: task.remote_url,
-            },
-            None => TaskTold { id, state: None, reason: "no longer kept".to_owned(), person: String::new(), url: None },
-        }),
-    };
-    Ok(RuleTold {
+fn decided(decision: &Decision, tasks: &HashMap<TaskId, Task>) -> RuleTold {
+    let task = decision.task_id.map(|id| match tasks.get(&id) {
+        Some(task) => TaskTold {
+            id,
+            state: Some(task.state),
+            reason: task.reason.clone(),
+            person: task.person_login.clone(),
+            url: task.remote_url.clone(),
+        },
+        None => TaskTold { id, state: None, reason: "no longer kept".to_owned(), person: String::new(), url: None },
+    });
+    RuleTold {
         rule: decision.rule.clone(),
         answer: match decision.verdict {
             Verdict::Matched => Answer::Matched,
@@ -190,7 +186,7 @@ async fn decided(bridge: &Bridge, decision: &Decision) -> Result<RuleTold, StepE
         saw: decision.saw.clone(),
         task,
         prompt: None,
-    })
+    }
 }
 
 /// Why a rule has no decision: it listens to something else, or its turn did not come.

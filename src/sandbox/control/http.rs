@@ -131,14 +131,9 @@ pub(in crate::sandbox) fn http(call: &Call, shared: &Arc<Shared>) -> Answer {
     let control = Control::new(Arc::clone(shared));
     let segments = call.segments();
     let parts: Vec<&str> = segments.iter().skip(1).map(String::as_str).collect();
-    if (call.method.as_str(), parts.as_slice()) == ("POST", &["chats", "says"]) {
-        let host = call.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
-        return match read(call) {
-            Ok(typed) => Answer::text(Chats::line(&control, &format!("http://{host}"), &typed)),
-            Err(invalid) => error(400, &invalid.to_string()),
-        };
-    }
     match route(&control, call, &parts) {
+        // Words are for a person or a shell, and so without quotation marks.
+        Ok(Value::String(words)) => Answer::text(words),
         Ok(body) => Answer::ok(body),
         Err(ControlError::Unknown(what)) => error(404, &format!("there is no {what}")),
         Err(taken @ ControlError::Taken(_)) => error(409, &taken.to_string()),
@@ -249,6 +244,10 @@ fn change(control: &Control, call: &Call, parts: &[&str]) -> Result<Value, Contr
         ["chats", "replies"] => {
             Chats::of(control).reply(&read(call)?);
             done(())
+        }
+        ["chats", "says"] => {
+            let host = call.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+            Ok(Chats::line(control, &format!("http://{host}"), &read(call)?).into())
         }
         ["chats", "app"] => {
             Chats::of(control).install(&read(call)?);

@@ -12,7 +12,7 @@ use sha2::{Sha256, Sha512};
 
 use super::super::pluck::pluck;
 use super::super::request::{LISTED, Refusal, json_bytes, needed, only};
-use super::stamp::Window;
+use super::stamp::{Window, whole_number};
 use crate::domain::signing_key::SharedKey;
 
 /// One sender's way, with its keys.
@@ -188,8 +188,7 @@ impl Hmac {
         }
         match &self.stamp {
             Stamp::InBody(pointer, window) => {
-                let stamp = text_in(&body, &[pointer]).filter(|stamp| stamp.bytes().all(|b| b.is_ascii_digit()));
-                let stamp = stamp.and_then(|stamp| stamp.parse().ok());
+                let stamp = text_in(&body, &[pointer]).and_then(|stamp| whole_number(&stamp));
                 window.holds_moment(stamp.ok_or(Refusal::StampUnusable)?, now.timestamp_millis())
             }
             Stamp::Written(pointers, window) => {

@@ -25,7 +25,7 @@ impl Window {
     /// # Errors
     /// [`Refusal::StampUnusable`] for what is no number, [`Refusal::StampStale`] for one outside.
     pub fn holds(&self, stamp: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
-        self.holds_moment(seconds(stamp).ok_or(Refusal::StampUnusable)?, now.timestamp())
+        self.holds_moment(whole_number(stamp).ok_or(Refusal::StampUnusable)?, now.timestamp())
     }
 
     /// The same for moments in any one unit.
@@ -38,7 +38,7 @@ impl Window {
 }
 
 /// ASCII digits and nothing else: no sign, no blank, no fraction.
-fn seconds(text: &str) -> Option<i64> {
+pub(in super::super) fn whole_number(text: &str) -> Option<i64> {
     let digits = !text.is_empty() && text.len() <= 19 && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits)
 }

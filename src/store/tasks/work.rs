@@ -200,8 +200,8 @@ impl Store {
         .await?)
     }
 
-    /// Lets tasks that wait for the App be looked at now, also while a look is under way: those in repositories of this account, or of any if it is not
-    /// known, or those of a person.
+    /// Lets tasks that wait for the App be looked at now, also while a look is under way: those in repositories of this
+    /// account, or of any if it is not known, or those of a person.
     ///
     /// # Errors
     /// [`StoreError`]: they are looked at a little later.

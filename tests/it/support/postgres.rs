@@ -35,7 +35,7 @@ const STALE_TEMPLATE_S: i64 = 24 * 3600;
 
 /// Where files are in memory, on Linux; in a container it is often small.
 const MEMORY: &str = "/dev/shm";
-/// Room for the server's files in memory, in KiB: a run was seen to take a quarter of it.
+/// Room that must be there for the server's files in memory, in KiB: a run was seen to take 192 MiB at most, and others want memory too.
 const ROOM_KIB: u64 = 3 * 1024 * 1024;
 
 /// A database of its own, dropped at the end.

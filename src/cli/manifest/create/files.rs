@@ -14,7 +14,6 @@ pub(super) const KEY: &str = "github-app.pem";
 pub(super) const WEBHOOK: &str = "github-webhook.secret";
 /// What stands beside the client id.
 pub(super) const CLIENT: &str = "github-client.secret";
-const ALL: [&str; 3] = [KEY, WEBHOOK, CLIENT];
 /// Room that is taken for each, in bytes: more than any of them needs.
 const ROOM: usize = 33 * 1024;
 
@@ -41,14 +40,6 @@ impl Places {
         }
         let named = folder.strip_prefix(&own).map_or_else(|_| folder.clone(), Path::to_owned);
         Ok(Self { folder, named })
-    }
-
-    /// Refuses when something is there.
-    pub(super) fn are_free(&self) -> Result<(), CliError> {
-        match ALL.map(|name| self.folder.join(name)).into_iter().find(|path| path.symlink_metadata().is_ok()) {
-            Some(path) => Err(CliError::Said(taken(&path))),
-            None => Ok(()),
-        }
     }
 
     /// Takes them, with room for what comes.

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::desk::Asked;
-use self::files::Places;
+use self::files::{Places, Taken};
 use crate::cli::stop::{Hangup, Stop};
 use crate::cli::{CliError, open, said};
 use crate::clock::Ground;
@@ -59,16 +59,15 @@ pub(super) async fn run(wish: Wish<'_>) -> Result<(), CliError> {
         let read = Login::read(org).ok().filter(|named| named.id.is_none());
         read.ok_or_else(|| CliError::Said("--org: the organization's name as in its address, without `@`".to_owned()))?;
     }
-    let places = Places::of(wish.file, wish.out)?;
-    places.are_free()?;
-    // Whether secrets can be written there, before there are any.
-    drop(places.take().map_err(CliError::Said)?);
     if !wish.config.github.is_one_github() {
         return Err(CliError::Said(format!(
             "github.api_url ({}) is not the API of github.web_url ({}): the App would be made at the one, and asked for at the other",
             *wish.config.github.api_url, *wish.config.github.web_url
         )));
     }
+    let places = Places::of(wish.file, wish.out)?;
+    // Whether secrets can be written there, before there are any.
+    drop(places.take().map_err(CliError::Said)?);
     let ground = Ground::system();
     let github = open::github(wish.config, &ground)?;
     let server = Server::bind(settings()).await?;
@@ -216,13 +215,7 @@ impl<'a> Flow<'a> {
         };
         let (web, org) = (self.github.web_url(), self.wish.org);
         match self.github.made_app(code).await {
-            Ok(made) => match told::of_another(web, org, &made) {
-                Some(why) => ended("This App is somebody else's", why),
-                None => match taken.keep(&made) {
-                    Ok(()) => (pages::made(&made, &told::left(web, &made)).into_response(), Some(Ok(made))),
-                    Err(why) => lost(format!("{why}\n{}", told::lost(web, org, Some(&made)))),
-                },
-            },
+            Ok(made) => self.take_in(made, taken),
             Err(error @ CallError::Unknown { .. }) => lost(format!(
                 "GitHub took the code, and its answer cannot be used: {error}.\n{}",
                 told::lost(web, org, None)
@@ -243,6 +236,18 @@ impl<'a> Flow<'a> {
                     (pages::refused(&error, asked, &apps, &self.begins_at()).into_response(), None)
                 }
             },
+        }
+    }
+
+    /// GitHub has told of an App: its secrets become files, if it is the one that was asked for.
+    fn take_in(&self, made: MadeApp, taken: Taken) -> (Response, Option<Result<MadeApp, CliError>>) {
+        let (web, org) = (self.github.web_url(), self.wish.org);
+        if let Some(why) = told::of_another(web, org, &made) {
+            return ended("This App is somebody else's", why);
+        }
+        match taken.keep(&made) {
+            Ok(()) => (pages::made(&made, &told::left(web, &made)).into_response(), Some(Ok(made))),
+            Err(why) => lost(format!("{why}\n{}", told::lost(web, org, Some(&made)))),
         }
     }
 
